@@ -1,0 +1,131 @@
+// Every numbered error of Footlight, once. The numbers lie in 4000..4999, the range RFC 6455 7.4.2
+// leaves to applications, so that any of them can close a WebSocket as it stands.
+//
+//   40xx protocol   41xx token and rights   42xx admission   43xx polls and story
+//   44xx dice, characters, rules   45xx chat and moderation   46xx event log and storage
+//   47xx configuration and files   48xx command line and operations   49xx the server's life
+//
+// docs/errors.md and sdk/src/codes.ts are generated from this table (`./dev fmt`), and a test checks it.
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+// X(name, number, sentence: what happened and what to do)
+#define FOOTLIGHT_CODES(X)                                                                         \
+  X(kBadFrame, 4000, "The frame is not a JSON object of this protocol; see docs/protocol.md.")     \
+  X(kFrameTooLarge, 4001, "The frame is larger than allowed; split the batch.")                    \
+  X(kTooDeep, 4002, "The JSON is nested deeper than allowed; flatten it.")                         \
+  X(kUnknownVersion, 4003, "This protocol version is not spoken here; update the client.")         \
+  X(kHelloExpected, 4004, "The first message must be hello.")                                      \
+  X(kUnknownType, 4005, "The message type is unknown; it was ignored.")                            \
+  X(kMissingField, 4006, "A required field is missing or has the wrong type.")                     \
+  X(kFieldOutOfRange, 4007, "A field is outside its range.")                                       \
+  X(kEventIdReused, 4008, "This event id was used before with another body; use a new id.")        \
+  X(kEventIdStale, 4009, "This event id is older than what the server remembers; use a new id.")   \
+  X(kHelloTimeout, 4010, "No hello arrived in time; connect again.")                               \
+  X(kBatchTooLarge, 4011, "Too many events in one message; send fewer.")                           \
+  X(kUnknownCommand, 4012, "This kind of event is unknown; check its name.")                       \
+  X(kBadUtf8, 4013, "The text is not valid UTF-8.")                                                \
+  X(kUnknownSession, 4014, "This session is not known here; open a new one.")                      \
+  X(kBadWebSocket, 4015, "The WebSocket framing breaks RFC 6455; the connection is closed.")       \
+  X(kBadRequest, 4016, "The HTTP request cannot be understood; see /v1/openapi.json.")             \
+  X(kNotFound, 4017, "There is nothing at this address.")                                          \
+  X(kMethodNotAllowed, 4018, "This address does not take that method.")                            \
+  X(kTokenMalformed, 4100, "The token is not a JWT; ask for a new one.")                           \
+  X(kTokenBadSignature, 4101, "The token's signature is wrong; ask for a new one.")                \
+  X(kTokenExpired, 4102, "The token has expired; ask for a new one.")                              \
+  X(kTokenNotYet, 4103, "The token is not valid yet; check the clock of its issuer.")              \
+  X(kTokenUnknownKey, 4104, "The token names a key that is not known here; check the kid.")        \
+  X(kTokenAlgorithm, 4105, "The token's algorithm is not accepted for its key.")                   \
+  X(kTokenClaims, 4106, "The token lacks a claim or has a bad one; see docs/protocol.md.")         \
+  X(kTokenForeignEpisode, 4107, "The token is for another episode.")                               \
+  X(kForbidden, 4108, "This role may not do that.")                                                \
+  X(kForeignVoter, 4109, "The vote names another voter; a session votes for itself only.")         \
+  X(kTokenChanged, 4110, "A refreshed token must keep subject, episode and role.")                 \
+  X(kRateConnection, 4200, "This connection sends too fast; wait and send again.")                 \
+  X(kRateVoter, 4201, "This account sends too fast; wait and send again.")                         \
+  X(kRatePrefix, 4202, "Too much comes from this network; wait and send again.")                   \
+  X(kRateEpisode, 4203, "The episode takes no more at this moment; wait and send again.")          \
+  X(kJoinPaced, 4204, "Many are joining at once; wait and connect again.")                         \
+  X(kServerFull, 4205, "This server is full; wait and connect again.")                             \
+  X(kOverloaded, 4206, "The server sheds load; wait and send again.")                              \
+  X(kEpisodeUnknown, 4300, "No such episode runs here.")                                           \
+  X(kEpisodeNotStarted, 4301, "The episode has not started.")                                      \
+  X(kEpisodeEnded, 4302, "The episode has ended; it can be read and verified.")                    \
+  X(kPollUnknown, 4303, "No such poll.")                                                           \
+  X(kPollNotOpen, 4304, "The poll is not open.")                                                   \
+  X(kPollClosed, 4305, "The poll is closed; the vote came after its deadline.")                    \
+  X(kPollAlreadyOpen, 4306, "The poll is open already.")                                           \
+  X(kOptionUnknown, 4307, "The vote names an option the poll does not have.")                      \
+  X(kTooManyChoices, 4308, "The vote names more options than the poll allows.")                    \
+  X(kVoteFinal, 4309, "Votes in this poll cannot be changed.")                                     \
+  X(kVoteSuperseded, 4310, "A later vote of the same voter is already counted.")                   \
+  X(kSceneUnknown, 4311, "No such scene.")                                                         \
+  X(kChoiceUnknown, 4312, "The scene has no such choice.")                                         \
+  X(kEpisodeStarted, 4313, "The episode has started already.")                                     \
+  X(kTimerUnknown, 4314, "No such timer.")                                                         \
+  X(kTooMany, 4315, "There are as many of these as the episode may hold.")                         \
+  X(kNotEligible, 4316, "This role has no vote in this poll.")                                     \
+  X(kDiceSyntax, 4400, "The dice expression cannot be read; see docs/formats/dice.md.")            \
+  X(kDiceTooLarge, 4401, "The roll has too many dice or sides.")                                   \
+  X(kDiceNonce, 4402, "The roll's nonce must be 16 to 64 hexadecimal digits, never used before.")  \
+  X(kCharacterUnknown, 4410, "No such character.")                                                 \
+  X(kCharacterForeign, 4411, "This character belongs to another player.")                          \
+  X(kVersionConflict, 4412, "The character changed meanwhile; look at it and try again.")          \
+  X(kItemUnknown, 4413, "The character does not have that item, or not so many.")                  \
+  X(kFieldUnknown, 4414, "The character has no such field.")                                       \
+  X(kConditionUnknown, 4415, "No such condition in this episode.")                                 \
+  X(kRuleFuel, 4420, "The episode's rules ran out of fuel; the command was refused whole.")        \
+  X(kRuleError, 4421, "A rule of the episode failed; the command was refused whole.")              \
+  X(kMuted, 4500, "You are muted.")                                                                \
+  X(kBanned, 4501, "You are banned from this episode.")                                            \
+  X(kChatSlow, 4502, "Slow mode: wait before the next message.")                                   \
+  X(kChatTooLong, 4503, "The message is too long.")                                                \
+  X(kChatUnknown, 4504, "No such message.")                                                        \
+  X(kEmoteUnknown, 4505, "No such emote.")                                                         \
+  X(kPersonUnknown, 4506, "No such person.")                                                       \
+  X(kLogHalted, 4600, "The event log cannot be written; the episode accepts nothing until an operator restarts it.") \
+  X(kLogCorrupt, 4601, "The event log is damaged; restore a copy. Nothing was truncated.")         \
+  X(kLogOpen, 4602, "The event log cannot be opened; check path and permissions.")                 \
+  X(kLogReadOnly, 4603, "The data directory is read-only; make it writable.")                      \
+  X(kDiskFull, 4604, "The disk is full; free space and restart the episode. Reading goes on.")     \
+  X(kLogFormat, 4605, "The file is not an episode log of a known version.")                        \
+  X(kLogFenced, 4606, "Another owner has taken this episode; this one stops.")                     \
+  X(kLogLocked, 4607, "Another process holds this episode file; stop it first.")                   \
+  X(kConfigSyntax, 4700, "The configuration cannot be read.")                                      \
+  X(kConfigValue, 4701, "A configuration value is wrong.")                                         \
+  X(kEpisodeSyntax, 4710, "The episode file is not valid YAML.")                                   \
+  X(kEpisodeField, 4711, "The episode file has a wrong or missing field.")                         \
+  X(kEpisodeReference, 4712, "The episode file names something it does not define.")               \
+  X(kEpisodeLimit, 4713, "The episode file holds more than allowed.")                              \
+  X(kKeyFile, 4720, "The key file cannot be used.")                                                \
+  X(kCertificate, 4721, "The TLS certificate or key cannot be used.")                              \
+  X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
+  X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
+  X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \
+  X(kBudgetBroken, 4803, "A latency budget was not held.")                                         \
+  X(kVerifyFailed, 4804, "The log does not verify.")                                               \
+  X(kUnreachable, 4805, "The server cannot be reached.")                                           \
+  X(kIo, 4806, "A file or socket operation failed.")                                               \
+  X(kDraining, 4900, "The server is going down for maintenance; connect again as advised.")        \
+  X(kSlowConsumer, 4901, "This connection reads too slowly and was cut; resume where it stopped.") \
+  X(kSessionReplaced, 4902, "The same client opened another session.")                             \
+  X(kIdle, 4903, "Nothing was heard from this connection; connect again.")                         \
+  X(kInternal, 4904, "The server could not do this; the fault is ours and was logged.")            \
+  X(kKicked, 4905, "The producer ended this session.")
+
+namespace footlight {
+
+enum class Code : uint16_t {
+  kOk = 0,
+#define X(name, number, sentence) name = number,
+  FOOTLIGHT_CODES(X)
+#undef X
+};
+
+// The table's sentence for `code`; "" for kOk and unknown numbers.
+std::string_view code_sentence(Code code);
+// The name in the table, e.g. "kPollClosed"; "kOk" for kOk and unknown numbers.
+std::string_view code_name(Code code);
+
+}  // namespace footlight

@@ -1,0 +1,41 @@
+// The seam between the node's logic and what runs it. `Edge` and `Owner` are single-threaded state
+// machines: they are fed frames, bus messages, log completions and the time, and call these ports.
+// The node implements the ports on sockets, threads and SQLite (edge/node.*); the simulation implements
+// them on virtual time, and drives the very same objects.
+#pragma once
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "core/time.h"
+#include "log/log.h"
+#include "proto/frame.h"
+
+namespace footlight::edge {
+
+using ConnId = uint64_t;  // given by the shell, never reused within a process
+
+// One connection's way out. Called on the edge's thread only.
+class ConnectionOut {
+ public:
+  virtual ~ConnectionOut() = default;
+  // Takes as much as the transport accepts now without waiting. `frame` wire bytes from `offset` on; returns
+  // the number of bytes taken (0 when it would block). After taking less than all, the shell calls
+  // Edge::on_writable once there is room.
+  virtual size_t write(const proto::FramePtr& frame, size_t offset) = 0;
+  // Sends the close (WebSocket close frame with `code`, or the end of the event stream) after what was
+  // written and drops the connection; the shell then calls Edge::on_close.
+  virtual void close(Code code) = 0;
+};
+
+// The owner's way to its log. At most one append is in flight. The completion comes back through
+// Owner::on_appended, never inline.
+class LogPort {
+ public:
+  virtual ~LogPort() = default;
+  virtual void append(std::vector<log::Record> batch) = 0;
+  virtual void save_snapshot(log::Snapshot snapshot) = 0;  // completion not reported
+};
+
+}  // namespace footlight::edge
