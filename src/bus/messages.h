@@ -2,7 +2,8 @@
 // queues; between nodes they will be encoded. An edge holds no truth: it authenticates, admits,
 // forwards and fans out.
 //
-// Ordering: messages from one sender to one receiver arrive in order, or (between nodes) not at all.
+// Ordering: messages from one sender to one receiver arrive in order, or (between nodes) not at
+// all.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -24,7 +25,7 @@ using SessionId = uint64_t;  // unique per edge for its life, never reused
 
 // Who acts, as the gate established it. Copied into each join, not into each event.
 struct Actor {
-  uint64_t who = 0;   // pseudonym: first 8 bytes (big-endian) of HMAC-SHA-256(voter key, sub)
+  uint64_t who = 0;  // pseudonym: first 8 bytes (big-endian) of HMAC-SHA-256(voter key, sub)
   proto::Role role = proto::Role::kViewer;
   std::string name;
   std::vector<std::string> characters;
@@ -50,14 +51,14 @@ struct Leave {
 // One event of one session, validated in form by the edge. The session must have joined.
 struct SubmitEvent {
   SessionId session = 0;
-  uint64_t i = 0;          // the client's event number
-  WallMs edge_ms = 0;      // when the edge received it: deadlines are judged by this
-  std::string kind;        // "" for a ballot
-  std::string args;        // raw JSON of `a`, checked by the edge's codec; "" for a ballot
-  std::string poll;        // ballot only, as are the next two
+  uint64_t i = 0;      // the client's event number
+  WallMs edge_ms = 0;  // when the edge received it: deadlines are judged by this
+  std::string kind;    // "" for a ballot
+  std::string args;    // raw JSON of `a`, checked by the edge's codec; "" for a ballot
+  std::string poll;    // ballot only, as are the next two
   uint32_t choice_mask = 0;
   uint32_t n = 0;
-  uint32_t flags = 0;      // 1 = suspicious (the gate's judgement), kept in the log
+  uint32_t flags = 0;  // 1 = suspicious (the gate's judgement), kept in the log
 };
 
 struct Submit {
@@ -65,29 +66,31 @@ struct Submit {
   std::vector<SubmitEvent> events;
 };
 
-// "All that I received up to `up_to_ms` I have forwarded." Sent with each flush and at least every 250 ms.
+// "All that I received up to `up_to_ms` I have forwarded." Sent with each flush and at least every
+// 250 ms.
 struct Watermark {
   EdgeId edge = 0;
   WallMs up_to_ms = 0;
-  uint32_t audience = 0;   // sessions of role viewer at this edge
+  uint32_t audience = 0;  // sessions of role viewer at this edge
 };
 
 using ToOwner = std::variant<Join, Leave, Submit, Watermark>;
 
 // owner → edge ------------------------------------------------------------------------------------
 
-// Answers a Join. `welcome` is complete but for what the edge adds. When resumed, `missed` holds the deltas after the
-// client's offset; else `view` is the JSON of the view, shared by all who join at this offset.
+// Answers a Join. `welcome` is complete but for what the edge adds. When resumed, `missed` holds
+// the deltas after the client's offset; else `view` is the JSON of the view, shared by all who join
+// at this offset.
 struct Joined {
   SessionId session = 0;
-  Error error;                                   // code kOk, or why not (banned, ended, ...)
+  Error error;  // code kOk, or why not (banned, ended, ...)
   uint64_t epoch = 0;
   uint64_t offset = 0;
   bool resumed = false;
   std::shared_ptr<const std::string> view;
-  std::string me;                                // JSON object
+  std::string me;  // JSON object
   std::vector<proto::FramePtr> missed;
-  std::vector<proto::FramePtr> tallies;          // the current ones this role may see
+  std::vector<proto::FramePtr> tallies;  // the current ones this role may see
 };
 
 struct Outcome {
@@ -99,7 +102,7 @@ struct Outcome {
   uint64_t log = 0;          // confirmed
   bool has_receipt = false;  // confirmed ballot
   std::array<uint8_t, 16> receipt{};
-  Error error;               // rejected
+  Error error;  // rejected
 };
 
 struct Outcomes {
@@ -109,12 +112,13 @@ struct Outcomes {
 // To every live session whose role is in `roles`, in order, on the reliable lane.
 struct Broadcast {
   proto::RoleSet roles;
-  uint64_t offset = 0;       // 0: not part of the offset sequence (mode, bye, ...)
+  uint64_t offset = 0;  // 0: not part of the offset sequence (mode, bye, ...)
   proto::FramePtr frame;
 };
 
-// To every live session whose role is in `roles`, on an overwrite slot: a later one with the same slot replaces it.
-// Slots: one per poll (slot = poll index + 16), kPresenceSlot, kEmotesSlot, kSloSlot.
+// To every live session whose role is in `roles`, on an overwrite slot: a later one with the same
+// slot replaces it. Slots: one per poll (slot = poll index + 16), kPresenceSlot, kEmotesSlot,
+// kSloSlot.
 struct Volatile {
   proto::RoleSet roles;
   uint32_t slot = 0;
@@ -127,7 +131,7 @@ inline constexpr uint32_t kFirstPollSlot = 16;
 
 // End one session, or all of one person.
 struct Kick {
-  SessionId session = 0;     // 0: every session of `who`
+  SessionId session = 0;  // 0: every session of `who`
   uint64_t who = 0;
   Error error;
 };
@@ -139,7 +143,8 @@ struct ModeChange {
 
 using ToEdge = std::variant<Joined, Outcomes, Broadcast, Volatile, Kick, ModeChange>;
 
-// The node's transport. Called on the sender's thread; delivers later on the receiver's, never inline.
+// The node's transport. Called on the sender's thread; delivers later on the receiver's, never
+// inline.
 class Bus {
  public:
   virtual ~Bus() = default;

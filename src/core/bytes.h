@@ -18,7 +18,8 @@ inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Lower-case hexadecimal. `from_hex` takes both cases; false when the length is odd or a digit is wrong.
+// Lower-case hexadecimal. `from_hex` takes both cases; false when the length is odd or a digit is
+// wrong.
 std::string to_hex(ByteView bytes);
 bool from_hex(std::string_view text, Bytes& out);
 // 16 digits, most significant first. `parse_hex_u64` takes 1..16 digits.
@@ -53,8 +54,8 @@ class ByteWriter {
   Bytes& out_;
 };
 
-// Reads what ByteWriter wrote. Running out of bytes or an overlong varint sets !ok() and yields zeros;
-// check ok() once at the end.
+// Reads what ByteWriter wrote. Running out of bytes or an overlong varint sets !ok() and yields
+// zeros; check ok() once at the end.
 class ByteReader {
  public:
   explicit ByteReader(ByteView in) : in_(in) {}

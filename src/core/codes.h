@@ -5,7 +5,8 @@
 //   44xx dice, characters, rules   45xx chat and moderation   46xx event log and storage
 //   47xx configuration and files   48xx command line and operations   49xx the server's life
 //
-// docs/errors.md and sdk/src/codes.ts are generated from this table (`./dev fmt`), and a test checks it.
+// docs/errors.md and sdk/src/codes.ts are generated from this table (`./dev fmt`), and a test
+// checks it.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -84,7 +85,8 @@
   X(kChatUnknown, 4504, "No such message.")                                                        \
   X(kEmoteUnknown, 4505, "No such emote.")                                                         \
   X(kPersonUnknown, 4506, "No such person.")                                                       \
-  X(kLogHalted, 4600, "The event log cannot be written; the episode accepts nothing until an operator restarts it.") \
+  X(kLogHalted, 4600,                                                                              \
+    "The event log cannot be written; the episode accepts nothing until an operator restarts it.") \
   X(kLogCorrupt, 4601, "The event log is damaged; restore a copy. Nothing was truncated.")         \
   X(kLogOpen, 4602, "The event log cannot be opened; check path and permissions.")                 \
   X(kLogReadOnly, 4603, "The data directory is read-only; make it writable.")                      \

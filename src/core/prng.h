@@ -1,5 +1,5 @@
-// xoshiro256** (Blackman, Vigna 2018), seeded by SplitMix64, with its own distributions: the standard
-// library's differ between implementations, and a seed must mean the same everywhere.
+// xoshiro256** (Blackman, Vigna 2018), seeded by SplitMix64, with its own distributions: the
+// standard library's differ between implementations, and a seed must mean the same everywhere.
 #pragma once
 #include <array>
 #include <cstdint>

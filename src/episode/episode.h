@@ -1,9 +1,9 @@
 // The episode engine, pure: decide(state, command) → events or a rejection; apply(state, event).
-// Replaying the log gives the identical state hash. No clock, no randomness, no floats, no exceptions, no threads:
-// all of it also compiles to WebAssembly.
+// Replaying the log gives the identical state hash. No clock, no randomness, no floats, no
+// exceptions, no threads: all of it also compiles to WebAssembly.
 //
-// The owner (edge/owner.h) calls decide, applies the events at once, sends them to the log, and shows
-// nothing of it before the log says it is durable.
+// The owner (edge/owner.h) calls decide, applies the events at once, sends them to the log, and
+// shows nothing of it before the log says it is durable.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -45,25 +45,28 @@ struct Event {
 };
 
 struct Decision {
-  bool duplicate = false;        // this id was decided before: nothing to append
-  uint64_t duplicate_log = 0;    // where it stands; 0: still on its way, confirm with the batch in flight
-  std::vector<Event> events;     // may be empty when nothing changes (then confirm at the current head)
+  bool duplicate = false;  // this id was decided before: nothing to append
+  uint64_t duplicate_log =
+      0;  // where it stands; 0: still on its way, confirm with the batch in flight
+  std::vector<Event>
+      events;  // may be empty when nothing changes (then confirm at the current head)
 };
 
 struct Ballot {
   uint64_t who = 0;
   uint64_t cid = 0;
   uint64_t i = 0;
-  uint32_t poll = 0;             // index in State's order
-  uint32_t choice_mask = 0;      // bit per option; 0 withdraws
+  uint32_t poll = 0;         // index in State's order
+  uint32_t choice_mask = 0;  // bit per option; 0 withdraws
   uint32_t n = 0;
   uint8_t weight = 1;
-  uint8_t flags = 0;             // 1 = suspicious
+  uint8_t flags = 0;  // 1 = suspicious
   uint16_t edge = 0;
   WallMs edge_ms = 0;
 };
 
-// First 16 bytes of SHA-256 over the ballot's canonical bytes (docs/formats/event-log.md): the voter's receipt.
+// First 16 bytes of SHA-256 over the ballot's canonical bytes (docs/formats/event-log.md): the
+// voter's receipt.
 std::array<uint8_t, 16> ballot_receipt(const Ballot& ballot, std::string_view poll_id);
 
 // One block, the payload of a kBallots record.
@@ -72,7 +75,7 @@ Bytes encode_ballots(std::span<const Ballot> ballots);
 Status decode_ballots(ByteView payload, std::vector<Ballot>& out);
 
 struct BallotVerdict {
-  bool duplicate = false;        // same n and choice already stored: answer with `log` (0: in flight)
+  bool duplicate = false;  // same n and choice already stored: answer with `log` (0: in flight)
   uint64_t log = 0;
 };
 
@@ -82,7 +85,7 @@ struct Tally {
   std::vector<uint64_t> counts;  // weighted, per option
   uint64_t voters = 0;           // registers with a choice
   bool final = false;
-  std::string_view state;        // "open", "closing", "closed"
+  std::string_view state;  // "open", "closing", "closed"
 };
 
 // An entity of the view that changed (docs/protocol.md, The view).
@@ -101,9 +104,9 @@ class State {
 
   // From the payload of the kGenesis record.
   static Result<State> from_genesis(ByteView payload);
-  Bytes snapshot() const;                          // canonical bytes; docs/formats/snapshot.md
+  Bytes snapshot() const;  // canonical bytes; docs/formats/snapshot.md
   static Result<State> from_snapshot(ByteView bytes);
-  Hash256 hash() const;                            // SHA-256 of snapshot()
+  Hash256 hash() const;  // SHA-256 of snapshot()
 
   struct Impl;
   Impl& impl() { return *impl_; }
@@ -113,44 +116,50 @@ class State {
   std::unique_ptr<Impl> impl_;
 };
 
-// `definition_json`: what episode/yaml makes of an episode file (docs/formats/episode-file.md). `seed_commit`: SHA-256 of the
-// dice seed. The kGenesis payload; kEpisodeField, kEpisodeReference, kEpisodeLimit with a JSON path in detail.
+// `definition_json`: what episode/yaml makes of an episode file (docs/formats/episode-file.md).
+// `seed_commit`: SHA-256 of the dice seed. The kGenesis payload; kEpisodeField, kEpisodeReference,
+// kEpisodeLimit with a JSON path in detail.
 Result<Bytes> make_genesis(std::string_view definition_json, std::string_view episode_id,
                            const Hash256& seed_commit, WallMs now_ms);
 
 // What decide may use besides the state.
 struct Secrets {
   std::array<uint8_t, 32> dice_seed{};
-  Hash256 chain_head{};          // of the durable log, published with results
+  Hash256 chain_head{};  // of the durable log, published with results
 };
 
 Result<Decision> decide(const State& state, const Command& command, const Secrets& secrets);
-// `log` is the sequence number the event will have (live) or has (replay). Names what changed in the view
-// in `changed` unless it is nullptr. kLogCorrupt when the event does not fit the state.
+// `log` is the sequence number the event will have (live) or has (replay). Names what changed in
+// the view in `changed` unless it is nullptr. kLogCorrupt when the event does not fit the state.
 Status apply(State& state, const Event& event, uint64_t log, std::vector<EntityRef>* changed);
 
 // The hot path: no JSON, no allocation but for the register. `poll` index by poll_index().
 int poll_index(const State& state, std::string_view poll_id);  // -1: no such poll
 std::string_view poll_id(const State& state, uint32_t index);
-Result<BallotVerdict> decide_ballot(const State& state, Ballot& ballot, proto::Role role);  // fills weight
+Result<BallotVerdict> decide_ballot(const State& state, Ballot& ballot,
+                                    proto::Role role);  // fills weight
 void apply_ballot(State& state, const Ballot& ballot, uint64_t log);
 
-// Deadlines: closes polls whose deadline and watermark have passed, stops timers. `watermark_ms`: all edges have forwarded
-// what they received up to then. Events to append, as of decide.
-std::vector<Event> decide_time(const State& state, WallMs now_ms, WallMs watermark_ms, const Secrets& secrets);
+// Deadlines: closes polls whose deadline and watermark have passed, stops timers. `watermark_ms`:
+// all edges have forwarded what they received up to then. Events to append, as of decide.
+std::vector<Event> decide_time(const State& state, WallMs now_ms, WallMs watermark_ms,
+                               const Secrets& secrets);
 WallMs next_deadline_ms(const State& state);  // INT64_MAX: none
 
-// People. Bans and mutes are state; presence is not (the owner keeps it), but the cast is registered here.
+// People. Bans and mutes are state; presence is not (the owner keeps it), but the cast is
+// registered here.
 Status may_join(const State& state, const Actor& actor);  // kBanned
 
 // The view. An empty result of encode_entity means: not there for this class (send null).
-std::string encode_entity(const State& state, proto::ViewClass view, std::string_view collection, std::string_view id);
+std::string encode_entity(const State& state, proto::ViewClass view, std::string_view collection,
+                          std::string_view id);
 // The whole view as one JSON object. `cast` is left out: the owner adds it.
 std::string encode_view(const State& state, proto::ViewClass view);
 // The JSON object `me` of welcome (docs/protocol.md).
 std::string encode_me(const State& state, const Actor& actor, uint64_t cid);
 
-// Polls with a tally this class may see now. `changed_since` by poll version is the caller's business.
+// Polls with a tally this class may see now. `changed_since` by poll version is the caller's
+// business.
 std::vector<Tally> tallies(const State& state, proto::ViewClass view);
 std::vector<std::string> emotes(const State& state);
 bool has_ended(const State& state);

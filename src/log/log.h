@@ -1,4 +1,5 @@
-// The event log of one episode: an append-only, hash-chained sequence of records in one SQLite file.
+// The event log of one episode: an append-only, hash-chained sequence of records in one SQLite
+// file.
 //
 // What holds: a record is exposed only after the sync that made it durable; a failed write or sync
 // stops the log for good (kLogHalted, kDiskFull) and is never retried; damage in the middle is
@@ -34,20 +35,20 @@ struct Record {
 };
 
 struct StoredRecord {
-  uint64_t seq = 0;          // 1, 2, 3 ... without gaps
+  uint64_t seq = 0;  // 1, 2, 3 ... without gaps
   RecordKind kind = RecordKind::kEvent;
   WallMs at_ms = 0;
-  ByteView payload;          // valid during the visit only
-  Hash256 chain{};           // SHA-256(chain of seq-1 || seq u64le || kind u8 || at_ms u64le || payload)
+  ByteView payload;  // valid during the visit only
+  Hash256 chain{};   // SHA-256(chain of seq-1 || seq u64le || kind u8 || at_ms u64le || payload)
 };
 
 struct Head {
-  uint64_t seq = 0;          // 0: empty
-  Hash256 chain{};           // all zero for an empty log
+  uint64_t seq = 0;  // 0: empty
+  Hash256 chain{};   // all zero for an empty log
 };
 
 struct Snapshot {
-  uint64_t seq = 0;          // state after this record
+  uint64_t seq = 0;  // state after this record
   Bytes state;
 };
 
@@ -55,12 +56,13 @@ struct Snapshot {
 class EventLog {
  public:
   virtual ~EventLog() = default;
-  virtual Head head() const = 0;                 // of durable records
-  virtual uint64_t epoch() const = 0;            // this owner's, ≥ 1
-  // All or nothing, durable on return. The new head; kLogHalted, kDiskFull, kLogFenced otherwise, and from then
-  // on for every call. An empty batch is not allowed.
+  virtual Head head() const = 0;       // of durable records
+  virtual uint64_t epoch() const = 0;  // this owner's, ≥ 1
+  // All or nothing, durable on return. The new head; kLogHalted, kDiskFull, kLogFenced otherwise,
+  // and from then on for every call. An empty batch is not allowed.
   virtual Result<Head> append(std::span<const Record> batch) = 0;
-  // Visits records with seq > after, in order, checking chain and gaps; stops when the visitor returns false.
+  // Visits records with seq > after, in order, checking chain and gaps; stops when the visitor
+  // returns false.
   virtual Status read(uint64_t after, const std::function<bool(const StoredRecord&)>& visit) = 0;
   // Keeps this snapshot and the one before it. Failure does not halt the log.
   virtual Status save_snapshot(const Snapshot& snapshot) = 0;
@@ -72,14 +74,15 @@ class EventLog {
 
 struct OpenOptions {
   std::string path;
-  bool read_only = false;      // no lock, no epoch record; append fails
+  bool read_only = false;  // no lock, no epoch record; append fails
   bool create = true;
-  std::string vfs;             // SQLite VFS name; "" = the default
-  WallMs now_ms = 0;           // stamped on the epoch record
+  std::string vfs;    // SQLite VFS name; "" = the default
+  WallMs now_ms = 0;  // stamped on the epoch record
 };
 
-// Opens or creates, checks format and the chain from the newest snapshot on (all of it when read_only), takes the
-// writer's lock (kLogLocked when another process holds it) and, on a non-empty log, appends the epoch record.
+// Opens or creates, checks format and the chain from the newest snapshot on (all of it when
+// read_only), takes the writer's lock (kLogLocked when another process holds it) and, on a
+// non-empty log, appends the epoch record.
 Result<std::unique_ptr<EventLog>> open_event_log(const OpenOptions& options);
 
 }  // namespace footlight::log

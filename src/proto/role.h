@@ -8,13 +8,15 @@ namespace footlight::proto {
 enum class Role : uint8_t { kViewer = 0, kPlayer = 1, kGm = 2, kProducer = 3 };
 inline constexpr int kRoleCount = 4;
 
-std::string_view role_name(Role role);                     // "viewer", ...
+std::string_view role_name(Role role);  // "viewer", ...
 std::optional<Role> parse_role(std::string_view text);
 
 struct RoleSet {
   uint8_t bits = 0;
   static constexpr RoleSet all() { return {0b1111}; }
-  static constexpr RoleSet of(Role role) { return {static_cast<uint8_t>(1u << static_cast<int>(role))}; }
+  static constexpr RoleSet of(Role role) {
+    return {static_cast<uint8_t>(1u << static_cast<int>(role))};
+  }
   constexpr bool has(Role role) const { return (bits >> static_cast<int>(role) & 1) != 0; }
   friend constexpr RoleSet operator|(RoleSet a, RoleSet b) {
     return {static_cast<uint8_t>(a.bits | b.bits)};
@@ -37,6 +39,7 @@ constexpr RoleSet roles_of(ViewClass view) {
 }
 
 enum class Mode : uint8_t { kLive = 0, kDegraded = 1, kHalted = 2, kDraining = 3 };
-std::string_view mode_name(Mode mode);
+std::string_view mode_name(Mode mode);                     // "live", ...
+std::optional<Mode> parse_mode(std::string_view text);
 
 }  // namespace footlight::proto
