@@ -1,6 +1,6 @@
-// A message ready for every transport, encoded once and shared by all who get it: the RFC 6455 header
-// of an unmasked text frame stands right before the JSON, so a WebSocket writes wire(), and a
-// server-sent-events stream writes json() between "data: " and a blank line.
+// A message ready for every transport, encoded once and shared by all who get it: the RFC 6455
+// header of an unmasked text frame stands right before the JSON, so a WebSocket writes wire(), and
+// a server-sent-events stream writes json() between "data: " and a blank line.
 #pragma once
 #include <memory>
 #include <string>

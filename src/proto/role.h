@@ -39,7 +39,7 @@ constexpr RoleSet roles_of(ViewClass view) {
 }
 
 enum class Mode : uint8_t { kLive = 0, kDegraded = 1, kHalted = 2, kDraining = 3 };
-std::string_view mode_name(Mode mode);                     // "live", ...
+std::string_view mode_name(Mode mode);  // "live", ...
 std::optional<Mode> parse_mode(std::string_view text);
 
 }  // namespace footlight::proto

@@ -1,0 +1,121 @@
+// The commands a client may send in an `ev` message (docs/protocol.md, Commands): their names, who
+// may send them, and the form of their arguments, as one table. Form is what can be judged without
+// the episode's state; whether the poll exists or the item is there is the owner's to say.
+//
+// Pure: no clock, no allocation but in an Error's detail. Any thread.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/json.h"
+#include "core/result.h"
+#include "proto/role.h"
+
+namespace footlight::proto {
+
+enum class Kind : uint8_t {
+  kPollVote,
+  kEmote,
+  kChatSay,
+  kDiceRoll,
+  kCharHp,
+  kCharItem,
+  kCharCond,
+  kCharField,
+  kPollOpen,
+  kPollClose,
+  kPollCreate,
+  kSceneGo,
+  kStoryChoose,
+  kTimerStart,
+  kTimerStop,
+  kChatDelete,
+  kChatSlow,
+  kModMute,
+  kModBan,
+  kModUnban,
+  kSlate,
+  kEpisodeStart,
+  kEpisodeEnd,
+  kUnknown,
+};
+inline constexpr int kKindCount = static_cast<int>(Kind::kUnknown);
+
+inline constexpr int kMaxOptions = 32;     // options of a poll: bits of a choice mask
+inline constexpr size_t kMaxIdBytes = 64;  // any id of the episode file
+inline constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;  // what JavaScript holds exactly
+inline constexpr int64_t kMaxAmount =
+    1'000'000'000;  // of hit points, items, integer fields, either sign
+
+// How an argument is judged. `low` and `high` are bytes for texts, values for integers, elements
+// for arrays.
+struct ArgSpec {
+  enum class Type : uint8_t {
+    kId,     // 1..64 bytes, no control characters
+    kNewId,  // an id that is being made: [A-Za-z0-9_-]{1,64}
+    kText,   // UTF-8, no control characters but \n and \t
+    kHex,    // hexadecimal digits
+    kInteger,
+    kBool,
+    kIndices,  // array of distinct integers 0..31
+    kTexts,    // array of kText of 1..80 bytes
+    kScalar,   // integer, or kText of at most `high` bytes
+    kWord,     // one of `words`, separated by '|'
+  };
+  std::string_view name;
+  Type type = Type::kId;
+  bool required = true;
+  int64_t low = 0;
+  int64_t high = 0;
+  std::string_view words = {};
+  Code range_code = Code::kFieldOutOfRange;  // when the value is of the right type but out of range
+};
+
+struct CommandSpec {
+  Kind kind = Kind::kUnknown;
+  std::string_view name;  // "poll.vote"
+  RoleSet roles;          // who may send it at all
+  bool lossy = false;     // never acknowledged, not in the log
+  std::span<const ArgSpec> args;
+};
+
+const CommandSpec& command_spec(Kind kind);  // `kind` must not be kUnknown
+inline std::string_view kind_name(Kind kind) {
+  return kind == Kind::kUnknown ? std::string_view() : command_spec(kind).name;
+}
+Kind parse_kind(std::string_view name);  // kUnknown when it is none
+inline bool may_send(Role role, Kind kind) {
+  return kind != Kind::kUnknown && command_spec(kind).roles.has(role);
+}
+
+// A form fault, without allocation: `why` is a static sentence, `field` a name of the table.
+struct FormFault {
+  Code code = Code::kOk;
+  std::string_view field;
+  std::string_view why;
+  bool ok() const { return code == Code::kOk; }
+  Error error() const;  // with detail "field: why"
+};
+
+// The ballot of `poll.vote`, the hot path. `poll` points into the text parsed, or into `storage`
+// when it was escaped.
+struct Vote {
+  std::string_view poll;
+  uint32_t choice_mask = 0;       // bit per option index; 0 withdraws
+  uint32_t n = 0;                 // >= 1: the voter's changes in this poll, counted by the client
+  std::optional<uint64_t> voter;  // the session must refuse another's (4109)
+};
+
+// Reads the value at the cursor as the arguments of poll.vote.
+FormFault read_vote(JsonReader& in, Vote& vote);
+void append_vote_args(std::string& out, const Vote& vote);
+
+// Judges role and arguments: kForbidden, kMissingField, kFieldOutOfRange, kChatTooLong, kDiceNonce,
+// kOptionUnknown, kBadFrame, kTooDeep, kBadUtf8; kUnknownCommand for kUnknown. `args` is one JSON
+// object, or "" for none. Unknown arguments are ignored.
+FormFault check_command(Kind kind, Role role, std::string_view args);
+Status validate_args(Kind kind, Role role, std::string_view args);  // the same, as an Error
+
+}  // namespace footlight::proto
