@@ -1,0 +1,30 @@
+#include "core/codes.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "core/result.h"
+
+namespace footlight {
+namespace {
+
+TEST(Codes, are_unique_and_fit_a_websocket_close) {
+  std::set<int> seen;
+#define X(name, number, sentence)                   \
+  EXPECT_TRUE(seen.insert(number).second) << #name; \
+  EXPECT_GE(number, 4000);                          \
+  EXPECT_LE(number, 4999);                          \
+  EXPECT_EQ(code_sentence(Code::name), sentence);
+  FOOTLIGHT_CODES(X)
+#undef X
+}
+
+TEST(Error, reads_as_number_sentence_and_detail) {
+  const Error error = fail(Code::kPollClosed, "poll fork").error();
+  EXPECT_EQ(error.message(),
+            "4305 The poll is closed; the vote came after its deadline. (poll fork)");
+}
+
+}  // namespace
+}  // namespace footlight
