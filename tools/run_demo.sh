@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# run_demo.sh EPISODE: serves the episode with fixed development keys, and a synthetic cast and audience that
+# play it over and over until stopped. Called by ./dev run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=build/release/src/cli/footlight
+port=${PORT:-8080}
+data=${DATA:-data}
+"$bin" serve --dev --episode "$1" --data "$data" --port "$port" --static web/dist &
+server=$!
+trap 'kill -TERM $server 2>/dev/null || true; wait $server 2>/dev/null || true' EXIT
+for _ in $(seq 100); do
+  "$bin" doctor --url "http://127.0.0.1:$port" --quiet 2>/dev/null && break
+  kill -0 $server 2>/dev/null || exit 1
+  sleep 0.1
+done
+"$bin" rehearse --url "http://127.0.0.1:$port" --dev --episode "$1" --cast "${CAST:-3}" --audience "${AUDIENCE:-100}" --loop
