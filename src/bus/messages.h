@@ -13,15 +13,26 @@
 #include <vector>
 
 #include "core/codes.h"
+#include "core/histogram.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "proto/commands.h"
 #include "proto/frame.h"
+#include "proto/messages.h"
 #include "proto/role.h"
 
 namespace footlight::bus {
 
 using EdgeId = uint16_t;
-using SessionId = uint64_t;  // unique per edge for its life, never reused
+
+// Unique per edge for its life, never reused: a serial number above, the edge's slot in the low 24
+// bits, so that both sides find a session in a plain table. 0: none.
+using SessionId = uint64_t;
+inline constexpr int kSlotBits = 24;
+constexpr uint32_t slot_of(SessionId id) { return id & ((uint32_t{1} << kSlotBits) - 1); }
+constexpr SessionId make_session_id(uint64_t serial, uint32_t slot) {
+  return serial << kSlotBits | slot;
+}
 
 // Who acts, as the gate established it. Copied into each join, not into each event.
 struct Actor {
@@ -48,33 +59,61 @@ struct Leave {
   SessionId session = 0;
 };
 
-// One event of one session, validated in form by the edge. The session must have joined.
-struct SubmitEvent {
+// A ballot, the hot path: no text, no allocation of its own. The edge resolved `poll` by the
+// episode's Tables. The session must have joined.
+struct BallotEntry {
   SessionId session = 0;
-  uint64_t i = 0;      // the client's event number
-  WallMs edge_ms = 0;  // when the edge received it: deadlines are judged by this
-  std::string kind;    // "" for a ballot
-  std::string args;    // raw JSON of `a`, checked by the edge's codec; "" for a ballot
-  std::string poll;    // ballot only, as are the next two
-  uint32_t choice_mask = 0;
+  uint64_t i = 0;            // the client's event number
+  WallMs edge_ms = 0;        // when the edge received it: deadlines are judged by this
+  uint32_t poll = 0;         // index in the episode's order
+  uint32_t choice_mask = 0;  // bit per option; 0 withdraws
   uint32_t n = 0;
-  uint32_t flags = 0;  // 1 = suspicious (the gate's judgement), kept in the log
+  uint8_t flags = 0;  // 1 = suspicious (the gate's judgement), kept in the log
 };
 
+// Any other event, its form checked by the edge.
+struct CommandEntry {
+  SessionId session = 0;
+  uint64_t i = 0;
+  WallMs edge_ms = 0;
+  proto::Kind kind = proto::Kind::kUnknown;
+  uint32_t ballots_before = 0;  // its place: after so many of the Submit's ballots
+  std::string args;             // raw JSON of `a`
+  std::string traceparent;      // or ""
+};
+
+// In the order of receipt: each command stands after `ballots_before` ballots.
 struct Submit {
   EdgeId edge = 0;
-  std::vector<SubmitEvent> events;
+  std::vector<BallotEntry> ballots;
+  std::vector<CommandEntry> commands;
 };
 
 // "All that I received up to `up_to_ms` I have forwarded." Sent with each flush and at least every
-// 250 ms.
+// 250 ms; an edge that is silent for 2 s is fenced: closing polls no longer wait for it.
 struct Watermark {
   EdgeId edge = 0;
   WallMs up_to_ms = 0;
   uint32_t audience = 0;  // sessions of role viewer at this edge
 };
 
-using ToOwner = std::variant<Join, Leave, Submit, Watermark>;
+// Emotes of the last 250 ms, by index in Tables::emotes. Lossy.
+struct EmoteCounts {
+  EdgeId edge = 0;
+  std::vector<uint32_t> counts;
+};
+
+// What an edge measured since its last report, once a second.
+struct EdgeReport {
+  EdgeId edge = 0;
+  uint32_t sessions = 0;
+  uint64_t queue_bytes = 0;  // waiting for slow connections now
+  uint64_t deliveries = 0;   // frames handed to connections since the last report
+  // Milliseconds, by proto::LatencyClass, as clients reported them.
+  std::array<Histogram, proto::kLatencyClassCount> latency;
+};
+
+using ToOwner = std::variant<Join, Leave, Submit, Watermark, EmoteCounts, EdgeReport>;
 
 // owner → edge ------------------------------------------------------------------------------------
 
@@ -93,20 +132,41 @@ struct Joined {
   std::vector<proto::FramePtr> tallies;  // the current ones this role may see
 };
 
-struct Outcome {
-  enum class Kind : uint8_t { kAccepted, kConfirmed, kRejected };
+struct Confirmation {
   SessionId session = 0;
   uint64_t i = 0;
-  Kind kind = Kind::kAccepted;
-  bool urgent = false;       // cast: send at once; audience outcomes may wait for the edge's tick
-  uint64_t log = 0;          // confirmed
-  bool has_receipt = false;  // confirmed ballot
+  uint64_t log = 0;
+  bool has_receipt = false;  // a ballot
   std::array<uint8_t, 16> receipt{};
-  Error error;  // rejected
 };
 
+struct Acceptance {
+  SessionId session = 0;
+  uint64_t i = 0;
+};
+
+struct Rejection {
+  SessionId session = 0;
+  uint64_t i = 0;
+  Error error;
+};
+
+// `urgent`: what the cast waits for, sent at once; the audience's outcomes may wait for the edge's
+// next tick of acks.
 struct Outcomes {
-  std::vector<Outcome> outcomes;
+  bool urgent = false;
+  std::vector<Confirmation> confirmed;
+  std::vector<Acceptance> accepted;
+  std::vector<Rejection> rejected;
+};
+
+// The names that edges resolve, in the episode's order. Complete; only ever grows at the end.
+struct EpisodeTables {
+  std::vector<std::string> polls;
+  std::vector<std::string> emotes;
+};
+struct Tables {
+  std::shared_ptr<const EpisodeTables> tables;
 };
 
 // To every live session whose role is in `roles`, in order, on the reliable lane.
@@ -141,7 +201,7 @@ struct ModeChange {
   Error error;
 };
 
-using ToEdge = std::variant<Joined, Outcomes, Broadcast, Volatile, Kick, ModeChange>;
+using ToEdge = std::variant<Joined, Outcomes, Tables, Broadcast, Volatile, Kick, ModeChange>;
 
 // The node's transport. Called on the sender's thread; delivers later on the receiver's, never
 // inline.

@@ -1,20 +1,62 @@
 // One shard of an edge: the sessions of some connections. Holds no truth; may die at any instant.
 //
+// What holds: a frame to many is encoded once and never copied per recipient; a connection that
+// does not read costs at most EdgeOptions::queue_bytes and is then told (4901) and cut; what a
+// session sent is forwarded in the order of receipt; a session gets deltas in order, without a gap
+// from the offset of its welcome on.
+//
 // One thread. Calls the ports inline, is called back by the shell with on_*.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bus/messages.h"
+#include "core/prng.h"
+#include "edge/metrics.h"
 #include "edge/ports.h"
 
 namespace footlight::edge {
 
 struct ConnectionInfo {
-  std::string_view ip;          // textual IPv4 or IPv6 address of the peer
-  bool event_stream = false;    // server-sent events instead of WebSocket
+  std::string_view ip;        // textual IPv4 or IPv6 address of the peer
+  bool event_stream = false;  // server-sent events instead of WebSocket
+  // The session's unguessable name, 32 hex digits, when the shell must know it (POSTs of an event
+  // stream name it); "" lets the edge make one.
+  std::string_view sid;
+};
+
+struct EdgeEpisode {
+  std::string id;
+  std::array<uint8_t, 32> voter_key{};  // Recovered::voter_key: makes `who` of an account
+};
+
+struct EdgeOptions {
+  bus::EdgeId id = 0;
+  std::string name = "edge-0";  // in welcome, presence and slo
+  std::string build;            // in welcome; the overlay reloads when it changes
+  // The ports outlive the edge.
+  const Clock* clock = nullptr;
+  Entropy* entropy = nullptr;
+  bus::Bus* bus = nullptr;
+  std::vector<EdgeEpisode> episodes;
+
+  uint32_t tick_ms = 100;  // told in welcome; the owner's tick
+  uint32_t hello_timeout_ms = 5'000;
+  uint32_t idle_ms = 45'000;
+  uint32_t flush_us = 2'000;        // the oldest audience event waits at most so long for company
+  uint32_t flush_events = 512;      // ... or for so many
+  uint32_t ack_tick_ms = 25;        // audience outcomes wait for one another at most so long
+  uint32_t ack_tick_busy_ms = 100;  // ... and so long when more than ack_busy sessions wait
+  uint32_t ack_busy_sessions = 1'000;
+  uint32_t watermark_ms = 100;        // an idle edge's; <= 250
+  uint32_t queue_bytes = 256 * 1024;  // waiting per connection
+  uint32_t linger_ms = 2'000;         // a connection that was told bye and does not read
+  uint32_t max_sessions = 100'000;
+  uint32_t drain_spread_ms = 5'000;  // reconnect advice of drain(): 0..spread
 };
 
 class Edge {
@@ -25,17 +67,27 @@ class Edge {
 
   void on_open(ConnId conn, const ConnectionInfo& info, ConnectionOut& out);
   void on_frame(ConnId conn, std::string_view text);  // one whole text message
+  // The transport's own fault of the peer (a binary frame, broken framing, a frame too large): bye
+  // with the code, then close.
+  void on_fault(ConnId conn, Code code);
   void on_writable(ConnId conn);
-  void on_close(ConnId conn);                          // the transport is gone
+  void on_close(ConnId conn);  // the transport is gone
   void on_bus(const std::string& episode, bus::ToEdge message);
-  // Does what is due and returns when to be called next (kNever: nothing is due). Any on_* call may bring that
-  // nearer: the shell asks next_due_us() after each.
+  // Does what is due and returns when to be called next (kNever: nothing is due). Any on_* call may
+  // bring that nearer: the shell asks next_due_us() after each.
   MonoUs on_time();
   MonoUs next_due_us() const;
-  void drain();                                        // bye to everyone with jittered advice; refuses new ones
+  // bye to everyone with jittered advice; refuses new ones. drained() once the last is gone.
+  void drain();
+  bool drained() const;
+  void set_episodes(std::vector<EdgeEpisode> episodes);  // adds those that are not known yet
+
+  const EdgeMetrics& metrics() const;
 
  private:
   std::unique_ptr<Impl> impl_;
 };
+
+std::unique_ptr<Edge> make_edge(EdgeOptions options);
 
 }  // namespace footlight::edge

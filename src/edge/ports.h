@@ -1,9 +1,10 @@
 // The seam between the node's logic and what runs it. `Edge` and `Owner` are single-threaded state
 // machines: they are fed frames, bus messages, log completions and the time, and call these ports.
-// The node implements the ports on sockets, threads and SQLite (edge/node.*); the simulation implements
-// them on virtual time, and drives the very same objects.
+// The node implements the ports on sockets, threads and SQLite (edge/node.*); the simulation
+// implements them on virtual time, and drives the very same objects.
 #pragma once
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,12 +21,13 @@ using ConnId = uint64_t;  // given by the shell, never reused within a process
 class ConnectionOut {
  public:
   virtual ~ConnectionOut() = default;
-  // Takes as much as the transport accepts now without waiting. `frame` wire bytes from `offset` on; returns
-  // the number of bytes taken (0 when it would block). After taking less than all, the shell calls
-  // Edge::on_writable once there is room.
+  // Takes as much as the transport accepts now without waiting. `frame` wire bytes from `offset`
+  // on; returns the number of bytes taken (0 when it would block). After taking less than all, the
+  // shell calls Edge::on_writable once there is room.
   virtual size_t write(const proto::FramePtr& frame, size_t offset) = 0;
-  // Sends the close (WebSocket close frame with `code`, or the end of the event stream) after what was
-  // written and drops the connection; the shell then calls Edge::on_close.
+  // Sends the close (WebSocket close frame with `code`, or the end of the event stream) after what
+  // was written and drops the connection; the shell then calls Edge::on_close, never inline. Until
+  // then the object stays, and is not written to again.
   virtual void close(Code code) = 0;
 };
 
@@ -36,6 +38,22 @@ class LogPort {
   virtual ~LogPort() = default;
   virtual void append(std::vector<log::Record> batch) = 0;
   virtual void save_snapshot(log::Snapshot snapshot) = 0;  // completion not reported
+};
+
+// What a webhook tells, as the owner sees it become durable (docs/webhooks.md).
+struct WebhookEvent {
+  std::string type;  // "poll.closed"
+  std::string episode;
+  uint64_t log = 0;  // with type and episode: the event's identity
+  WallMs at_ms = 0;
+  std::string data;  // JSON object
+};
+
+// Called on the owner's thread; must not wait. Webhooks (webhooks.h) behind a queue in the node.
+class WebhookSink {
+ public:
+  virtual ~WebhookSink() = default;
+  virtual void post(WebhookEvent event) = 0;
 };
 
 }  // namespace footlight::edge

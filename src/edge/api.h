@@ -1,0 +1,72 @@
+// The producer's HTTP API of an episode, without HTTP: what a request asks for (route), whether its
+// bearer may, and, on the owner's thread, the answer. The document is docs/openapi.json.
+//
+//   GET  /v1/episodes                   summaries; no token
+//   GET  /v1/episodes/{id}              summary; no token
+//   GET  /v1/episodes/{id}/figures      producer
+//   GET  /v1/episodes/{id}/polls        producer
+//   POST /v1/episodes/{id}/commands     producer; {"k":"poll.open","a":{...}}; answers when durable
+//   POST /v1/episodes/{id}/kick         producer; {"who":"16 hex"}
+//   GET  /v1/openapi.json               no token
+//
+// Pure; any thread but where said.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+#include "proto/role.h"
+
+namespace footlight::edge {
+
+enum class ApiRoute : uint8_t { kEpisodes, kEpisode, kFigures, kPolls, kCommands, kKick, kOpenApi };
+
+struct ApiRouteInfo {
+  ApiRoute route;
+  std::string_view method;   // "GET"
+  std::string_view pattern;  // "/v1/episodes/{id}/figures"
+  bool needs_producer;
+};
+std::span<const ApiRouteInfo> api_routes();
+
+struct ApiMatch {
+  const ApiRouteInfo* info = nullptr;
+  std::string episode;  // "" when the route has none
+};
+// kNotFound, kMethodNotAllowed. `path` without the query. HEAD counts as GET.
+Result<ApiMatch> match_api(std::string_view method, std::string_view path);
+
+inline constexpr size_t kMaxApiBodyBytes = 16 * 1024;
+
+// A call that has been matched and authorized, for Owner::api.
+struct ApiCall {
+  ApiRoute route = ApiRoute::kEpisode;
+  uint64_t who = 0;  // the bearer, for commands and the log
+  std::string name;
+  std::string body;
+  std::string traceparent;
+};
+
+struct ApiAnswer {
+  int status = 200;
+  std::string body;  // JSON
+  uint32_t retry_after_ms = 0;
+};
+using ApiReply = std::function<void(ApiAnswer)>;
+
+ApiAnswer api_error(const Error& error);
+
+struct EpisodeSummary {
+  std::string id;
+  std::string title;
+  std::string state;  // "waiting", "live", "ended"
+  std::string mode;   // "live", "halted", ...
+  uint64_t audience = 0;
+};
+ApiAnswer api_episodes(std::span<const EpisodeSummary> episodes);
+std::string_view openapi_json();  // docs/openapi.json, as compiled in
+
+}  // namespace footlight::edge

@@ -1,0 +1,85 @@
+// The configuration of a node: one table of settings from which come the defaults, the checks with
+// line and column, and docs/configuration.md. A file is YAML; every setting has a dotted key, which
+// the command line can override (`--set limits.join_per_s=500`).
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/result.h"
+
+namespace footlight::edge {
+
+struct KeyConfig {
+  std::string kid;
+  std::string algorithm = "HS256";  // HS256, EdDSA, ES256
+  std::string secret_env;           // HS256: the environment variable that holds the secret
+  std::string file;                 // HS256: the secret; else a PEM public key
+};
+
+struct WebhookConfig {
+  std::string url;
+  std::string secret_env;
+  std::string secret_file;
+  std::vector<std::string> events;  // empty: all
+};
+
+struct Config {
+  struct {
+    std::string address = "127.0.0.1";
+    int64_t port = 8080;
+    int64_t threads = 0;  // 0: one per core
+    std::string tls_cert;
+    std::string tls_key;
+    std::vector<std::string> allowed_origins;  // empty: same origin and none
+    std::string static_dir;
+    int64_t max_connections = 50'000;
+    int64_t drain_spread_ms = 5'000;
+    bool trust_forwarded = false;
+  } server;
+  struct {
+    std::string dir = "data";
+    std::vector<std::string> episodes;  // episode files
+    int64_t snapshot_every = 50'000;
+    int64_t batch_max = 4'096;
+  } data;
+  struct {
+    int64_t tally_ms = 100;
+    int64_t crowd_tally_ms = 250;
+    int64_t crowd_audience = 10'000;
+    int64_t emote_ms = 250;
+    int64_t ack_ms = 25;
+  } ticks;
+  struct {
+    int64_t hello_timeout_ms = 5'000;
+    int64_t idle_ms = 45'000;
+    int64_t queue_bytes = 256 * 1024;
+    int64_t joins_per_s = 5'000;
+    int64_t events_per_connection_per_s = 20;
+    int64_t events_per_prefix_per_s = 2'000;
+    int64_t events_per_episode_per_s = 200'000;
+  } limits;
+  std::vector<KeyConfig> keys;
+  std::vector<WebhookConfig> webhooks;
+};
+
+struct ConfigFault {
+  int line = 0;  // 1-based; 0: not in a file
+  int column = 0;
+  std::string key;
+  Error error;  // kConfigSyntax, kConfigValue
+};
+
+using Setting = std::pair<std::string, std::string>;  // key, value as text
+
+// `yaml` may be empty. All faults, in file order; with none, `config` is complete and checked.
+std::vector<ConfigFault> load_config(std::string_view yaml, std::span<const Setting> overrides,
+                                     Config& config);
+// "FILE:12:3: server.port: 4701 ..."
+std::string describe(const ConfigFault& fault, std::string_view file);
+std::string config_markdown();  // docs/configuration.md
+
+}  // namespace footlight::edge
