@@ -18,6 +18,8 @@
 #include "core/prng.h"
 #include "edge/metrics.h"
 #include "edge/ports.h"
+#include "gate/admission.h"
+#include "gate/token.h"
 
 namespace footlight::edge {
 
@@ -43,6 +45,8 @@ struct EdgeOptions {
   Entropy* entropy = nullptr;
   bus::Bus* bus = nullptr;
   std::vector<EdgeEpisode> episodes;
+  std::shared_ptr<const gate::KeySet> keys;  // immutable; Edge::set_keys swaps it
+  gate::AdmissionLimits admission;
 
   uint32_t tick_ms = 100;  // told in welcome; the owner's tick
   uint32_t hello_timeout_ms = 5'000;
@@ -80,7 +84,8 @@ class Edge {
   // bye to everyone with jittered advice; refuses new ones. drained() once the last is gone.
   void drain();
   bool drained() const;
-  void set_episodes(std::vector<EdgeEpisode> episodes);  // adds those that are not known yet
+  void set_keys(std::shared_ptr<const gate::KeySet> keys);  // from the next check on
+  void set_episodes(std::vector<EdgeEpisode> episodes);     // adds those that are not known yet
 
   const EdgeMetrics& metrics() const;
 
