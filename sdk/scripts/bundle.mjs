@@ -1,0 +1,20 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+// esbuild comes with Vite; a second copy is not worth a dependency.
+const { build } = createRequire(createRequire(import.meta.url).resolve('vite'))('esbuild');
+
+/** Bundles the client as a page ships it; `outfile` null only returns the bytes. */
+export async function bundle(outfile) {
+  const result = await build({
+    entryPoints: [fileURLToPath(new URL('../src/index.ts', import.meta.url))],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    write: outfile !== null,
+    outfile: outfile ?? 'footlight.min.js',
+  });
+  return outfile === null ? result.outputFiles[0].contents : null;
+}
