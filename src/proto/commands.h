@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
-#include "core/json.h"
 #include "core/result.h"
 #include "proto/role.h"
 
@@ -99,8 +99,7 @@ struct FormFault {
   Error error() const;  // with detail "field: why"
 };
 
-// The ballot of `poll.vote`, the hot path. `poll` points into the text parsed, or into `storage`
-// when it was escaped.
+// The ballot of `poll.vote`, the hot path.
 struct Vote {
   std::string_view poll;
   uint32_t choice_mask = 0;       // bit per option index; 0 withdraws
@@ -108,8 +107,10 @@ struct Vote {
   std::optional<uint64_t> voter;  // the session must refuse another's (4109)
 };
 
-// Reads the value at the cursor as the arguments of poll.vote.
-FormFault read_vote(JsonReader& in, Vote& vote);
+// Reads the arguments of poll.vote: kMissingField, kFieldOutOfRange, kOptionUnknown, kBadFrame,
+// kTooDeep, kBadUtf8. `poll` points into `args`, or, when it was escaped, into what is appended to
+// `storage`: give it a reserve of args.size() and it is not moved. Allocates nothing else.
+FormFault parse_vote(std::string_view args, Vote& vote, std::string& storage);
 void append_vote_args(std::string& out, const Vote& vote);
 
 // Judges role and arguments: kForbidden, kMissingField, kFieldOutOfRange, kChatTooLong, kDiceNonce,

@@ -252,6 +252,10 @@ struct UnknownMessage {
 using ServerMessage = std::variant<Welcome, Ack, Delta, TallyUpdate, Emotes, Presence, Pong,
                                    ModeNotice, Slo, ErrorNotice, ServerBye, UnknownMessage>;
 
+namespace internal {
+struct Source;
+}
+
 class ServerDecoder {
  public:
   // One message. kFrameTooLarge, kBadFrame, kTooDeep, kBadUtf8, kMissingField, kFieldOutOfRange,
@@ -259,6 +263,14 @@ class ServerDecoder {
   Result<ServerMessage> decode(std::string_view frame);
 
  private:
+  ServerMessage read(std::string_view type, internal::Source& from);
+  Ack read_ack(internal::Source& from);
+  Delta read_delta(internal::Source& from);
+  TallyUpdate read_tally(internal::Source& from);
+  Emotes read_emotes(internal::Source& from);
+  Presence read_presence(internal::Source& from);
+  Slo read_slo(internal::Source& from);
+
   std::vector<uint64_t> numbers_;
   std::vector<Confirmed> confirmed_;
   std::vector<Rejected> rejected_;

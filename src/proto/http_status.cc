@@ -1,0 +1,106 @@
+#include "proto/http_status.h"
+
+#include "core/json.h"
+#include "proto/messages.h"
+
+namespace footlight::proto {
+namespace {
+
+// The table's ranges, where one status fits a whole range.
+int status_of_range(int code) {
+  switch (code / 100) {
+    case 40:
+      return 400;
+    case 41:
+      return 401;
+    case 42:
+      return 429;
+    case 43:
+    case 44:
+      return 409;
+    case 45:
+      return 403;
+    case 46:
+      return 503;
+    case 49:
+      return 503;
+    default:
+      return 500;  // 47xx, 48xx: the operator's, never a client's
+  }
+}
+
+}  // namespace
+
+int http_status(Code code) {
+  switch (code) {
+    case Code::kOk:
+      return 200;
+    case Code::kFrameTooLarge:
+    case Code::kBatchTooLarge:
+    case Code::kChatTooLong:
+      return 413;
+    case Code::kUnknownVersion:
+      return 426;
+    case Code::kHelloTimeout:
+      return 408;
+    case Code::kEventIdReused:
+      return 409;
+    case Code::kUnknownSession:
+    case Code::kNotFound:
+    case Code::kEpisodeUnknown:
+    case Code::kPollUnknown:
+    case Code::kSceneUnknown:
+    case Code::kTimerUnknown:
+    case Code::kCharacterUnknown:
+    case Code::kChatUnknown:
+    case Code::kPersonUnknown:
+      return 404;
+    case Code::kMethodNotAllowed:
+      return 405;
+    case Code::kTokenForeignEpisode:
+    case Code::kForbidden:
+    case Code::kForeignVoter:
+    case Code::kTokenChanged:
+    case Code::kNotEligible:
+    case Code::kCharacterForeign:
+    case Code::kKicked:
+      return 403;
+    case Code::kServerFull:
+    case Code::kOverloaded:
+      return 503;
+    case Code::kOptionUnknown:
+    case Code::kTooManyChoices:
+    case Code::kChoiceUnknown:
+    case Code::kDiceSyntax:
+    case Code::kDiceTooLarge:
+    case Code::kDiceNonce:
+    case Code::kItemUnknown:
+    case Code::kFieldUnknown:
+    case Code::kConditionUnknown:
+    case Code::kEmoteUnknown:
+    case Code::kEpisodeSyntax:
+    case Code::kEpisodeField:
+    case Code::kEpisodeReference:
+    case Code::kEpisodeLimit:
+      return 422;
+    case Code::kChatSlow:
+      return 429;
+    case Code::kDiskFull:
+      return 507;
+    case Code::kInternal:
+      return 500;
+    default:
+      return code_sentence(code).empty() ? 500 : status_of_range(static_cast<int>(code));
+  }
+}
+
+std::string error_json(const Error& error) {
+  std::string out;
+  JsonWriter json(out);
+  json.object().field("code", static_cast<int64_t>(error.code));
+  json.field("message", std::string_view(peer_message(error)));
+  json.field("retry_after_ms", error.retry_after_ms).end_object();
+  return out;
+}
+
+}  // namespace footlight::proto
