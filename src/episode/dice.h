@@ -76,16 +76,19 @@ struct DiceNode {
 struct DiceExpr {
   std::vector<DiceNode> nodes;  // children before parents; the last is the root
   std::vector<Pool> pools;      // in the order in which they are rolled
-  int64_t lowest = 0;           // bounds of the total
+  int64_t lowest = 0;           // bounds of the total, not always reached
   int64_t highest = 0;
 
-  // Normal form in the Foundry dialect ("2D20 adv" → "2d20kh1"); parses to an equal tree. A
-  // compounding pool, which Foundry does not have, is written as in the bang dialect.
-  std::string text() const;
+  // Normal form ("2D20 adv" → "2d20kh1"); parses to an equal tree in the same dialect. Compounding,
+  // which Foundry does not have, is written "!!" in either.
+  std::string text(Dialect dialect = Dialect::kFoundry) const;
 };
 
 // kDiceSyntax with "column N: ..." (1-based, bytes) in detail; kDiceTooLarge when a cap is passed.
 Result<DiceExpr> parse_dice(std::string_view text, Dialect dialect);
+
+// Division of the grammar: rounds towards minus infinity. b != 0; not (INT64_MIN, -1).
+int64_t floor_divide(int64_t a, int64_t b);
 
 // Where faces come from. `face(sides)`: uniform in [1, sides], 1 <= sides <= DiceLimits::kSides.
 class DiceSource {

@@ -93,16 +93,16 @@ class RuleContext {
 };
 
 enum class EffectKind : uint8_t {
-  kDamage,           // target: character, amount >= 1 (an effect of 0 or less is dropped)
-  kHeal,             // target, amount >= 1
-  kSetHp,            // target, amount (the engine clamps to 0..max)
-  kTempHp,           // target, amount >= 0
-  kGive,             // target, name: item, amount >= 1
-  kTake,             // target, name: item, amount >= 1 (the engine takes at most what is there)
+  kDamage,           // target: character, amount 1..1,000,000 (0 or less: the effect is dropped)
+  kHeal,             // target, amount 1..1,000,000
+  kSetHp,            // target, amount 0..1,000,000 (the engine clamps to the maximum)
+  kTempHp,           // target, amount 0..1,000,000
+  kGive,             // target, name: item, amount 1..1,000,000,000
+  kTake,             // target, name: item, amount as kGive (the engine takes at most what is there)
   kAddCondition,     // target, name: condition
   kRemoveCondition,  // target, name: condition
-  kSetField,         // target, name: field, value
-  kSetVar,           // name: variable, amount
+  kSetField,         // target, name: field, value (number +-1,000,000,000 or text <= 200 bytes)
+  kSetVar,           // name: variable, amount +-1,000,000,000
   kGoto,             // name: scene
   kOpenPoll,         // name: poll, amount: seconds, 0 = the poll's own
   kClosePoll,        // name: poll
@@ -110,7 +110,7 @@ enum class EffectKind : uint8_t {
   kStopTimer,        // name: timer id
   kSay,              // text, at most 500 bytes (longer is cut at a character)
   kMultiplyDamage,   // amount 0..100; trigger damage only
-  kSetDamage,        // amount >= 0; trigger damage only
+  kSetDamage,        // amount 0..1,000,000; trigger damage only
 };
 std::string_view effect_name(EffectKind kind);  // "damage", ... as written in the file
 
