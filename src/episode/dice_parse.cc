@@ -43,6 +43,7 @@ int64_t kept_of(const Pool& pool, int64_t dice) {
 }
 
 Bounds pool_bounds(const Pool& pool) {
+  const int64_t links = pool.explode == Chain::kOnce ? 1 : DiceLimits::kChain;
   const int64_t most = std::min<int64_t>(int64_t{pool.count} * (1 + links), DiceLimits::kDrawn);
   const bool chains = pool.explode != Chain::kNone;
   const int64_t listed = chains && pool.explode != Chain::kCompound ? most : pool.count;
