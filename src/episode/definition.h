@@ -141,6 +141,7 @@ struct AssetDef {
 };
 
 struct Definition {
+  std::string id;  // "" when the file names none: then the file's name counts
   std::string title;
   std::string description;
   std::string start;  // scene the episode starts in
