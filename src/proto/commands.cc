@@ -330,6 +330,7 @@ Error FormFault::error() const {
 FormFault parse_vote(std::string_view args, Vote& vote, std::string& storage) {
   constexpr uint32_t kPoll = 1, kChoice = 2, kN = 4;
   vote = Vote{};
+  if (args.empty()) return fault(Code::kMissingField, "a", "is missing");
   uint32_t seen = 0;
   JsonReader in(args);
   std::string_view key;

@@ -160,17 +160,20 @@ Result<ClientMessage> read_batch(JsonReader& in, std::string_view frame, std::st
 // One `["vote",84]`. False when the class is unknown: a newer client's.
 bool read_latency(JsonReader& in, LatencySample& sample) {
   std::optional<LatencyClass> of;
-  bool has_ms = false;
+  int count = 0;
   if (!in.enter_array()) return false;
-  if (in.next_element()) of = parse_latency_class(in.read_string());
-  if (in.next_element()) {
-    const int64_t ms = in.read_int();
-    if (in.ok() && ms < 0) in.fault(Code::kFieldOutOfRange);
-    sample.ms = static_cast<uint32_t>(std::clamp<int64_t>(ms, 0, kMaxLatencyMs));
-    has_ms = true;
+  for (; in.next_element(); ++count) {
+    if (count == 0) {
+      of = parse_latency_class(in.read_string());
+    } else if (count == 1) {
+      const int64_t ms = in.read_int();
+      if (in.ok() && ms < 0) in.fault(Code::kFieldOutOfRange);
+      sample.ms = static_cast<uint32_t>(std::clamp<int64_t>(ms, 0, kMaxLatencyMs));
+    } else {
+      in.skip();
+    }
   }
-  while (in.next_element()) in.skip();
-  if (!has_ms) in.fault(Code::kMissingField);
+  if (count < 2) in.fault(Code::kMissingField);
   if (of) sample.of = *of;
   return of.has_value();
 }
@@ -308,6 +311,7 @@ bool ends_session(Code code) {
     case Code::kUnknownVersion:
     case Code::kHelloExpected:
     case Code::kBadUtf8:
+    case Code::kBadWebSocket:
       return true;
     default:
       return false;

@@ -44,6 +44,8 @@ int http_status(Code code) {
     case Code::kHelloTimeout:
       return 408;
     case Code::kEventIdReused:
+    case Code::kEventIdStale:
+    case Code::kSessionReplaced:
       return 409;
     case Code::kUnknownSession:
     case Code::kNotFound:
