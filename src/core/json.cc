@@ -89,6 +89,11 @@ void JsonReader::fault(Code code) {
   if (ok()) code_ = code;
 }
 
+// What stands here is another value than the one asked for, or no value at all.
+void JsonReader::wrong_type() {
+  fault(peek() == JsonType::kEnd ? Code::kBadFrame : Code::kMissingField);
+}
+
 void JsonReader::space() {
   while (at_ < text_.size() && is_space(text_[at_])) ++at_;
 }
@@ -118,7 +123,7 @@ JsonType JsonReader::peek() {
 
 bool JsonReader::enter_object() {
   if (peek() != JsonType::kObject) {
-    fault(Code::kMissingField);
+    wrong_type();
     return false;
   }
   if (depth_ >= max_depth_) {
@@ -132,7 +137,7 @@ bool JsonReader::enter_object() {
 
 bool JsonReader::enter_array() {
   if (peek() != JsonType::kArray) {
-    fault(Code::kMissingField);
+    wrong_type();
     return false;
   }
   if (depth_ >= max_depth_) {
@@ -212,7 +217,7 @@ std::string_view JsonReader::string_token() {
 
 std::string_view JsonReader::read_string() {
   if (peek() != JsonType::kString) {
-    fault(Code::kMissingField);
+    wrong_type();
     return {};
   }
   const std::string_view body = string_token();
@@ -261,7 +266,7 @@ bool JsonReader::number_token() {
 
 int64_t JsonReader::read_int() {
   if (peek() != JsonType::kNumber) {
-    fault(Code::kMissingField);
+    wrong_type();
     return 0;
   }
   const size_t start = at_;
@@ -295,7 +300,7 @@ bool JsonReader::read_bool() {
     if (literal("false")) return false;
     fault(Code::kBadFrame);
   } else {
-    fault(Code::kMissingField);
+    wrong_type();
   }
   return false;
 }

@@ -57,6 +57,7 @@ class JsonReader {
   void fault(Code code);  // the caller's own complaint
 
  private:
+  void wrong_type();
   void space();
   std::string_view string_token();
   bool next(char closing);
