@@ -38,7 +38,7 @@ struct Command {
   std::string_view traceparent;  // kept in the log; may be empty
 };
 
-// An event as it stands in the log: kEvent payload, JSON. Its schema: docs/formats/event-log.md.
+// An event as it stands in the log: kEvent payload, JSON. Its schema: docs/formats/events.md.
 struct Event {
   WallMs at_ms = 0;
   std::string json;
@@ -65,11 +65,11 @@ struct Ballot {
   WallMs edge_ms = 0;
 };
 
-// First 16 bytes of SHA-256 over the ballot's canonical bytes (docs/formats/event-log.md): the
+// First 16 bytes of SHA-256 over the ballot's canonical bytes (docs/formats/events.md): the
 // voter's receipt.
 std::array<uint8_t, 16> ballot_receipt(const Ballot& ballot, std::string_view poll_id);
 
-// One block, the payload of a kBallots record.
+// One block, the payload of a kBallots record: 1..65,536 ballots.
 Bytes encode_ballots(std::span<const Ballot> ballots);
 // kLogCorrupt when malformed. Appends to `out`.
 Status decode_ballots(ByteView payload, std::vector<Ballot>& out);
@@ -125,7 +125,8 @@ Result<Bytes> make_genesis(std::string_view definition_json, std::string_view ep
 // What decide may use besides the state.
 struct Secrets {
   std::array<uint8_t, 32> dice_seed{};
-  Hash256 chain_head{};  // of the durable log, published with results
+  Hash256 chain_head{};    // of the durable log, published with results
+  uint64_t chain_log = 0;  // its sequence number; 0: not known
 };
 
 Result<Decision> decide(const State& state, const Command& command, const Secrets& secrets);
@@ -135,10 +136,12 @@ Status apply(State& state, const Event& event, uint64_t log, std::vector<EntityR
 
 // The hot path: no JSON, no allocation but for the register. `poll` index by poll_index().
 int poll_index(const State& state, std::string_view poll_id);  // -1: no such poll
-std::string_view poll_id(const State& state, uint32_t index);
+std::string_view poll_id(const State& state, uint32_t index);  // "": no such poll
 Result<BallotVerdict> decide_ballot(const State& state, Ballot& ballot,
                                     proto::Role role);  // fills weight
-void apply_ballot(State& state, const Ballot& ballot, uint64_t log);
+// Changes nothing when the register holds this ballot or a later one. False when the ballot does
+// not fit the state (no such poll, no such option): a log that says so is corrupt.
+bool apply_ballot(State& state, const Ballot& ballot, uint64_t log);
 
 // Deadlines: closes polls whose deadline and watermark have passed, stops timers. `watermark_ms`:
 // all edges have forwarded what they received up to then. Events to append, as of decide.
