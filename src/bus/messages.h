@@ -82,15 +82,15 @@ struct CommandEntry {
   std::string traceparent;      // or ""
 };
 
-// In the order of receipt: each command stands after `ballots_before` ballots.
+// In the order of receipt: each command stands after `ballots_before` ballots. Is a watermark too.
 struct Submit {
   EdgeId edge = 0;
+  WallMs up_to_ms = 0;
   std::vector<BallotEntry> ballots;
   std::vector<CommandEntry> commands;
 };
 
-// "All that I received up to `up_to_ms` I have forwarded." Sent with each flush and at least every
-// 250 ms; an edge that is silent for 2 s is fenced: closing polls no longer wait for it.
+// "All that I received up to `up_to_ms` I have forwarded." Sent at least every 250 ms; an edge that is silent for 2 s is fenced: closing polls no longer wait for it.
 struct Watermark {
   EdgeId edge = 0;
   WallMs up_to_ms = 0;

@@ -25,9 +25,9 @@ class ConnectionOut {
   // on; returns the number of bytes taken (0 when it would block). After taking less than all, the
   // shell calls Edge::on_writable once there is room.
   virtual size_t write(const proto::FramePtr& frame, size_t offset) = 0;
-  // Sends the close (WebSocket close frame with `code`, or the end of the event stream) after what
-  // was written and drops the connection; the shell then calls Edge::on_close, never inline. Until
-  // then the object stays, and is not written to again.
+  // Sends the close (WebSocket close frame with `code`, 1000 for kOk, or the end of the event
+  // stream) after what was written and drops the connection; the shell then calls Edge::on_close,
+  // never inline. Until then the object stays, and is not written to again.
   virtual void close(Code code) = 0;
 };
 

@@ -1,0 +1,172 @@
+// The parts of an Edge. One struct, its functions in files by concern: edge.cc (entry points and
+// time), edge_join.cc (hello, token, welcome), edge_events.cc (what clients send), edge_acks.cc
+// (outcomes), edge_fanout.cc (what is written, and how a session ends).
+#pragma once
+#include <array>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "edge/edge.h"
+#include "edge/internal/conn_index.h"
+#include "edge/internal/pressure.h"
+#include "edge/internal/session.h"
+#include "edge/internal/timer_wheel.h"
+#include "edge/steady_wall.h"
+
+namespace footlight::edge {
+
+struct TextHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+template <class Value>
+using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
+
+// An episode as this edge sees it.
+struct EpisodeSide {
+  std::string id;
+  std::array<uint8_t, 32> voter_key{};
+  std::vector<LiveEntry> live;
+  std::shared_ptr<const bus::EpisodeTables> tables;
+  TextMap<uint32_t> poll_index;
+  uint32_t last_poll = 0;  // most votes in a row are for one poll
+  TextMap<uint32_t> emote_index;
+
+  bus::Submit pending;
+  MonoUs flush_due_us = kNever;
+  uint64_t flush = 1;  // number of the flush that is being filled
+  std::vector<uint32_t> emotes;
+  bool has_emotes = false;
+
+  gate::EpisodeBuckets buckets;
+  proto::Mode mode = proto::Mode::kLive;  // the owner's
+  Error mode_error{Code::kOk};
+  uint32_t audience = 0;
+  uint32_t joined = 0;
+
+  // One event at a time is timed from receipt to its outcome.
+  bus::SessionId probe_session = 0;
+  uint64_t probe_i = 0;
+  MonoUs probe_us = 0;
+
+  uint64_t deliveries = 0;  // since the last report
+  std::array<Histogram, proto::kLatencyClassCount> latency_ms;
+};
+
+struct Edge::Impl {
+  explicit Impl(EdgeOptions given);
+
+  // edge.cc
+  void open(ConnId conn, const ConnectionInfo& info, ConnectionOut& out);
+  void frame(ConnId conn, std::string_view text);
+  void closed(ConnId conn);
+  void bus_message(EpisodeSide& episode, bus::ToEdge& message);
+  MonoUs time();
+  MonoUs next_due_us() const;
+  void drain();
+  void add_episodes(std::vector<EdgeEpisode> episodes);
+  void timer(bus::SessionId id, MonoUs due_us);
+  void arm(Session& session);
+  MonoUs deadline(const Session& session) const;
+  void periodic();
+  void report(EpisodeSide& episode);
+  void set_pressure(gate::Pressure pressure);
+  Session* find(bus::SessionId id);
+  Session* find_conn(ConnId conn);
+  WallMs wall() { return wall_.at(now_us_); }
+  void now() { now_us_ = std::max(now_us_, options.clock->now_us()); }
+
+  // edge_join.cc
+  void hello(Session& session, const proto::Hello& hello);
+  void joined(EpisodeSide& episode, bus::Joined& joined);
+  void welcome(EpisodeSide& episode, Session& session, const bus::Joined& joined);
+  void refresh_token(Session& session, std::string_view token);
+  std::string make_sid();
+
+  // edge_events.cc
+  void message(Session& session, const proto::ClientMessage& message);
+  void events(Session& session, std::span<const proto::ClientEvent> batch);
+  void event(EpisodeSide& episode, Session& session, const proto::ClientEvent& event);
+  void vote(EpisodeSide& episode, Session& session, const proto::ClientEvent& event);
+  void command(EpisodeSide& episode, Session& session, const proto::ClientEvent& event);
+  void emote(EpisodeSide& episode, Session& session, const proto::ClientEvent& event);
+  bool admit(EpisodeSide& episode, Session& session, const proto::ClientEvent& event, uint32_t cost,
+             gate::Verdict& verdict);
+  bool admit_control(Session& session);
+  void refused(Session& session, uint64_t i, const gate::Verdict& verdict);
+  void latencies(Session& session, const proto::LatencyReport& report);
+  uint32_t poll_of(EpisodeSide& episode, std::string_view poll);
+  void submitted(EpisodeSide& episode, Session& session, uint64_t i);
+  void flush(EpisodeSide& episode);
+  void flush_emotes(EpisodeSide& episode);
+  void set_tables(EpisodeSide& episode, const bus::Tables& tables);
+
+  // edge_acks.cc
+  void outcomes(EpisodeSide& episode, const bus::Outcomes& outcomes);
+  void reject(Session& session, uint64_t i, Code code, std::string detail, uint32_t retry_after_ms);
+  PendingAck& add_ack(Session& session, uint64_t i, PendingAck::Kind kind);
+  void probe(EpisodeSide& episode, bus::SessionId session, uint64_t i);
+  void flush_acks(Session& session);
+  void flush_all_acks();
+  void release_acks(Session& session);
+  void ack_soon(Session& session, bool urgent);
+
+  // edge_fanout.cc
+  void deliver(Session& session, const proto::FramePtr& frame);
+  void broadcast(EpisodeSide& episode, proto::RoleSet roles, const proto::FramePtr& frame);
+  void overwrite(EpisodeSide& episode, proto::RoleSet roles, uint32_t slot,
+                 const proto::FramePtr& frame);
+  void enqueue(Session& session, const proto::FramePtr& frame);
+  void back_up(Session& session, const proto::FramePtr& frame, size_t taken);
+  void writable(Session& session);
+  void pump(Session& session);
+  void count_queue(size_t before, size_t after);
+  void send_error(Session& session, const Error& error);
+  void end(Session& session, const Error& error);  // bye, then close
+  void end_with(Session& session, Code code, const proto::FramePtr& bye);
+  void close_now(Session& session);
+  void leave(Session& session);
+  void kick(EpisodeSide& episode, const bus::Kick& kick);
+  void mode(EpisodeSide& episode);
+  proto::FramePtr bye_frame(const Error& error, bool in_session);
+
+  EdgeOptions options;
+  MonoUs now_us_;
+  SteadyWall wall_;
+  std::vector<Session> sessions;
+  std::vector<uint32_t> free_slots;
+  uint64_t next_serial = 1;
+  ConnIndex by_conn;
+  std::vector<std::unique_ptr<EpisodeSide>> episodes;
+  TextMap<uint32_t> episode_index;
+  gate::Admission admission;
+  gate::EpisodeBuckets no_episode;  // of what is not limited per episode
+  TimerWheel wheel;
+  PressureGauge gauge;
+  EdgeMetrics counted;
+  bool draining = false;
+
+  proto::ClientDecoder decoder;
+  std::string scratch;
+  std::vector<uint64_t> accepted_scratch;
+  std::vector<proto::Confirmed> confirmed_scratch;
+  std::vector<proto::Rejected> rejected_scratch;
+  std::vector<std::string> message_scratch;
+
+  std::vector<PendingAck> acks;
+  uint32_t free_ack = kNoIndex;
+  std::vector<std::string> details;
+  std::vector<uint32_t> free_details;
+  std::vector<bus::SessionId> waiting_acks;  // sessions with outcomes to tell
+  size_t last_ack_sessions = 0;
+  MonoUs ack_due_us = kNever;
+
+  MonoUs flush_due_us = kNever;  // the earliest of the episodes'
+  MonoUs watermark_due_us;
+  MonoUs emote_due_us;
+  MonoUs report_due_us;
+};
+
+}  // namespace footlight::edge
