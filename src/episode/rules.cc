@@ -124,7 +124,7 @@ class Runner {
         effect.amount = std::clamp<int64_t>(effect.amount, 0, kMostSeconds);
         return true;
       case EffectKind::kStartTimer:
-        effect.amount = std::clamp<int64_t>(effect.amount, 1, kMostSeconds);
+        effect.amount = std::clamp<int64_t>(effect.amount, 0, kMostSeconds);
         cut(effect.text, kMostLabelBytes);
         return true;
       case EffectKind::kSay:
@@ -180,7 +180,7 @@ std::string_view trigger_name(Trigger trigger) {
 
 std::string_view reference_kind_name(RuleReference::Kind kind) {
   static constexpr std::string_view kNames[] = {"character", "item", "condition", "field",
-                                                "variable",  "poll", "scene"};
+                                                "variable",  "poll", "scene",     "timer"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -106,11 +106,11 @@ enum class EffectKind : uint8_t {
   kGoto,             // name: scene
   kOpenPoll,         // name: poll, amount: seconds, 0 = the poll's own
   kClosePoll,        // name: poll
-  kStartTimer,       // name: timer id, amount: seconds 1..86400, text: label
-  kStopTimer,        // name: timer id
-  kSay,              // text, at most 500 bytes (longer is cut at a character)
-  kMultiplyDamage,   // amount 0..100; trigger damage only
-  kSetDamage,        // amount 0..1,000,000; trigger damage only
+  kStartTimer,  // name: timer id, amount: seconds 1..86400, text: label; 0 and "" = the timer's own
+  kStopTimer,   // name: timer id
+  kSay,         // text, at most 500 bytes (longer is cut at a character)
+  kMultiplyDamage,  // amount 0..100; trigger damage only
+  kSetDamage,       // amount 0..1,000,000; trigger damage only
 };
 std::string_view effect_name(EffectKind kind);  // "damage", ... as written in the file
 
@@ -152,7 +152,7 @@ struct RuleLimits {
 
 // Something a rule names that the definition must hold; the definition's parser checks it.
 struct RuleReference {
-  enum class Kind : uint8_t { kCharacter, kItem, kCondition, kField, kVar, kPoll, kScene };
+  enum class Kind : uint8_t { kCharacter, kItem, kCondition, kField, kVar, kPoll, kScene, kTimer };
   Kind kind = Kind::kCharacter;
   std::string id;
   std::string path;  // JSON Pointer of the place, for the Issue

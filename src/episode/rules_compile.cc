@@ -51,17 +51,8 @@ constexpr EffectForm kForms[] = {
      Kind::kPoll},
     {EffectKind::kClosePoll, "close_poll", "poll", false, "poll", "", false, 0, "", false,
      Kind::kPoll},
-    {EffectKind::kStartTimer,
-     "start_timer",
-     "",
-     false,
-     "id",
-     "seconds",
-     true,
-     0,
-     "label",
-     false,
-     {}},
+    {EffectKind::kStartTimer, "start_timer", "id", false, "id", "seconds", false, 0, "label", false,
+     Kind::kTimer},
     {EffectKind::kStopTimer, "stop_timer", "id", false, "id", "", false, 0, "", false, {}},
     {EffectKind::kSay, "say", "text", false, "", "", false, 0, "text", true, {}},
     {EffectKind::kMultiplyDamage, "multiply_damage", "by", false, "", "by", true, 0, "", false, {}},
@@ -281,7 +272,9 @@ void RuleCompiler::fill(const EffectForm& form, const Json& arguments, const std
       fault(at, "`" + std::string(form.name_key) + "` must be an id");
     } else {
       effect.name = name->as_string();
-      if (form.names) out_.references.push_back({*form.names, effect.name, at});
+      // A timer that says how long it runs need not be in the file.
+      const bool free = form.names == Kind::kTimer && arguments.find(form.amount_key) != nullptr;
+      if (form.names && !free) out_.references.push_back({*form.names, effect.name, at});
     }
   }
   if (has_value) {

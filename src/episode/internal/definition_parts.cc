@@ -197,6 +197,8 @@ bool is_defined(const Definition& definition, RuleReference::Kind kind, std::str
       return std::ranges::find(definition.polls, id, &PollDef::id) != definition.polls.end();
     case RuleReference::Kind::kScene:
       return definition.scene_index(id) >= 0;
+    case RuleReference::Kind::kTimer:
+      return definition.timer(id) != nullptr;
   }
   return false;
 }
