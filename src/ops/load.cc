@@ -1,0 +1,396 @@
+#include "ops/load.h"
+
+#include <algorithm>
+#include <deque>
+#include <future>
+#include <vector>
+
+#include "net/asio/client.h"
+#include "net/asio/http_client.h"
+#include "net/asio/shard.h"
+#include "ops/client.h"
+
+namespace footlight::ops {
+namespace {
+
+constexpr MonoUs kTickUs = 2 * kUsPerMs;
+constexpr MonoUs kWarmUpUs = 2 * kUsPerSecond;
+constexpr MonoUs kSettleUs = 1 * kUsPerSecond;  // idle before memory is read
+constexpr MonoUs kTailUs = 3 * kUsPerSecond;    // for the last confirmations
+constexpr MonoUs kConnectUs = 120 * kUsPerSecond;
+constexpr uint32_t kSampleOneIn = 16;  // batches followed to a tally
+constexpr uint32_t kObservers = 16;
+constexpr size_t kTalliesKept = 64;
+
+struct Batch {
+  uint64_t last_i = 0;
+  MonoUs sent_us = 0;
+};
+
+struct Connection {
+  uint32_t number = 0;
+  net::WsClient* socket = nullptr;
+  std::string token;
+  bool live = false;
+  uint64_t next_i = 1;
+  uint32_t n = 0;
+  std::deque<Batch> sent;
+};
+
+struct Seen {
+  uint64_t log = 0;
+  MonoUs at_us = 0;
+};
+
+struct Waiting {
+  MonoUs sent_us = 0;
+  uint64_t log = 0;
+};
+
+enum class Phase : uint8_t { kConnect, kSettle, kOpenPoll, kWarmUp, kMeasure, kTail, kDone };
+
+class Load final : public net::WsClientApp, public net::Resident {
+ public:
+  Load(net::Shard& shard, const LoadOptions& options, const TokenSource& tokens,
+       const std::function<void(const Progress&)>& progress, const std::atomic<bool>& stop)
+      : shard_(shard),
+        options_(options),
+        progress_(progress),
+        stop_(stop),
+        random_(1),
+        connections_(options.connections + 1) {
+    run_ = hex_u64(static_cast<uint64_t>(clock_.wall_ms())).substr(5);
+    poll_ = "load-" + run_;
+    connections_[0].token = tokens({"load-director", "Load", proto::Role::kProducer, {}});
+    for (uint32_t k = 1; k < connections_.size(); ++k) {
+      connections_[k].token =
+          tokens({"load-" + run_ + "-" + std::to_string(k), "L", proto::Role::kViewer, {}});
+    }
+    for (uint32_t k = 0; k < connections_.size(); ++k) connections_[k].number = k;
+  }
+
+  Status open() {
+    auto url = net::parse_url(options_.url);
+    if (!url) return std::unexpected(url.error());
+    net::WsClientOptions to;
+    to.host = url->host;
+    to.port = url->port;
+    to.tls = url->tls;
+    to.tls_verify = options_.tls_verify;
+    to.connects_per_s = options_.connects_per_s;
+    if (url->host.starts_with("127.")) to.sources = net::loopback_sources(connections_.size());
+    auto engine = net::WsClients::create(shard_, *this, to);
+    if (!engine) return std::unexpected(engine.error());
+    engine_ = std::move(*engine);
+    report_.server_rss_idle_bytes = process_memory_bytes(options_.server_pid);
+    for (Connection& c : connections_) c.socket = &engine_->open(&c);
+    shard_.add_resident(this);
+    return {};
+  }
+
+  void close() {
+    shard_.remove_resident(this);
+    engine_.reset();
+  }
+
+  std::future<void> over() { return over_.get_future(); }
+  Result<LoadReport> finish() {
+    if (!why_.empty()) return fail(Code::kUnreachable, why_);
+    return report_;
+  }
+
+  void on_open(net::WsClient& socket) override {
+    Connection& c = of(socket);
+    proto::Hello hello;
+    hello.token = c.token;
+    hello.cid = random_.next();
+    hello.client = "footlight-load";
+    socket.send(proto::encoded(hello));
+  }
+
+  void on_message(net::WsClient& socket, std::string_view text) override {
+    Connection& c = of(socket);
+    const bool measuring = phase_ == Phase::kMeasure;
+    report_.frames_received += measuring ? 1 : 0;
+    report_.bytes_received += measuring ? text.size() : 0;
+    switch (frame_type(text)) {
+      case FrameType::kTally:
+        report_.tallies_received += measuring ? 1 : 0;
+        if (is_observer(c.number)) on_tally(c, text);
+        break;
+      case FrameType::kAck:
+        on_ack(c, text);
+        break;
+      case FrameType::kWelcome:
+        c.live = true;
+        ++live_;
+        if (c.number == 0)
+          waiting_to_start_ = text.find(R"("state":"waiting")") != std::string_view::npos;
+        break;
+      case FrameType::kBye:
+        if (phase_ == Phase::kConnect && last_bye_.empty()) last_bye_ = text;
+        break;
+      default:
+        break;
+    }
+  }
+
+  void on_closed(net::WsClient& socket, const net::WsClosed& how) override {
+    Connection& c = of(socket);
+    c.socket = nullptr;
+    if (c.live) {
+      --live_;
+      ++report_.lost_connections;
+    } else {
+      ++refused_;
+      if (refusal_.empty()) refusal_ = last_bye_.empty() ? how.reason : last_bye_;
+    }
+    c.live = false;
+  }
+
+  MonoUs on_turn_end(MonoUs now_us) override {
+    if (started_us_ == 0) started_us_ = phase_us_ = now_us;
+    if (now_us >= next_tick_us_) {
+      next_tick_us_ = now_us + kTickUs;
+      step(now_us);
+      if (phase_ == Phase::kWarmUp || phase_ == Phase::kMeasure) vote(now_us);
+      if (now_us >= next_progress_us_) tell(now_us);
+    }
+    if (!told_ && (phase_ == Phase::kDone || stop_)) {
+      told_ = true;
+      tell(now_us);
+      over_.set_value();
+    }
+    return next_tick_us_;
+  }
+
+ private:
+  static Connection& of(net::WsClient& socket) { return *static_cast<Connection*>(socket.user); }
+
+  bool is_observer(uint32_t number) const {
+    const auto step = std::max<uint32_t>(1, options_.connections / kObservers);
+    return number > 0 && number % step == 0;
+  }
+  uint32_t observer_of(uint32_t number) const {  // another connection that is looked at
+    const auto step = std::max<uint32_t>(1, options_.connections / kObservers);
+    const uint32_t count = options_.connections / step;
+    const uint32_t index = number % count;
+    const uint32_t observer = (index + 1) * step;
+    return observer == number ? ((index + 1) % count + 1) * step : observer;
+  }
+
+  void enter(Phase phase, MonoUs now_us) {
+    phase_ = phase;
+    phase_us_ = now_us;
+  }
+
+  void step(MonoUs now_us) {
+    const MonoUs in_phase = now_us - phase_us_;
+    switch (phase_) {
+      case Phase::kConnect:
+        if (live_ + refused_ >= connections_.size() || in_phase > kConnectUs) {
+          report_.connections = live_;
+          if (live_ * 100 < connections_.size() * 99 || !connections_[0].live) {
+            why_ = std::to_string(live_) + " of " + std::to_string(connections_.size()) +
+                   " connected: " + refusal_;
+            return enter(Phase::kDone, now_us);
+          }
+          enter(Phase::kSettle, now_us);
+        }
+        break;
+      case Phase::kSettle:
+        if (in_phase < kSettleUs) break;
+        report_.server_rss_connected_bytes = process_memory_bytes(options_.server_pid);
+        if (options_.votes_per_s > 0) open_poll();
+        enter(Phase::kOpenPoll, now_us);
+        break;
+      case Phase::kOpenPoll:
+        if (in_phase >= kSettleUs / 2) enter(Phase::kWarmUp, now_us);
+        break;
+      case Phase::kWarmUp:
+        if (in_phase < kWarmUpUs) break;
+        cpu_before_ = process_cpu_s(options_.server_pid);
+        enter(Phase::kMeasure, now_us);
+        break;
+      case Phase::kMeasure:
+        if (in_phase < int64_t{options_.seconds} * kUsPerSecond) break;
+        report_.seconds = static_cast<double>(in_phase) / kUsPerSecond;
+        if (cpu_before_ >= 0)
+          report_.server_cpu_s = process_cpu_s(options_.server_pid) - cpu_before_;
+        enter(Phase::kTail, now_us);
+        break;
+      case Phase::kTail:
+        if (in_phase > kTailUs || outstanding_ == 0) enter(Phase::kDone, now_us);
+        break;
+      case Phase::kDone:
+        break;
+    }
+  }
+
+  void director(proto::Kind kind, std::string_view args) {
+    std::string event;
+    JsonWriter out(event);
+    out.object().field("i", connections_[0].next_i++).field("k", proto::kind_name(kind));
+    out.key("a").raw(args).end_object();
+    if (connections_[0].socket != nullptr) connections_[0].socket->send(event_frame(event));
+  }
+
+  void open_poll() {
+    if (waiting_to_start_) director(proto::Kind::kEpisodeStart, "{}");
+    director(proto::Kind::kPollCreate,
+             R"({"poll":")" + poll_ + R"(","title":"Load","options":["A","B","C","D"]})");
+    director(proto::Kind::kPollOpen, R"({"poll":")" + poll_ + R"("})");
+  }
+
+  // Sends what is due by now: evenly over time, in turns over the connections.
+  void vote(MonoUs now_us) {
+    if (options_.votes_per_s == 0) return;
+    if (vote_from_us_ == 0) vote_from_us_ = now_us;
+    const auto due =
+        static_cast<uint64_t>(now_us - vote_from_us_) * options_.votes_per_s / kUsPerSecond;
+    for (uint32_t skipped = 0; voted_ + options_.batch <= due && skipped < connections_.size();) {
+      turn_ = turn_ % options_.connections + 1;
+      Connection& c = connections_[turn_];
+      if (!c.live || c.socket == nullptr) {
+        ++skipped;
+        continue;
+      }
+      send_batch(c, now_us);
+      voted_ += options_.batch;
+    }
+  }
+
+  void send_batch(Connection& c, MonoUs now_us) {
+    scratch_.clear();
+    for (uint32_t k = 0; k < options_.batch; ++k) {
+      if (k > 0) scratch_ += ',';
+      scratch_ += R"({"i":)";
+      scratch_ += std::to_string(c.next_i++);
+      scratch_ += R"(,"k":"poll.vote","a":{"poll":")";
+      scratch_ += poll_;
+      scratch_ += R"(","choice":[)";
+      scratch_ += static_cast<char>('0' + random_.below(4));
+      scratch_ += R"(],"n":)";
+      scratch_ += std::to_string(++c.n);
+      scratch_ += "}}";
+    }
+    c.sent.push_back({c.next_i - 1, now_us});
+    if (c.socket->send(event_frame(scratch_))) {
+      outstanding_ += options_.batch;
+      if (phase_ == Phase::kMeasure) report_.ballots_sent += options_.batch;
+    }
+  }
+
+  void on_ack(Connection& c, std::string_view text) {
+    auto message = decoder_.decode(text);
+    const auto* ack = message ? std::get_if<proto::Ack>(&*message) : nullptr;
+    if (ack == nullptr) return;
+    for (const auto& rejected : ack->rejected) {
+      ++report_.rejected[static_cast<int>(rejected.code)];
+      if (c.number > 0) --outstanding_;
+    }
+    if (c.number == 0) return;
+    const MonoUs now_us = clock_.now_us();
+    for (const auto& confirmed : ack->confirmed) {
+      --outstanding_;
+      if (phase_ == Phase::kMeasure) ++report_.ballots_confirmed;
+      while (!c.sent.empty() && c.sent.front().last_i < confirmed.i) c.sent.pop_front();
+      if (c.sent.empty() || c.sent.front().last_i != confirmed.i) continue;
+      if (phase_ == Phase::kMeasure) {
+        report_.confirm_us.record(static_cast<uint64_t>(now_us - c.sent.front().sent_us));
+        if (sample_++ % kSampleOneIn == 0) follow(c, c.sent.front().sent_us, confirmed.log);
+      }
+      c.sent.pop_front();
+    }
+  }
+
+  void follow(const Connection& c, MonoUs sent_us, uint64_t log) {
+    const uint32_t observer = observer_of(c.number);
+    for (const Seen& tally : seen_[observer]) {
+      if (tally.log < log) continue;
+      report_.tally_us.record(static_cast<uint64_t>(std::max<MonoUs>(0, tally.at_us - sent_us)));
+      return;
+    }
+    waiting_[observer].push_back({sent_us, log});
+  }
+
+  void on_tally(Connection& c, std::string_view text) {
+    auto message = decoder_.decode(text);
+    const auto* tally = message ? std::get_if<proto::TallyUpdate>(&*message) : nullptr;
+    if (tally == nullptr || tally->poll != poll_) return;
+    const MonoUs now_us = clock_.now_us();
+    report_.final_voters = tally->voters;
+    auto& recent = seen_[c.number];
+    recent.push_back({tally->log, now_us});
+    if (recent.size() > kTalliesKept) recent.pop_front();
+    std::erase_if(waiting_[c.number], [&](const Waiting& w) {
+      if (w.log > tally->log) return false;
+      report_.tally_us.record(static_cast<uint64_t>(now_us - w.sent_us));
+      return true;
+    });
+  }
+
+  void tell(MonoUs now_us) {
+    next_progress_us_ = now_us + 200 * kUsPerMs;
+    static constexpr std::string_view kNames[] = {"connecting", "settling",  "opening the poll",
+                                                  "warming up", "measuring", "last confirmations",
+                                                  "done"};
+    Progress progress;
+    const double measured = phase_ == Phase::kMeasure ? static_cast<double>(now_us - phase_us_) /
+                                                            kUsPerSecond / options_.seconds
+                            : phase_ > Phase::kMeasure ? 1
+                                                       : 0;
+    progress.part = measured;
+    progress.status = std::string(kNames[static_cast<size_t>(phase_)]) + ", " +
+                      std::to_string(live_) + " connected";
+    progress_(progress);
+  }
+
+  net::SystemClock clock_;
+  net::Shard& shard_;
+  const LoadOptions& options_;
+  const std::function<void(const Progress&)>& progress_;
+  const std::atomic<bool>& stop_;
+  Prng random_;
+  std::vector<Connection> connections_;
+  std::unique_ptr<net::WsClients> engine_;
+  std::promise<void> over_;
+  proto::ServerDecoder decoder_;
+  LoadReport report_;
+  std::map<uint32_t, std::deque<Seen>> seen_;
+  std::map<uint32_t, std::deque<Waiting>> waiting_;
+  std::string run_, poll_, scratch_, why_, refusal_, last_bye_;
+  Phase phase_ = Phase::kConnect;
+  bool told_ = false;
+  bool waiting_to_start_ = false;
+  uint64_t live_ = 0, refused_ = 0, voted_ = 0, sample_ = 0;
+  int64_t outstanding_ = 0;
+  uint32_t turn_ = 0;
+  double cpu_before_ = -1;
+  MonoUs started_us_ = 0, phase_us_ = 0, next_tick_us_ = 0, next_progress_us_ = 0,
+         vote_from_us_ = 0;
+};
+
+}  // namespace
+
+Result<LoadReport> run_load(const LoadOptions& options, const TokenSource& tokens,
+                            const std::function<void(const Progress&)>& progress,
+                            const std::atomic<bool>& stop) {
+  net::Shard shard(0);
+  Load load(shard, options, tokens, progress, stop);
+  if (auto opened = load.open(); !opened) return std::unexpected(opened.error());
+  auto over = load.over();
+  shard.start();
+  over.wait();
+  std::promise<void> closed;
+  shard.post([&] {
+    load.close();
+    closed.set_value();
+  });
+  closed.get_future().wait();
+  shard.stop();
+  shard.join();
+  return load.finish();
+}
+
+}  // namespace footlight::ops
