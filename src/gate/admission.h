@@ -35,7 +35,8 @@ struct ClassLimits {
   Rate connection;
   Rate voter;
   Rate prefix;
-  Rate episode;  // per edge shard; viewers only, the cast is never held up by its audience
+  Rate episode;  // per edge shard. Prefix and episode bound viewers only: the cast is never held up
+                 // by its audience
 };
 
 // Defaults: a person who clicks as fast as people do is never refused; a script is, after its
@@ -109,8 +110,8 @@ struct Subject {
 };
 
 struct Verdict {
-  Code code = Code::kOk;  // kOk, kRateConnection, kRateVoter, kRatePrefix, kRateEpisode,
-                          // kJoinPaced, kOverloaded
+  Code code = Code::kOk;        // kOk, kRateConnection, kRateVoter, kRatePrefix, kRateEpisode,
+                                // kJoinPaced, kOverloaded
   uint32_t retry_after_ms = 0;  // > 0 with every refusal
   bool cut = false;  // the connection earned too many refusals: bye with `code` and close
   bool ok() const { return code == Code::kOk; }
@@ -137,14 +138,19 @@ class Admission {
   uint64_t shared_count() const { return table_.shared_count(); }
 
  private:
+  enum class Prefix : bool { kSkip, kCharge };
+  Verdict admit_into(EventClass event, const Subject& subject, int64_t cost, int64_t now_ns,
+                     Prefix prefix_use);
   const ClassLimits& limits_of(EventClass event) const;
   bool sheds(EventClass event, proto::Role role) const;
-  Verdict refuse(Code code, int64_t wait_ns, const Subject* subject, MonoUs now_us);
-  uint32_t spread_ms(int64_t wait_ns);
+  BucketTable::Place find_prefix(const IpPrefix& prefix, EventClass event, int64_t now_ns,
+                                 const Bucket* spoken_for);
+  Verdict refuse(Code code, int64_t wait_ns, ConnectionBuckets* connection, int64_t now_ns) const;
+  int64_t queue_ns(RetryQueue& queue, const Rate& rate, int64_t wait_ns, int64_t now_ns);
+  int64_t spread_ns(int64_t low_ns, int64_t high_ns);
 
   AdmissionLimits limits_;
   BucketTable table_;
-  RetryQueue prefix_queue_;
   Prng prng_;
   Pressure pressure_ = Pressure::kNone;
 };

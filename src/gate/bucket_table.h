@@ -41,8 +41,8 @@ struct Rate {
   friend constexpr bool operator==(const Rate&, const Rate&) = default;
 };
 
-// The bucket is full from `full_at_ns` on; before, every interval that is missing is one token
-// spent.
+// Times are >= 0 and never run backwards. The bucket is full from `full_at_ns` on; before, every
+// interval that is missing is one token spent.
 struct Bucket {
   int64_t full_at_ns = 0;
 
@@ -68,7 +68,8 @@ class BucketTable {
   // `sets` is rounded up to a power of two.
   BucketTable(uint32_t sets, uint64_t seed_low, uint64_t seed_high);
 
-  // A bucket looked up but not yet charged; valid until the next find().
+  // A bucket looked up but not yet charged; valid until another place is charged that does not know
+  // of it.
   struct Place {
     Bucket* bucket = nullptr;
     uint64_t* key =
@@ -77,8 +78,9 @@ class BucketTable {
     int64_t inherited_ns = 0;  // debt the new bucket starts with
     bool shared = false;
   };
-  // `space` tells apart kinds of keys (voter or prefix, times event class).
-  Place find(uint64_t key, uint8_t space, int64_t now_ns);
+  // `space` tells apart kinds of keys (voter or prefix, times event class). `spoken_for`: the
+  // bucket of a place found before and about to be charged too, not to be offered twice.
+  Place find(uint64_t key, uint8_t space, int64_t now_ns, const Bucket* spoken_for = nullptr);
   int64_t wait_ns(const Place& place, const Rate& rate, int64_t cost, int64_t now_ns) const;
   void charge(const Place& place, const Rate& rate, int64_t cost, int64_t now_ns);
 
