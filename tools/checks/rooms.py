@@ -24,7 +24,7 @@ ROOMS = {
     "media": ["core", "proto"],
     "ops": ["core", "net", "proto"],
     "edge": ["core", "proto", "net", "rtc", "sfu", "crdt", "gate", "episode", "log", "bus", "region", "hls", "ops"],
-    "cli": ["edge", "ops", "core", "proto", "net"],
+    "cli": ["edge", "ops", "core", "proto", "net", "gate", "episode", "log"],
 }
 # Which third-party headers may appear where (a path prefix under src/); all else is std.
 FOREIGN = {
