@@ -15,6 +15,7 @@
 // through too often). Which set a key falls into is not known outside: the hash is keyed
 // (SipHash-1-3).
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
