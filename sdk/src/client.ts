@@ -1,0 +1,499 @@
+import { Ballots } from './ballots.ts';
+import { ClockSync } from './clock_sync.ts';
+import { Commands } from './commands.ts';
+import { newTraceparent, randomHex } from './ids.ts';
+import { LatencyMeter } from './latency.ts';
+import { Link, type LinkOwner, type PassedMessage } from './link.ts';
+import { Outbox } from './outbox.ts';
+import { OutboxStore, type Slot } from './outbox_store.ts';
+import * as platform from './platform.ts';
+import { ClientCode } from './problems.ts';
+import { Emitter, Value } from './readable.ts';
+import { Reactions } from './reactions.ts';
+import { SentEvent } from './sent_event.ts';
+import { TallyStore } from './tally_store.ts';
+import { Timers } from './timers.ts';
+import { TokenKeeper } from './token_keeper.ts';
+import { httpsTransport } from './transport/https.ts';
+import { websocketTransport } from './transport/websocket.ts';
+import type {
+  Client,
+  ClientEvents,
+  ClientOptions,
+  ClientState,
+  Clock,
+  ClockEstimate,
+  EmoteCounts,
+  Latencies,
+  OwnBallot,
+  Presence,
+  Problem,
+  Random,
+  Readable,
+  Receipt,
+  Sent,
+  Session,
+  Slo,
+  Storage,
+  Tally,
+  Unsubscribe,
+  View,
+} from './types.ts';
+import { ViewStore } from './view_store.ts';
+import {
+  PROTOCOL_VERSION,
+  type CommandArgs,
+  type CommandKind,
+  type DeltaMessage,
+  type HelloMessage,
+  type Limits,
+  type Me,
+  type Mode,
+  type WelcomeMessage,
+} from './wire.ts';
+
+export const VERSION = '0.1.0';
+
+const CLOCK_BURST_MS = [0, 250, 500, 1000];
+const BUSY_MS = 50;
+const ORPHAN_MS = 60_000;
+
+/**
+ * The client of one episode: stays connected, keeps the view current, and sees each event through
+ * until it is confirmed or refused. See `Client` for what it offers and `ClientOptions` for what may
+ * be injected.
+ */
+export class FootlightClient extends Commands implements Client {
+  readonly session = new Value<Session | null>(null);
+  readonly me = new Value<Me | null>(null);
+  readonly mode = new Value<Mode>({ mode: 'live', code: 0, message: '' });
+  readonly presence = new Value<Presence>({ audience: 0, edges: [] });
+  readonly slo = new Value<Slo | null>(null);
+  readonly emotes = new Value<EmoteCounts>({});
+  readonly clock = new Value<ClockEstimate | null>(null);
+  readonly latencies = new Value<Latencies>({});
+
+  readonly #options: ClientOptions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #storage: Storage;
+  readonly #timers: Timers;
+  readonly #events = new Emitter<ClientEvents>();
+  readonly #view = new ViewStore();
+  readonly #tallies = new TallyStore();
+  readonly #sync: ClockSync;
+  readonly #latency: LatencyMeter;
+  readonly #reactions: Reactions;
+  readonly #ballots: Ballots;
+  readonly #outbox: Outbox;
+  readonly #store: OutboxStore;
+  readonly #tokens: TokenKeeper;
+  readonly #link: Link;
+  #prefix = '';
+  #held = false;
+  #limits: Limits = { frame_bytes: 16_384, batch: 64, tick_ms: 100 };
+  #flushing = false;
+  #build = '';
+  #welcomed_ms = 0;
+  #orphan_ms = 0;
+  #storage_failed = false;
+
+  constructor(options: ClientOptions = {}) {
+    super();
+    this.#options = options;
+    const clock = (this.#clock = options.clock ?? platform.systemClock());
+    const random = (this.#random = options.random ?? platform.systemRandom());
+    this.#storage = storageOf(options);
+    this.#timers = new Timers(clock);
+    this.#sync = new ClockSync(clock);
+    this.#latency = new LatencyMeter((of, ms) => this.#events.emit('latency', { of, ms }));
+    this.#reactions = new Reactions(random);
+    this.#ballots = new Ballots(clock, this.#storage);
+    const locks =
+      options.locks ??
+      (options.storage === 'memory' ? platform.memoryLocks() : platform.systemLocks(clock, random));
+    const wall = (): number => clock.wall();
+    this.#store = new OutboxStore(this.#storage, locks, random, wall, () => this.#storageFailed());
+    this.#outbox = new Outbox({
+      clock,
+      limit: options.outboxLimit ?? 256,
+      maxAgeMs: options.maxEventAgeMs ?? 15 * 60_000,
+      onStatus: (sent) => this.#status(sent),
+      refresh: (sent) => (isVote(sent) ? this.#ballots.refresh(sent) : sent.args),
+      revise: (sent, code) => (isVote(sent) ? this.#ballots.revise(sent, code) : null),
+    });
+    this.#tokens = new TokenKeeper({
+      token: options.token,
+      getToken: options.getToken,
+      clock,
+      random,
+      serverNow: () => this.serverNow(),
+      onFresh: (token) => this.#link.send(JSON.stringify({ t: 'token', token })),
+    });
+    this.#link = new Link(this.#owner(), {
+      url: urlOf(options),
+      transports: options.transports ?? [
+        websocketTransport(options.WebSocket),
+        httpsTransport(clock, options.fetch),
+      ],
+      clock,
+      random,
+      lifecycle: options.lifecycle ?? platform.systemLifecycle(),
+      connectTimeoutMs: options.connectTimeoutMs ?? 8000,
+      websocketRetryMs: options.websocketRetryMs ?? 60_000,
+    });
+    this.#link.state.subscribe((state) => {
+      this.#events.emit('state', state);
+      if (state.name === 'closed') this.#cleanUp(state.message);
+    });
+  }
+
+  get state(): Readable<ClientState> {
+    return this.#link.state;
+  }
+  get view(): View {
+    return this.#view;
+  }
+  get tallies(): Readable<ReadonlyMap<string, Tally>> {
+    return this.#tallies.all;
+  }
+  get receipts(): Readable<ReadonlyMap<string, Receipt>> {
+    return this.#ballots.receipts;
+  }
+  get outbox(): Readable<readonly Sent[]> {
+    return this.#outbox.pending;
+  }
+
+  connect(): void {
+    this.#link.start();
+  }
+
+  close(): void {
+    if (this.state.get().name !== 'closed') this.#link.stop(0, 'The client was closed.');
+  }
+
+  tally(poll: string): Readable<Tally | undefined> {
+    return this.#tallies.of(poll);
+  }
+
+  ballot(poll: string): Readable<OwnBallot | undefined> {
+    return this.#ballots.of(poll);
+  }
+
+  serverNow(): number {
+    return this.#sync.serverNow();
+  }
+
+  on<E extends keyof ClientEvents>(event: E, run: (value: ClientEvents[E]) => void): Unsubscribe {
+    return this.#events.on(event, run);
+  }
+
+  override send<K extends Exclude<CommandKind, 'emote'>>(kind: K, args: CommandArgs[K]): Sent<K> {
+    const sent = new SentEvent<K>({
+      k: kind,
+      a: args,
+      tp: newTraceparent(this.#random),
+      at: this.#clock.wall(),
+      ...(this.#link.live ? {} : { q: 1 }),
+    });
+    if (this.#link.live) sent.clickedMs = this.#clock.now();
+    if (isVote(sent)) this.#ballots.added(sent);
+    this.#outbox.add(sent as unknown as SentEvent);
+    this.#flushSoon();
+    return sent;
+  }
+
+  vote(poll: string, choice: readonly number[]): Sent<'poll.vote'> {
+    const n = this.#ballots.nextNumber(poll);
+    return this.send('poll.vote', { poll, choice: [...choice], n });
+  }
+
+  emote(name: string, n = 1): boolean {
+    const { mode } = this.mode.get();
+    // A server that sheds load would throw it away.
+    if (!this.#link.live || mode === 'degraded' || mode === 'halted') return false;
+    if (!this.#reactions.add(name, n)) return false;
+    this.#latency.reactionSent(name, this.#clock.now());
+    this.#flushSoon();
+    return true;
+  }
+
+  protected override nonce(): string {
+    return randomHex(this.#random, 16);
+  }
+
+  // Sending -------------------------------------------------------------------------------------
+
+  /** Once for all that is made in one go, so that it shares a frame. */
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    void Promise.resolve().then(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.#link.live) return;
+    while (this.#link.writable) {
+      const frame = this.#outbox.nextFrame(this.#limits.batch);
+      if (frame === null) break;
+      this.#link.send(frame);
+    }
+    if (this.#link.writable) {
+      const frame = this.#reactions.takeFrame(() => this.#outbox.takeNumber());
+      if (frame !== null) this.#link.send(frame);
+    } else {
+      this.#reactions.clear();
+    }
+    const wait_ms = this.#outbox.tend();
+    if (wait_ms === Infinity) this.#timers.clear('flush');
+    else this.#timers.set('flush', Math.max(wait_ms, BUSY_MS), () => this.#flush());
+  }
+
+  #status(sent: SentEvent): void {
+    const status = sent.status.get();
+    if (isVote(sent)) this.#ballots.changed(sent);
+    if (status.state === 'confirmed' && sent.clickedMs !== null) {
+      if (isVote(sent)) {
+        this.#latency.voteConfirmed(sent.args.poll, sent.clickedMs, status.log);
+      } else {
+        this.#latency.add('command', this.#clock.now() - sent.clickedMs);
+      }
+    }
+    this.#events.emit('event', { sent, status });
+  }
+
+  // The outbox's place in storage -----------------------------------------------------------------
+
+  async #prepare(): Promise<void> {
+    await this.#tokens.prepare();
+    const claims = this.#tokens.claims;
+    // A token that cannot be read is the server's to refuse; nothing is kept under it.
+    const prefix = OutboxStore.prefix(claims?.ep ?? '', claims?.sub ?? '');
+    if (this.#held && prefix === this.#prefix) return;
+    const slot = await this.#store.open(prefix, this.#outbox.cid);
+    if (this.#held) this.#outbox.release();
+    this.#prefix = prefix;
+    this.#bind(slot);
+    this.#ballots.open(prefix);
+    if (this.state.get().name === 'closed') this.#cleanUp('The client was closed.');
+  }
+
+  #bind(slot: Slot): void {
+    this.#held = true;
+    for (const sent of this.#outbox.bind(slot)) if (isVote(sent)) this.#ballots.added(sent);
+  }
+
+  #letGo(): void {
+    if (this.#held) this.#outbox.release();
+    this.#held = false;
+  }
+
+  /** With nothing of its own to do, sends what a closed tab has left behind. */
+  async #adoptOrphan(): Promise<void> {
+    this.#orphan_ms = this.#clock.now();
+    const slot = await this.#store.orphan(this.#prefix);
+    if (!slot) return;
+    if (!this.#link.live || this.#outbox.size > 0) {
+      slot.release();
+      return;
+    }
+    this.#outbox.release();
+    this.#bind(slot);
+    this.#link.restart();
+  }
+
+  #storageFailed(): void {
+    if (this.#storage_failed) return;
+    this.#storage_failed = true;
+    this.#problem({
+      code: ClientCode.storage,
+      message: 'Storage refused; what is sent now does not survive a reload.',
+    });
+  }
+
+  #cleanUp(message: string): void {
+    this.#timers.clearAll();
+    this.#tokens.stop();
+    this.#reactions.clear();
+    this.#outbox.abandonAll({ code: ClientCode.closed, message });
+    this.#letGo();
+  }
+
+  // What the link brings --------------------------------------------------------------------------
+
+  #owner(): LinkOwner {
+    return {
+      prepare: () => this.#prepare(),
+      hello: () => this.#hello(),
+      welcome: (message) => this.#welcome(message),
+      live: () => this.#live(),
+      message: (message) => this.#message(message),
+      heartbeat: () => this.#heartbeat(),
+      doubt: () => this.#view.doubt(),
+      lost: () => {
+        this.#timers.clearAll();
+        this.#tokens.stop();
+        this.#reactions.clear();
+      },
+      tokenRefused: () => this.#tokens.refused(),
+      problem: (problem) => this.#problem(problem),
+      leaving: () => this.#letGo(),
+    };
+  }
+
+  #hello(): string {
+    const { resume } = this.#view;
+    const hello: HelloMessage = {
+      t: 'hello',
+      v: PROTOCOL_VERSION,
+      token: this.#tokens.token,
+      cid: this.#outbox.cid,
+      ...(resume && { resume }),
+      client: this.#options.client ?? `sdk/${VERSION}`,
+    };
+    return JSON.stringify(hello);
+  }
+
+  #welcome(welcome: WelcomeMessage): boolean {
+    const { epoch, off, view, me, limits, now_ms, mode, build } = welcome;
+    const { resume } = this.#view;
+    if (view) {
+      if (resume?.epoch !== epoch) this.#tallies.restart();
+      this.#view.reset(epoch, off, view);
+    } else if (resume?.epoch !== epoch) {
+      this.#view.doubt();
+      return false;
+    }
+    this.#sync.restart();
+    this.#sync.welcome(now_ms);
+    this.#welcomed_ms = now_ms;
+    this.#limits = limits;
+    this.#outbox.welcomed(me.last_i, limits.frame_bytes);
+    this.#ballots.welcomed(me);
+    const { ep, role, name, edge } = welcome;
+    const session: Session = { ep, role, name, edge, build, who: me.who, chars: me.chars };
+    this.me.set(me);
+    this.mode.set(mode);
+    this.session.set(session);
+    this.#events.emit('welcome', session);
+    if (this.#build && build !== this.#build) {
+      this.#events.emit('build', { from: this.#build, to: build });
+    }
+    this.#build ||= build;
+    return true;
+  }
+
+  #live(): void {
+    CLOCK_BURST_MS.forEach((ms, n) =>
+      this.#timers.set(`clock ${n}`, ms, () => this.#link.send(this.#ping())),
+    );
+    this.#tokens.watch();
+    this.#flush();
+  }
+
+  #message(message: PassedMessage): void {
+    const now_ms = this.#clock.now();
+    switch (message.t) {
+      case 'ack':
+        this.#outbox.acked(message);
+        this.#flushSoon();
+        break;
+      case 'delta':
+        this.#delta(message);
+        break;
+      case 'tally': {
+        this.#latency.tallySeen(message.poll, message.log, now_ms);
+        const tally = this.#tallies.apply(message);
+        if (tally) this.#events.emit('tally', tally);
+        break;
+      }
+      case 'emotes':
+        this.#latency.reactionsSeen(Object.keys(message.c), now_ms);
+        this.emotes.set(message.c);
+        this.#events.emit('emotes', message.c);
+        break;
+      case 'presence': {
+        const { audience, edges } = message;
+        this.presence.set({ audience, edges });
+        this.#events.emit('presence', { audience, edges });
+        break;
+      }
+      case 'pong': {
+        const rtt_ms = this.#sync.end(message.c, message.s);
+        if (rtt_ms === null) break;
+        this.#latency.add('rtt', rtt_ms);
+        this.clock.set(this.#sync.estimate());
+        break;
+      }
+      case 'mode': {
+        const { mode, code, message: text } = message;
+        this.mode.set({ mode, code, message: text });
+        this.#events.emit('mode', { mode, code, message: text });
+        break;
+      }
+      case 'slo': {
+        const { t: _, ...slo } = message;
+        this.slo.set(slo);
+        this.#events.emit('slo', slo);
+        break;
+      }
+      case 'error':
+        this.#problem({ code: message.code, message: message.message });
+    }
+  }
+
+  #delta(delta: DeltaMessage): void {
+    const changed = this.#view.apply(delta);
+    if (!changed) return;
+    // What a resume catches up with was not late; it was missed.
+    if (this.#sync.exact && delta.at >= this.#welcomed_ms) {
+      this.#latency.add('delta', this.serverNow() - delta.at);
+    }
+    const { off, at: atMs, cause = null } = delta;
+    this.#events.emit('delta', { off, atMs, changed, cause });
+  }
+
+  #ping(): string {
+    return JSON.stringify({ t: 'ping', c: this.#sync.begin() });
+  }
+
+  #heartbeat(): string[] {
+    const messages = [this.#ping()];
+    const report = this.#latency.takeReport();
+    if (report.length) {
+      messages.push(JSON.stringify({ t: 'lat', m: report }));
+      this.latencies.set(this.#latency.figures());
+    }
+    if (this.#outbox.size === 0 && this.#clock.now() - this.#orphan_ms > ORPHAN_MS) {
+      void this.#adoptOrphan();
+    }
+    return messages;
+  }
+
+  #problem(problem: Problem): void {
+    this.#events.emit('problem', problem);
+  }
+}
+
+/** The client of an episode; it does nothing until `connect()`. */
+export function createClient(options: ClientOptions = {}): FootlightClient {
+  return new FootlightClient(options);
+}
+
+function isVote(sent: { kind: CommandKind }): sent is SentEvent<'poll.vote'> {
+  return sent.kind === 'poll.vote';
+}
+
+function storageOf({ storage = 'local' }: ClientOptions): Storage {
+  if (typeof storage === 'object') return storage;
+  const local = storage === 'local' ? platform.localStorageOrNull() : null;
+  return local ?? platform.memoryStorage();
+}
+
+function urlOf({ url = platform.ownOrigin() }: ClientOptions): string {
+  if (!url) throw new TypeError('There is no page here to take the address from; give a url.');
+  return url;
+}
