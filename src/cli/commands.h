@@ -1,6 +1,7 @@
-// The `footlight` command: one file a subcommand. add_x() declares options and, when the subcommand is
-// chosen, sets `run`; main() calls it. Exit codes: 0 done and all well, 1 it ran and found something wrong
-// (a broken budget, a log that does not verify), 2 the command line is wrong, 3 it could not run.
+// The `footlight` command: one file a subcommand. add_x() declares options and, when the subcommand
+// is chosen, sets `run`; main() calls it. Exit codes: 0 done and all well, 1 it ran and found
+// something wrong (a broken budget, a log that does not verify), 2 the command line is wrong, 3 it
+// could not run.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <functional>

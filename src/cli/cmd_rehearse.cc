@@ -1,0 +1,95 @@
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/server_process.h"
+#include "cli/signing.h"
+#include "episode/yaml/load.h"
+#include "ops/stage.h"
+
+namespace footlight::cli {
+namespace {
+
+struct Options {
+  ops::StageOptions stage;
+  ops::ShowOptions show;
+  SigningOptions signing;
+  std::string episode_file;
+  std::string data_dir;
+  bool json = false;
+  bool quiet = false;
+};
+
+int rehearse(Options options) {
+  catch_signals();
+  auto loaded = episode::load_episode_file(options.episode_file);
+  if (!loaded) return complain(loaded.error());
+  std::optional<ScratchDirectory> scratch;
+  std::optional<ServerProcess> server;
+  if (options.stage.url.empty()) {
+    if (options.data_dir.empty()) options.data_dir = scratch.emplace().path();
+    options.signing.dev = true;
+    auto started = ServerProcess::start(
+        {"--dev", "--episode", options.episode_file, "--data", options.data_dir},
+        options.data_dir + "/rehearsal.log");
+    if (!started) return complain(started.error());
+    server.emplace(std::move(*started));
+    options.stage.url = server->url();
+  }
+  auto tokens = token_source(options.signing, loaded->id);
+  if (!tokens) return complain(tokens.error());
+  ProgressLine line("rehearsing " + loaded->id, options.quiet || options.json);
+  auto report = ops::run_show(
+      options.stage, options.show, *tokens,
+      [&](const ops::Progress& progress) { line.show(progress); }, interrupted());
+  if (server && server->stop() != 0)
+    std::fprintf(stderr, "footlight: the server did not stop cleanly\n");
+  if (!report) return complain(report.error());
+  if (options.show.loop) return 0;
+  std::fputs(options.json ? report->json("rehearse").c_str() : ("\n" + report->table()).c_str(),
+             stdout);
+  if (!options.json) {
+    std::printf("%s\n", report->holds() ? "Every budget holds."
+                                        : "A budget is broken; see the lines marked !");
+    if (!scratch)
+      std::printf("The log: %s/%s.episode (footlight verify, footlight replay)\n",
+                  options.data_dir.c_str(), loaded->id.c_str());
+  }
+  return report->holds() ? 0 : complain({Code::kBudgetBroken, "", 0}, kExitFound);
+}
+
+}  // namespace
+
+void add_rehearse(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("rehearse",
+                                         "play a whole episode with a synthetic cast and audience, "
+                                         "and hold each budget against what was measured");
+  command->add_option("--episode", options->episode_file, "the episode file")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command->add_option("--cast", options->show.cast, "players beside the director")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command->add_option("--audience", options->show.audience, "viewers")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100'000));
+  command->add_option("--seconds", options->show.seconds, "how long the story takes")
+      ->capture_default_str()
+      ->check(CLI::Range(5, 86'400));
+  command->add_option("--seed", options->show.seed, "of everything random")->capture_default_str();
+  command->add_option("--data", options->data_dir,
+                      "keep the log here (default: a directory that is removed)");
+  command->add_option("--url", options->stage.url,
+                      "rehearse against this running server instead of one of our own");
+  command->add_flag("--loop", options->show.loop,
+                    "play on until stopped, and never end the episode");
+  command->add_flag("--json", options->json, "one JSON object a line");
+  command->add_flag("--quiet", options->quiet, "no progress line");
+  add_signing_options(*command, options->signing);
+  command->callback([options, &run] { run = [options] { return rehearse(*options); }; });
+}
+
+}  // namespace footlight::cli

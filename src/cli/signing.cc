@@ -1,0 +1,62 @@
+#include "cli/signing.h"
+
+#include <fstream>
+#include <memory>
+
+#include "gate/token.h"
+#include "net/asio/shard.h"
+
+namespace footlight::cli {
+namespace {
+
+Result<std::string> read_secret(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) return fail(Code::kKeyFile, path + " cannot be read");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.size() < gate::kMinSecretBytes)
+    return fail(Code::kKeyFile, path + " holds fewer than 32 bytes");
+  return text;
+}
+
+Result<std::shared_ptr<gate::SignatureSigner>> signer_of(const SigningOptions& options) {
+  if (options.dev) return gate::hs256_signer(kDevSecret);
+  if (options.key_file.empty()) return fail(Code::kUsage, "give --dev, or --key FILE");
+  if (options.algorithm == "HS256") {
+    auto secret = read_secret(options.key_file);
+    if (!secret) return std::unexpected(secret.error());
+    return gate::hs256_signer(*secret);
+  }
+  return fail(Code::kKeyFile, "algorithms: HS256");
+}
+
+}  // namespace
+
+Result<ops::TokenSource> token_source(const SigningOptions& options, const std::string& episode) {
+  auto signer = signer_of(options);
+  if (!signer) return std::unexpected(signer.error());
+  const std::string kid = options.dev ? kDevKid : options.kid;
+  const int64_t now_s = net::SystemClock().wall_ms() / 1000;
+  return [signer = *signer, kid, now_s, episode, hours = options.hours](const ops::Identity& who) {
+    gate::Claims claims;
+    claims.sub = who.sub;
+    claims.episode = episode;
+    claims.role = who.role;
+    claims.name = who.name.empty() ? who.sub.substr(0, 64) : who.name;
+    claims.characters = who.characters;
+    claims.issued_s = now_s;
+    claims.expires_s = now_s + hours * 3600;
+    return gate::mint_token(claims, kid, *signer).value_or("");
+  };
+}
+
+void add_signing_options(CLI::App& command, SigningOptions& options) {
+  command.add_flag("--dev", options.dev, "sign with the development key (serve --dev)");
+  command.add_option("--key", options.key_file,
+                     "key file: the secret for HS256, a private key in PEM else");
+  command.add_option("--kid", options.kid, "the key's id");
+  command.add_option("--alg", options.algorithm, "HS256, EdDSA, ES256")->capture_default_str();
+  command.add_option("--hours", options.hours, "until tokens expire")->capture_default_str();
+}
+
+}  // namespace footlight::cli

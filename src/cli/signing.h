@@ -1,0 +1,28 @@
+// Tokens for the commands that play people: signed with the development key, or with a key of the
+// operator's.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "core/result.h"
+#include "ops/show.h"
+
+namespace footlight::cli {
+
+// The key of `serve --dev`, known to everyone: never accepted without --dev.
+inline constexpr const char* kDevKid = "dev";
+inline constexpr const char* kDevSecret = "footlight-development-key-known-to-everyone";
+
+struct SigningOptions {
+  bool dev = false;
+  std::string kid;
+  std::string key_file;  // HS256: the secret; EdDSA, ES256: a private key in PEM
+  std::string algorithm = "HS256";
+  int64_t hours = 24;  // until the token expires
+};
+
+// Signs tokens for one episode. kKeyFile when the key cannot be used.
+Result<ops::TokenSource> token_source(const SigningOptions& options, const std::string& episode);
+void add_signing_options(CLI::App& command, SigningOptions& options);
+
+}  // namespace footlight::cli
