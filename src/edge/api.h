@@ -66,6 +66,7 @@ struct EpisodeSummary {
   std::string mode;   // "live", "halted", ...
   uint64_t audience = 0;
 };
+ApiAnswer api_episode(const EpisodeSummary& episode);
 ApiAnswer api_episodes(std::span<const EpisodeSummary> episodes);
 std::string_view openapi_json();  // docs/openapi.json, as compiled in
 
