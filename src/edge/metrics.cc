@@ -1,0 +1,215 @@
+#include "edge/metrics.h"
+
+#include <string_view>
+
+namespace footlight::edge {
+namespace {
+
+// Seconds, as Prometheus advises for latencies; those around the budgets stand out.
+constexpr std::array<uint64_t, 14> kBucketsUs = {500,     1'000,     2'500,     5'000,    10'000,
+                                                 25'000,  50'000,    100'000,   150'000,  250'000,
+                                                 500'000, 1'000'000, 2'000'000, 5'000'000};
+
+// Microseconds as seconds, without floating point: 1234567 → "1.234567".
+void append_seconds(std::string& out, uint64_t us) {
+  out += std::to_string(us / 1'000'000);
+  const std::string part = std::to_string(us % 1'000'000);
+  if (part == "0") return;
+  out += '.';
+  out.append(6 - part.size(), '0');
+  out += part;
+  while (out.back() == '0') out.pop_back();
+}
+
+class Page {
+ public:
+  void head(std::string_view name, std::string_view type, std::string_view help) {
+    out_.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
+    out_.append(name).append(" ").append(type).append("\n");
+  }
+  void line(std::string_view name, std::string_view labels, uint64_t value) {
+    out_.append(name);
+    if (!labels.empty()) out_.append("{").append(labels).append("}");
+    out_.append(" ").append(std::to_string(value)).append("\n");
+  }
+  void counter(std::string_view name, std::string_view help, uint64_t value) {
+    head(name, "counter", help);
+    line(name, {}, value);
+  }
+  void gauge(std::string_view name, std::string_view help, uint64_t value) {
+    head(name, "gauge", help);
+    line(name, {}, value);
+  }
+  // `unit_us`: what one unit of the histogram is. The head is the caller's.
+  void histogram(std::string_view name, const std::string& labels, const Histogram& values,
+                 uint64_t unit_us) {
+    const std::string base(name);
+    const std::string comma = labels.empty() ? "" : ",";
+    for (const uint64_t bound_us : kBucketsUs) {
+      std::string le = labels + comma + "le=\"";
+      append_seconds(le, bound_us);
+      line(base + "_bucket", le + "\"", values.count_up_to(bound_us / unit_us));
+    }
+    line(base + "_bucket", labels + comma + "le=\"+Inf\"", values.count());
+    out_.append(base).append("_sum");
+    if (!labels.empty()) out_.append("{").append(labels).append("}");
+    out_.append(" ");
+    append_seconds(out_, values.sum() * unit_us);
+    out_.append("\n");
+    line(base + "_count", labels, values.count());
+  }
+  std::string take() { return std::move(out_); }
+  std::string& text() { return out_; }
+
+ private:
+  std::string out_;
+};
+
+EdgeMetrics sum_of(std::span<const EdgeMetrics> edges) {
+  EdgeMetrics sum;
+  for (const EdgeMetrics& each : edges) {
+    sum.sessions += each.sessions;
+    for (size_t i = 0; i < sum.sessions_by_role.size(); ++i) {
+      sum.sessions_by_role[i] += each.sessions_by_role[i];
+    }
+    sum.queue_bytes += each.queue_bytes;
+    sum.queued_connections += each.queued_connections;
+    sum.opened += each.opened;
+    sum.joined += each.joined;
+    sum.resumed += each.resumed;
+    sum.refused += each.refused;
+    sum.slow_consumers += each.slow_consumers;
+    sum.frames_in += each.frames_in;
+    sum.bytes_in += each.bytes_in;
+    sum.bad_frames += each.bad_frames;
+    sum.events += each.events;
+    sum.ballots += each.ballots;
+    sum.emotes += each.emotes;
+    sum.rejected += each.rejected;
+    sum.shed += each.shed;
+    sum.deliveries += each.deliveries;
+    sum.bytes_out += each.bytes_out;
+    for (size_t i = 0; i < sum.latency_ms.size(); ++i) sum.latency_ms[i].merge(each.latency_ms[i]);
+    sum.confirm_us.merge(each.confirm_us);
+  }
+  return sum;
+}
+
+void render_edges(Page& page, const EdgeMetrics& sum) {
+  page.head("footlight_sessions", "gauge", "Sessions by role.");
+  for (int role = 0; role < proto::kRoleCount; ++role) {
+    const std::string label =
+        "role=\"" + std::string(proto::role_name(static_cast<proto::Role>(role))) + "\"";
+    page.line("footlight_sessions", label, sum.sessions_by_role[static_cast<size_t>(role)]);
+  }
+  page.gauge("footlight_connections", "Connections, also those without a session yet.",
+             sum.sessions);
+  page.gauge("footlight_connection_queue_bytes", "Waiting for connections that read slowly.",
+             sum.queue_bytes);
+  page.gauge("footlight_connections_queued", "Connections for which something waits.",
+             sum.queued_connections);
+  page.counter("footlight_connections_opened_total", "Connections opened.", sum.opened);
+  page.head("footlight_sessions_joined_total", "counter", "Welcomes, by whether they resumed.");
+  page.line("footlight_sessions_joined_total", "resumed=\"false\"", sum.joined);
+  page.line("footlight_sessions_joined_total", "resumed=\"true\"", sum.resumed);
+  page.counter("footlight_sessions_refused_total", "Connections ended before their welcome.",
+               sum.refused);
+  page.counter("footlight_slow_consumers_total", "Connections cut because they read too slowly.",
+               sum.slow_consumers);
+  page.head("footlight_network_io_bytes_total", "counter", "Payload of sessions.");
+  page.line("footlight_network_io_bytes_total", "direction=\"receive\"", sum.bytes_in);
+  page.line("footlight_network_io_bytes_total", "direction=\"transmit\"", sum.bytes_out);
+  page.head("footlight_frames_total", "counter", "Messages of sessions.");
+  page.line("footlight_frames_total", "direction=\"receive\"", sum.frames_in);
+  page.line("footlight_frames_total", "direction=\"transmit\"", sum.deliveries);
+  page.counter("footlight_frames_bad_total", "Messages that could not be read.", sum.bad_frames);
+  page.head("footlight_edge_events_total", "counter", "Events that edges passed on, by lane.");
+  page.line("footlight_edge_events_total", "lane=\"vote\"", sum.ballots);
+  page.line("footlight_edge_events_total", "lane=\"command\"", sum.events - sum.ballots);
+  page.line("footlight_edge_events_total", "lane=\"emote\"", sum.emotes);
+  page.counter("footlight_edge_events_rejected_total", "Events rejected, by edge or owner.",
+               sum.rejected);
+  page.counter("footlight_edge_events_shed_total", "Of them by admission.", sum.shed);
+  page.head("footlight_client_latency_seconds", "histogram",
+            "Latency as clients measured it, by action class.");
+  for (int i = 0; i < proto::kLatencyClassCount; ++i) {
+    const auto of = static_cast<proto::LatencyClass>(i);
+    page.histogram("footlight_client_latency_seconds",
+                   "class=\"" + std::string(proto::latency_class_name(of)) + "\"",
+                   sum.latency_ms[static_cast<size_t>(i)], 1000);
+  }
+  page.head("footlight_edge_confirm_duration_seconds", "histogram",
+            "Receipt of an event at the edge to its outcome there; sampled.");
+  page.histogram("footlight_edge_confirm_duration_seconds", "", sum.confirm_us, 1);
+}
+
+void render_owners(Page& page, std::span<const OwnerMetrics> owners) {
+  OwnerMetrics sum;
+  uint64_t halted = 0;
+  for (const OwnerMetrics& each : owners) {
+    halted += each.halted ? 1 : 0;
+    sum.events += each.events;
+    sum.ballots += each.ballots;
+    sum.duplicates += each.duplicates;
+    sum.rejected += each.rejected;
+    sum.overloaded += each.overloaded;
+    sum.batches += each.batches;
+    sum.batch_bytes += each.batch_bytes;
+    sum.deltas += each.deltas;
+    sum.tallies += each.tallies;
+    sum.snapshots += each.snapshots;
+    sum.fenced_edges += each.fenced_edges;
+    sum.commit_us.merge(each.commit_us);
+  }
+  page.gauge("footlight_episodes", "Episodes owned by this node.", owners.size());
+  page.gauge("footlight_episodes_halted", "Of them with a failed log.", halted);
+  page.head("footlight_events_committed_total", "counter", "Durable events, by lane.");
+  page.line("footlight_events_committed_total", "lane=\"vote\"", sum.ballots);
+  page.line("footlight_events_committed_total", "lane=\"command\"", sum.events - sum.ballots);
+  page.counter("footlight_events_duplicate_total", "Events sent again and answered again.",
+               sum.duplicates);
+  page.counter("footlight_events_refused_total", "Events that owners refused.", sum.rejected);
+  page.counter("footlight_events_overload_total", "Of them because too much waited for the log.",
+               sum.overloaded);
+  page.counter("footlight_log_batches_total", "Batches made durable.", sum.batches);
+  page.counter("footlight_log_bytes_total", "Payload made durable.", sum.batch_bytes);
+  page.counter("footlight_log_snapshots_total", "Snapshots taken.", sum.snapshots);
+  page.counter("footlight_deltas_total", "View deltas encoded.", sum.deltas);
+  page.counter("footlight_tallies_total", "Tallies encoded.", sum.tallies);
+  page.counter("footlight_edges_fenced_total", "Edges that fell silent while a poll closed.",
+               sum.fenced_edges);
+  page.head("footlight_log_commit_duration_seconds", "histogram",
+            "A batch handed to the log to its completion.");
+  page.histogram("footlight_log_commit_duration_seconds", "", sum.commit_us, 1);
+}
+
+void render_process(Page& page, const ProcessMetrics& process) {
+  page.head("footlight_build_info", "gauge", "The version that runs.");
+  page.line("footlight_build_info", "version=\"" + process.version + "\"", 1);
+  page.gauge("process_uptime_seconds", "Since start.", process.uptime_s);
+  page.head("process_cpu_seconds_total", "counter", "User and system time.");
+  page.text().append("process_cpu_seconds_total ");
+  append_seconds(page.text(), process.cpu_us);
+  page.text().append("\n");
+  page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
+  page.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
+  page.head("footlight_webhook_deliveries_total", "counter", "Webhook attempts, by outcome.");
+  page.line("footlight_webhook_deliveries_total", "outcome=\"delivered\"",
+            process.webhooks_delivered);
+  page.line("footlight_webhook_deliveries_total", "outcome=\"failed\"", process.webhooks_failed);
+  page.line("footlight_webhook_deliveries_total", "outcome=\"dead\"", process.webhooks_dead);
+  page.gauge("footlight_webhook_queue", "Webhooks that wait.", process.webhooks_waiting);
+}
+
+}  // namespace
+
+std::string render_metrics(std::span<const EdgeMetrics> edges, std::span<const OwnerMetrics> owners,
+                           const ProcessMetrics& process) {
+  Page page;
+  render_edges(page, sum_of(edges));
+  render_owners(page, owners);
+  render_process(page, process);
+  return page.take();
+}
+
+}  // namespace footlight::edge
