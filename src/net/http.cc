@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 
 namespace footlight::net {
 namespace {
@@ -243,6 +244,48 @@ std::string_view status_phrase(int status) {
     if (known.status == status) return known.phrase;
   }
   return "";
+}
+
+std::string http_date(int64_t unix_s) {
+  using namespace std::chrono;
+  constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const sys_seconds at{seconds(unix_s)};
+  const sys_days day = floor<days>(at);
+  const year_month_day date(day);
+  const hh_mm_ss time(at - day);
+  std::string out(kDays.substr(weekday(day).c_encoding() * 3, 3));
+  const auto two = [&out](unsigned number) {
+    out.push_back(static_cast<char>('0' + number / 10 % 10));
+    out.push_back(static_cast<char>('0' + number % 10));
+  };
+  out.append(", ");
+  two(static_cast<unsigned>(date.day()));
+  out.append(" ").append(kMonths.substr((static_cast<unsigned>(date.month()) - 1) * 3, 3));
+  out.append(" ");
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  two(year / 100);
+  two(year % 100);
+  out.append(" ");
+  two(static_cast<unsigned>(time.hours().count()));
+  out.append(":");
+  two(static_cast<unsigned>(time.minutes().count()));
+  out.append(":");
+  two(static_cast<unsigned>(time.seconds().count()));
+  return out.append(" GMT");
+}
+
+bool origin_allowed(std::string_view origin, std::string_view host,
+                    std::span<const std::string> allowed) {
+  if (origin.empty()) return true;
+  const size_t scheme_end = origin.find("://");
+  if (scheme_end != std::string_view::npos && !host.empty() &&
+      equals_ignoring_case(origin.substr(scheme_end + 3), host)) {
+    return true;
+  }
+  return std::ranges::any_of(allowed, [origin](std::string_view one) {
+    return one == "*" || equals_ignoring_case(one, origin);
+  });
 }
 
 void append_response_head(std::string& out, const ResponseHead& head) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +47,14 @@ std::string_view content_type_of(std::string_view path);
 
 // "Not Found" for 404; "" for a status that is not in the table.
 std::string_view status_phrase(int status);
+
+// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7) of Unix seconds >= 0.
+std::string http_date(int64_t unix_s);
+
+// Whether a browser's page at `origin` ("https://show.example:8443") may use a server it knows as
+// `host` (the Host header): no origin, the same origin, or one of the list, where "*" is any.
+bool origin_allowed(std::string_view origin, std::string_view host,
+                    std::span<const std::string> allowed);
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 

@@ -1,0 +1,91 @@
+// One accepted connection, in all its phases. Lives on one shard; owned by ServerShard.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "net/asio/internal/poller.h"
+#include "net/asio/internal/transport.h"
+#include "net/asio/server.h"
+#include "net/websocket.h"
+
+namespace footlight::net {
+
+class HttpSession;
+class ServerShard;
+
+class ServerConnection final : public Connection, public Pollable {
+ public:
+  enum class Phase : uint8_t {
+    kHttp,
+    kWebSocket,
+    kEventStream,
+    kClosing,    // closed by either side; our last bytes wait for room
+    kLingering,  // all is sent; waiting for the peer to end, so that nothing is lost to a reset
+    kDead,
+  };
+
+  ServerConnection(ServerShard& shard, uint64_t id, int fd);
+  ~ServerConnection();
+
+  void on_ready(uint32_t events) override;
+  void on_deadline(MonoUs now_us);
+
+  // What Connection promises.
+  size_t write_frame(std::string_view rest);
+  Event write_one_event(std::string_view message);
+  void close_stream(uint16_t code, std::string_view reason);
+
+  // From the HTTP phase.
+  void become_websocket();
+  void read_first_frames(std::string& rest);  // what came with the request, then the socket
+  void become_event_stream(std::string_view head);
+  void release_http();              // the HTTP session is over
+  void finish_http(bool in_order);  // shuts down in order, or drops
+
+  void die();  // the transport is of no more use; the object goes at the turn's end
+  void set_deadline(MonoUs at_us);
+
+  uint64_t id() const { return id_; }
+  Phase phase() const { return phase_; }
+  Transport& transport() { return transport_; }
+  ServerShard& shard() { return shard_; }
+
+ private:
+  friend class ServerShard;
+  bool is_stream() const { return phase_ == Phase::kWebSocket || phase_ == Phase::kEventStream; }
+  void read_frames();
+  bool decode(std::span<char> in);
+  bool handle(const WsEvent& event);
+  void fault(Code code);
+  void read_and_drop();
+  void on_room();
+  bool send_control();
+  void begin_closing();
+  void try_linger();
+
+  ServerShard& shard_;
+  Transport transport_;
+  const uint64_t id_;
+  std::shared_ptr<HttpSession> http_;
+  WsDecoder decoder_;
+  // Bytes of ours (pongs, the close frame, a response head) that the socket did not take yet. They
+  // go out between two frames of the application.
+  std::unique_ptr<std::string> control_;
+  MonoUs deadline_us_ = kNever;
+  size_t event_sent_ = 0;  // bytes of the event that was begun
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
+  uint32_t slot_ = kNoSlot;        // in ServerShard::all_
+  uint32_t timed_slot_ = kNoSlot;  // in ServerShard::timed_
+  Phase phase_ = Phase::kHttp;
+  bool mid_frame_ = false;
+  bool wants_room_ = false;  // the application waits for on_writable
+  bool announced_ = false;   // the application knows it: on_closed is owed
+  bool faulted_ = false;     // the peer broke the rules: nothing more is taken from it
+  bool hung_up_ = false;     // the peer's end was signalled: read until it is reached
+  bool finished_ = false;    // in ServerShard::finished_
+};
+
+}  // namespace footlight::net
