@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""bench.py [NAME...] [--json] [--connections N] [--seconds S] [--rounds R]
+
+Measures each figure beside its budget and, where a peer is installed, the ratio in the same run.
+
+  votes     ballots, vote to tally, fan-out (peer: Centrifugo), memory, start, replay, on real sockets
+  micro     the Google Benchmark programs of bench/
+
+Machines are noisy: each figure is the median of --rounds runs, ours and the peer's in turn.
+With --json one object a line: bench, metric, value, unit, budget, holds and peer, peer_value, ratio.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+root = pathlib.Path(__file__).resolve().parents[1]
+BIN = root / "build/release/src/cli/footlight"
+EPISODE = root / "examples/drama.episode.yaml"
+CENTRIFUGO_VERSION = "v6.9.1"
+UNLIMITED = {
+    "limits.joins_per_s": 100000,
+    "limits.events_per_connection_per_s": 100000,
+    "limits.events_per_prefix_per_s": 10000000,
+    "limits.events_per_episode_per_s": 10000000,
+}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+class Process:
+    """A server as a child process, ended by its own pid."""
+
+    def __init__(self, words, ready_url, log):
+        began = time.monotonic()
+        self.child = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        while not answers(ready_url):
+            if self.child.poll() is not None or time.monotonic() - began > 15:
+                raise SystemExit(f"{words[0]} did not get ready; see {log.name}")
+            time.sleep(0.001)
+        self.ready_ms = (time.monotonic() - began) * 1000
+        self.pid = self.child.pid
+
+    def stop(self):
+        self.child.send_signal(signal.SIGTERM)
+        self.child.wait(timeout=30)
+
+
+class Server(Process):
+    def __init__(self, data, log):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        words = [str(BIN), "serve", "--dev", "--episode", str(EPISODE), "--data", data, "--port", str(port)]
+        for key, value in UNLIMITED.items():
+            words += ["--set", f"{key}={value}"]
+        super().__init__(words, self.url + "/readyz", log)
+
+
+def load(server, **options):
+    words = [str(BIN), "load", "--url", server.url, "--episode-id", "drama", "--dev", "--json",
+             "--server-pid", str(server.pid)]
+    for key, value in options.items():
+        words += ["--" + key.replace("_", "-"), str(value)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise SystemExit(f"load failed: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def centrifugo():
+    """The peer's program, or None. GOBIN, PATH and $CENTRIFUGO are looked at; nothing is installed here."""
+    for place in (os.environ.get("CENTRIFUGO"), shutil.which("centrifugo"), os.path.expanduser("~/go/bin/centrifugo")):
+        if place and os.access(place, os.X_OK):
+            return place
+    return None
+
+
+def run_centrifugo(program, scratch, log, connections, seconds, hz):
+    port = free_port()
+    config = {
+        "http_server": {"port": port, "address": "127.0.0.1"},
+        "http_api": {"key": "bench"},
+        "client": {"allow_anonymous_connect_without_token": True, "allowed_origins": ["*"],
+                   "connection_limit": 0, "ping_interval": "25s"},
+        "channel": {"without_namespace": {"allow_subscribe_for_anonymous": True, "allow_subscribe_for_client": True}},
+        "health": {"enabled": True},
+        "log": {"level": "error"},
+    }
+    path = pathlib.Path(scratch) / "centrifugo.json"
+    path.write_text(json.dumps(config))
+    server = Process([program, "-c", str(path)], f"http://127.0.0.1:{port}/health", log)
+    try:
+        done = subprocess.run([str(root / "build/release/bench/peer_centrifugo"), f"http://127.0.0.1:{port}", "bench",
+                               str(server.pid), str(connections), str(seconds), str(hz)],
+                              capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+    finally:
+        server.stop()
+
+
+class Results:
+    def __init__(self, bench, as_json):
+        self.bench, self.as_json, self.broken = bench, as_json, 0
+
+    def add(self, metric, value, unit, budget=None, at_least=False, peer=None, peer_value=None, higher_is_better=True,
+            least_ratio=None):
+        holds = budget is None or (value >= budget if at_least else value <= budget)
+        row = {"bench": self.bench, "metric": metric, "value": round(value, 3), "unit": unit, "budget": budget, "holds": holds}
+        if peer_value:
+            ratio = value / peer_value if higher_is_better else peer_value / value
+            row.update(peer=peer, peer_value=round(peer_value, 3), ratio=round(ratio, 2))
+            if least_ratio is not None and ratio < least_ratio:
+                row["holds"] = holds = False
+        self.broken += 0 if holds else 1
+        if self.as_json:
+            print(json.dumps(row), flush=True)
+        else:
+            bound = "" if budget is None else f"{'>=' if at_least else '<='} {budget:g}"
+            extra = f"   {row['ratio']} x {peer} ({peer_value:.4g})" if peer_value else ""
+            print(f"{'  ' if holds else '! '}{metric:44} {value:14.4g} {unit:18} {bound:12}{extra}", flush=True)
+
+
+def median(rows, key):
+    return statistics.median(row[key] if isinstance(key, str) else key(row) for row in rows)
+
+
+def bench_votes(args):
+    results = Results("votes", args.json)
+    program = centrifugo()
+    if program is None:
+        say(f"skipped: Centrifugo is not installed (go install github.com/centrifugal/centrifugo/v6@{CENTRIFUGO_VERSION})")
+    fan_out, ballots, votes, peers, ready, replays = [], [], [], [], [], []
+    connections, seconds = args.connections, args.seconds
+    log = open(root / "build/bench.log", "w")
+    for turn in range(args.rounds):
+        say(f"round {turn + 1} of {args.rounds}")
+        with tempfile.TemporaryDirectory() as scratch:
+            server = Server(scratch, log)
+            ready.append(server.ready_ms)
+            fan_out.append(load(server, connections=connections, votes_per_s=100, seconds=seconds))
+            server.stop()
+        if program:
+            with tempfile.TemporaryDirectory() as scratch:
+                peers.append(run_centrifugo(program, scratch, log, connections, seconds, 10))
+        with tempfile.TemporaryDirectory() as scratch:
+            server = Server(scratch, log)
+            votes.append(load(server, connections=connections, votes_per_s=2000, seconds=seconds))
+            server.stop()
+        with tempfile.TemporaryDirectory() as scratch:
+            server = Server(scratch, log)
+            ballots.append(load(server, connections=connections, votes_per_s=args.votes_per_s, batch=args.batch, seconds=seconds))
+            server.stop()
+            replays.append(json.loads(subprocess.run([str(BIN), "replay", f"{scratch}/drama.episode", "--json", "--stats"],
+                                                     capture_output=True, text=True, check=True).stdout))
+
+    def per_cpu(count):
+        return lambda row: row[count] / max(row["server_cpu_ms"], 1) * 1000
+
+    def session_kb(row):
+        return (row["server_connected_bytes"] - row["server_idle_bytes"]) / 1024 / row["connections"]
+
+    results.add("ballots per server CPU-second", median(ballots, per_cpu("ballots_confirmed")), "ballots/s", 100e3, at_least=True)
+    results.add("  of these per second of wall time", median(ballots, lambda r: r["ballots_confirmed"] * 1000 / r["measured_ms"]), "ballots/s")
+    results.add("vote -> tally at another client, p99", median(votes, "tally_p99_us") / 1000, "ms", 150)
+    results.add("vote -> tally at another client, p50", median(votes, "tally_p50_us") / 1000, "ms")
+    results.add("vote -> confirmed (audience, acks at a tick), p99", median(votes, "confirm_p99_us") / 1000, "ms")
+    peer = "Centrifugo" if peers else None
+    results.add("tally deliveries per server CPU-second", median(fan_out, per_cpu("tallies_received")), "deliveries/s", 110e3, at_least=True,
+                peer=peer, peer_value=median(peers, per_cpu("deliveries")) if peers else None, least_ratio=3)
+    results.add("memory per idle WebSocket session, user space", median(fan_out, session_kb), "KB", 6,
+                peer=peer, peer_value=median(peers, session_kb) if peers else None, higher_is_better=False)
+    results.add("start to ready, empty data directory", statistics.median(ready), "ms", 100)
+    results.add("replay", median(replays, "ballots_per_s"), "ballots/s", 1e6, at_least=True)
+    bench_command(args, results)
+    bench_bare_loop(args, results)
+    return results.broken
+
+
+def bench_command(args, results):
+    rows = []
+    for _ in range(args.rounds):
+        done = subprocess.run([str(BIN), "rehearse", "--episode", str(EPISODE), "--cast", "4", "--audience", "500", "--seconds", "15", "--json"],
+                              capture_output=True, text=True)
+        rows += [json.loads(line) for line in done.stdout.splitlines()]
+    command = [row for row in rows if row["metric"] == "command"]
+    if command:
+        results.add("command -> confirmed (durable), p99", median(command, "value") / 1000, "ms", 30)
+        results.add("command -> confirmed (durable), p50", median(command, "p50") / 1000, "ms")
+
+
+def bench_bare_loop(args, results):
+    """Our broadcast beside a bare loop of send() on the same sockets, in one process, turn by turn."""
+    program = root / "build/release/bench/fan_out"
+    if not program.exists():
+        return
+    done = subprocess.run([str(program), str(args.connections)], capture_output=True, text=True, check=True)
+    row = json.loads(done.stdout.splitlines()[-1])
+    results.add("broadcast beside a bare loop of send()", row["ratio"], "times its cost", 1.5)
+    results.add("  bare loop", row["bare_us"], "us a send")
+
+
+def bench_micro(args):
+    for program in sorted((root / "build/release/bench").glob("*_bench")):
+        words = [str(program), "--benchmark_min_time=0.3"] + (["--benchmark_format=json"] if args.json else [])
+        done = subprocess.run(words, capture_output=args.json, text=True)
+        if done.returncode != 0:
+            return 1
+        if args.json:
+            for row in json.loads(done.stdout)["benchmarks"]:
+                print(json.dumps({"bench": program.stem, "metric": row["name"], "value": row["real_time"], "unit": row["time_unit"],
+                                  "budget": None, "holds": True}))
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=["votes", "micro", []], default=[])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--connections", type=int, default=5000)
+    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--votes-per-s", type=int, default=60000)
+    parser.add_argument("--batch", type=int, default=8)
+    args = parser.parse_args()
+    broken = 0
+    for name in args.names or ["votes", "micro"]:
+        broken += {"votes": bench_votes, "micro": bench_micro}[name](args)
+    if broken:
+        say(f"{broken} figures do not hold their budget (marked !)")
+    sys.exit(1 if broken else 0)
+
+
+main()
