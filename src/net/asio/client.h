@@ -65,9 +65,8 @@ class WsClient {
   // One text message. False when not open, or when more than max_unsent_bytes would wait: the
   // connection is then dropped and on_closed follows.
   bool send(std::string_view text);
-  // Close frame with `code`, then the end. Without `code`, drops the connection as a crash would.
-  void close(uint16_t code = 1000);
-  void abort();
+  void close(uint16_t code = 1000);  // in order: a close frame, then the server's, then the end
+  void abort();                      // drops the connection as a crash would
   bool is_open() const;
   size_t unsent_bytes() const;
   MonoUs started_us() const;  // when the connect began, for measuring
