@@ -97,7 +97,7 @@ struct Watermark {
   uint32_t audience = 0;  // sessions of role viewer at this edge
 };
 
-// Emotes of the last 250 ms, by index in Tables::emotes. Lossy.
+// Emotes since the last message, by index in EpisodeTables::emotes. Lossy.
 struct EmoteCounts {
   EdgeId edge = 0;
   std::vector<uint32_t> counts;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "gate/admission.h"
 
 namespace footlight::edge {
 
@@ -50,17 +51,14 @@ struct Config {
     int64_t tally_ms = 100;
     int64_t crowd_tally_ms = 250;
     int64_t crowd_audience = 10'000;
-    int64_t emote_ms = 250;
+    int64_t emote_ms = 150;
     int64_t ack_ms = 25;
   } ticks;
   struct {
     int64_t hello_timeout_ms = 5'000;
     int64_t idle_ms = 45'000;
     int64_t queue_bytes = 256 * 1024;
-    int64_t joins_per_s = 5'000;
-    int64_t events_per_connection_per_s = 20;
-    int64_t events_per_prefix_per_s = 2'000;
-    int64_t events_per_episode_per_s = 200'000;
+    gate::AdmissionLimits admission;
   } limits;
   std::vector<KeyConfig> keys;
   std::vector<WebhookConfig> webhooks;

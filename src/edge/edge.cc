@@ -26,7 +26,6 @@ Edge::Impl::Impl(EdgeOptions given)
       admission(options.admission, seed_from(*options.entropy)),
       wheel(now_us_),
       watermark_due_us(now_us_),
-      emote_due_us(now_us_),
       report_due_us(now_us_ + kUsPerSecond) {
   FL_ASSERT(options.max_sessions < 1u << bus::kSlotBits, "a slot fits a session id");
   add_episodes(std::move(options.episodes));
@@ -230,7 +229,7 @@ void Edge::Impl::periodic() {
     set_pressure(gauge.level(now_us_));
   }
   if (emote_due_us <= now_us_) {
-    emote_due_us = now_us_ + 250 * kUsPerMs;
+    emote_due_us = kNever;
     for (auto& episode : episodes) flush_emotes(*episode);
   }
   if (report_due_us <= now_us_) {

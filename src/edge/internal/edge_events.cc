@@ -236,6 +236,7 @@ void Edge::Impl::emote(EpisodeSide& episode, Session& session, const proto::Clie
   ++counted.emotes;
   episode.emotes[found->second] += static_cast<uint32_t>(times);
   episode.has_emotes = true;
+  emote_due_us = std::min(emote_due_us, now_us_ + options.emote_ms * kUsPerMs);
 }
 
 void Edge::Impl::flush_emotes(EpisodeSide& episode) {

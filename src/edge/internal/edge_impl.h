@@ -165,7 +165,7 @@ struct Edge::Impl {
 
   MonoUs flush_due_us = kNever;  // the earliest of the episodes'
   MonoUs watermark_due_us;
-  MonoUs emote_due_us;
+  MonoUs emote_due_us = kNever;
   MonoUs report_due_us;
 };
 

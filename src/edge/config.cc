@@ -1,0 +1,299 @@
+#include "edge/config.h"
+
+#include <algorithm>
+
+#include "edge/config_table.h"
+#include "edge/config_yaml.h"
+#include "gate/token.h"
+
+namespace footlight::edge {
+namespace {
+
+constexpr std::string_view kWebhookEvents[] = {"episode.started", "episode.ended", "poll.opened",
+                                               "poll.closed", "log.halted"};
+constexpr size_t kMostFaults = 50;
+constexpr size_t kMostWebhooks = 16;
+
+class Loader {
+ public:
+  Loader(Config& config, std::vector<ConfigFault>& faults) : config_(config), faults_(faults) {}
+
+  void tree(const ConfigNode& root) {
+    if (root.kind == ConfigNode::Kind::kNull) return;
+    if (root.kind != ConfigNode::Kind::kMap) return fault(root, "", "must be a map");
+    members(root, "");
+  }
+
+  void override_with(const Setting& setting) {
+    const SettingInfo* info = find_setting(setting.first);
+    ConfigNode nowhere;
+    if (info == nullptr) return fault(nowhere, setting.first, "there is no such setting");
+    const bool is_list =
+        std::holds_alternative<std::vector<std::string>* (*)(Config&)>(info->place);
+    std::vector<std::string> values;
+    if (is_list) {
+      std::string_view rest = setting.second;
+      while (!rest.empty()) {
+        const size_t comma = std::min(rest.find(','), rest.size());
+        values.emplace_back(rest.substr(0, comma));
+        rest.remove_prefix(std::min(rest.size(), comma + 1));
+      }
+    } else {
+      values.push_back(setting.second);
+    }
+    const std::string wanted = set_value(*info, config_, values, is_list);
+    if (!wanted.empty()) fault(nowhere, setting.first, "must be " + wanted);
+  }
+
+  // What no single setting can say.
+  void whole() {
+    const ConfigNode nowhere;
+    if (config_.server.tls_cert.empty() != config_.server.tls_key.empty()) {
+      fault(nowhere, "server.tls_cert", "needs server.tls_key, and the other way round");
+    }
+    for (size_t i = 0; i < config_.keys.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        if (config_.keys[i].kid == config_.keys[j].kid) {
+          fault(nowhere, "keys", "two keys have the kid \"" + config_.keys[i].kid + "\"");
+        }
+      }
+    }
+  }
+
+ private:
+  void fault(const ConfigNode& at, std::string key, std::string why) {
+    if (faults_.size() >= kMostFaults) return;
+    faults_.push_back(
+        {at.line, at.column, std::move(key), {Code::kConfigValue, std::move(why), 0}});
+  }
+
+  void members(const ConfigNode& map, const std::string& path) {
+    std::vector<std::string_view> seen;
+    for (const ConfigNode::Member& member : map.members) {
+      const std::string key = path.empty() ? member.key : path + "." + member.key;
+      ConfigNode at_key;
+      at_key.line = member.line;
+      at_key.column = member.column;
+      if (std::find(seen.begin(), seen.end(), member.key) != seen.end()) {
+        fault(at_key, key, "is given twice");
+        continue;
+      }
+      seen.push_back(member.key);
+      if (key == "keys") {
+        list(member.value, key, gate::kMaxKeys, &Loader::key_entry);
+      } else if (key == "webhooks") {
+        list(member.value, key, kMostWebhooks, &Loader::webhook_entry);
+      } else if (const SettingInfo* info = find_setting(key)) {
+        setting(*info, member.value);
+      } else if (is_group(key)) {
+        if (member.value.kind == ConfigNode::Kind::kMap) {
+          members(member.value, key);
+        } else if (member.value.kind != ConfigNode::Kind::kNull) {
+          fault(member.value, key, "must be a map");
+        }
+      } else {
+        fault(at_key, key, "there is no such setting");
+      }
+    }
+  }
+
+  static bool is_group(const std::string& key) {
+    const std::string prefix = key + ".";
+    return std::any_of(settings().begin(), settings().end(),
+                       [&](const SettingInfo& info) { return info.key.starts_with(prefix); });
+  }
+
+  void setting(const SettingInfo& info, const ConfigNode& node) {
+    if (node.kind == ConfigNode::Kind::kMap) {
+      return fault(node, std::string(info.key), "must be one value, not a map");
+    }
+    std::vector<std::string> values;
+    const bool is_list = node.kind == ConfigNode::Kind::kList;
+    if (is_list) {
+      for (const ConfigNode& item : node.items) {
+        if (item.kind != ConfigNode::Kind::kScalar) {
+          return fault(item, std::string(info.key), "must be a list of plain texts");
+        }
+        values.push_back(item.text);
+      }
+    } else {
+      values.push_back(node.text);
+    }
+    const std::string wanted = set_value(info, config_, values, is_list);
+    if (!wanted.empty()) fault(node, std::string(info.key), "must be " + wanted);
+  }
+
+  void list(const ConfigNode& node, const std::string& key, size_t most,
+            void (Loader::*entry)(const ConfigNode&, const std::string&)) {
+    if (node.kind == ConfigNode::Kind::kNull) return;
+    if (node.kind != ConfigNode::Kind::kList) return fault(node, key, "must be a list");
+    if (node.items.size() > most) {
+      return fault(node, key, "must have at most " + std::to_string(most) + " entries");
+    }
+    for (size_t i = 0; i < node.items.size(); ++i) {
+      const std::string at = key + "[" + std::to_string(i) + "]";
+      if (node.items[i].kind != ConfigNode::Kind::kMap) {
+        fault(node.items[i], at, "must be a map");
+      } else {
+        (this->*entry)(node.items[i], at);
+      }
+    }
+  }
+
+  // Fills texts by name; complains of all else.
+  void texts(const ConfigNode& map, const std::string& path,
+             std::initializer_list<std::pair<std::string_view, std::string*>> known) {
+    for (const ConfigNode::Member& member : map.members) {
+      const auto found = std::find_if(known.begin(), known.end(),
+                                      [&](const auto& each) { return each.first == member.key; });
+      if (found == known.end()) {
+        if (member.key == "events") continue;  // webhook_entry's own
+        ConfigNode at;
+        at.line = member.line;
+        at.column = member.column;
+        fault(at, path + "." + member.key, "there is no such setting");
+      } else if (member.value.kind != ConfigNode::Kind::kScalar) {
+        fault(member.value, path + "." + member.key, "must be a text");
+      } else {
+        *found->second = member.value.text;
+      }
+    }
+  }
+
+  void key_entry(const ConfigNode& node, const std::string& path) {
+    KeyConfig key;
+    texts(node, path,
+          {{"kid", &key.kid},
+           {"algorithm", &key.algorithm},
+           {"secret_env", &key.secret_env},
+           {"file", &key.file}});
+    const auto algorithm = gate::parse_algorithm(key.algorithm);
+    if (!algorithm) return fault(node, path + ".algorithm", "must be HS256, EdDSA or ES256");
+    if (*algorithm == gate::Algorithm::kHs256) {
+      if (key.secret_env.empty() == key.file.empty()) {
+        return fault(node, path, "HS256 needs secret_env or file, not both");
+      }
+    } else if (key.file.empty() || !key.secret_env.empty()) {
+      return fault(node, path, key.algorithm + " needs file: a public key, PEM");
+    }
+    if (key.kid.size() > 128) return fault(node, path + ".kid", "must be of at most 128 bytes");
+    config_.keys.push_back(std::move(key));
+  }
+
+  void webhook_entry(const ConfigNode& node, const std::string& path) {
+    WebhookConfig hook;
+    texts(
+        node, path,
+        {{"url", &hook.url}, {"secret_env", &hook.secret_env}, {"secret_file", &hook.secret_file}});
+    if (!hook.url.starts_with("https://") && !hook.url.starts_with("http://")) {
+      return fault(node, path + ".url", "must begin with https:// or http://");
+    }
+    if (hook.secret_env.empty() == hook.secret_file.empty()) {
+      return fault(node, path, "needs secret_env or secret_file, not both");
+    }
+    for (const ConfigNode::Member& member : node.members) {
+      if (member.key != "events") continue;
+      if (member.value.kind != ConfigNode::Kind::kList) {
+        return fault(member.value, path + ".events", "must be a list");
+      }
+      for (const ConfigNode& item : member.value.items) {
+        if (std::find(std::begin(kWebhookEvents), std::end(kWebhookEvents), item.text) ==
+            std::end(kWebhookEvents)) {
+          return fault(item, path + ".events", "there is no event \"" + item.text + "\"");
+        }
+        hook.events.push_back(item.text);
+      }
+    }
+    config_.webhooks.push_back(std::move(hook));
+  }
+
+  Config& config_;
+  std::vector<ConfigFault>& faults_;
+};
+
+}  // namespace
+
+std::vector<ConfigFault> load_config(std::string_view yaml, std::span<const Setting> overrides,
+                                     Config& config) {
+  config = Config{};
+  std::vector<ConfigFault> faults;
+  ConfigNode root;
+  ConfigFault syntax;
+  if (!parse_config_yaml(yaml, root, syntax)) {
+    faults.push_back(std::move(syntax));
+    return faults;
+  }
+  Loader loader(config, faults);
+  loader.tree(root);
+  for (const Setting& setting : overrides) loader.override_with(setting);
+  loader.whole();
+  return faults;
+}
+
+std::string describe(const ConfigFault& fault, std::string_view file) {
+  std::string out(file);
+  if (fault.line > 0) {
+    out += ":" + std::to_string(fault.line) + ":" + std::to_string(fault.column);
+  }
+  out += ": ";
+  if (!fault.key.empty()) out += fault.key + ": ";
+  return out + fault.error.message();
+}
+
+std::string config_markdown() {
+  Config defaults;
+  std::string out =
+      "<!-- Generated from src/edge/config_table.cc by `footlight check --config-doc`; do not "
+      "edit. "
+      "-->\n# Configuration\n\n"
+      "`footlight serve --config FILE.yaml`. A file is YAML; a setting `server.port` is written\n\n"
+      "```yaml\nserver:\n  port: 8080\n```\n\n"
+      "`--set server.port=8081` on the command line wins over the file; lists are separated by "
+      "commas there.\nUnknown settings and values out of range are refused with line and column.\n";
+  std::string_view group;
+  for (const SettingInfo& info : settings()) {
+    const std::string_view its = info.key.substr(0, info.key.find('.'));
+    if (its != group) {
+      group = its;
+      out += "\n## " + std::string(group) +
+             "\n\n| setting | default | range | meaning |\n|---|---|---|---|\n";
+    }
+    out += "| `" + std::string(info.key) + "` | `" + setting_text(info, defaults) + "` | ";
+    if (std::holds_alternative<int64_t* (*)(Config&)>(info.place)) {
+      out += std::to_string(info.low) + "–" + std::to_string(info.high);
+      if (!info.unit.empty()) out += " " + std::string(info.unit);
+    } else if (std::holds_alternative<bool* (*)(Config&)>(info.place)) {
+      out += "`true`, `false`";
+    } else if (std::holds_alternative<gate::Rate* (*)(Config&)>(info.place)) {
+      out += "rate";
+    } else if (std::holds_alternative<std::vector<std::string>* (*)(Config&)>(info.place)) {
+      out += "list, at most " + std::to_string(info.high);
+    } else {
+      out += "text";
+    }
+    out += " | " + std::string(info.doc);
+    if (info.doc.back() != '.') out += ".";
+    out += " |\n";
+  }
+  out +=
+      "\nA rate is `5/s burst 20` (20 at once, then 5 a second), `30/min burst 20`, or "
+      "`unlimited`.\n"
+      "\n## keys\n\nA list; tokens name one by `kid` (docs/protocol.md, Tokens). SIGHUP reads the "
+      "files again.\n\n"
+      "| member | meaning |\n|---|---|\n"
+      "| `kid` | the key's name in tokens; may be empty for the only key |\n"
+      "| `algorithm` | `HS256` (default), `EdDSA`, `ES256` |\n"
+      "| `secret_env` | HS256: the environment variable that holds the secret, at least 32 bytes "
+      "|\n"
+      "| `file` | HS256: a file with the secret; else the public key, PEM |\n"
+      "\n## webhooks\n\nA list of at most 16; see [webhooks.md](webhooks.md).\n\n"
+      "| member | meaning |\n|---|---|\n"
+      "| `url` | `https://…` or `http://…` |\n"
+      "| `secret_env`, `secret_file` | where the signing secret is: `whsec_` and base64, or any "
+      "text of "
+      "24 bytes or more |\n"
+      "| `events` | which; empty or absent: all |\n";
+  return out;
+}
+
+}  // namespace footlight::edge
