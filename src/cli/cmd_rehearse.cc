@@ -31,9 +31,10 @@ int rehearse(Options options) {
   if (options.stage.url.empty()) {
     if (options.data_dir.empty()) options.data_dir = scratch.emplace().path();
     options.signing.dev = true;
-    auto started = ServerProcess::start(
-        {"--dev", "--episode", options.episode_file, "--data", options.data_dir},
-        options.data_dir + "/rehearsal.log");
+    ServerSpec spec;
+    spec.args = {"--dev", "--episode", options.episode_file, "--data", options.data_dir};
+    spec.log_path = options.data_dir + "/rehearsal.log";
+    auto started = ServerProcess::start(spec);
     if (!started) return complain(started.error());
     server.emplace(std::move(*started));
     options.stage.url = server->url();

@@ -22,7 +22,14 @@ extern char** environ;
 namespace footlight::cli {
 namespace {
 
-// A port that was free a moment ago.
+std::string last_lines(const std::string& path) {
+  std::ifstream in(path);
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  return text.size() > 600 ? text.substr(text.size() - 600) : text;
+}
+
+}  // namespace
+
 uint16_t free_port() {
   const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -38,19 +45,10 @@ uint16_t free_port() {
   return port;
 }
 
-std::string last_lines(const std::string& path) {
-  std::ifstream in(path);
-  const std::string text((std::istreambuf_iterator<char>(in)), {});
-  return text.size() > 600 ? text.substr(text.size() - 600) : text;
-}
-
-}  // namespace
-
-Result<ServerProcess> ServerProcess::start(std::vector<std::string> args,
-                                           const std::string& log_path, uint32_t timeout_ms) {
-  const uint16_t port = free_port();
+Result<ServerProcess> ServerProcess::start(const ServerSpec& spec) {
+  const uint16_t port = spec.port > 0 ? spec.port : free_port();
   std::vector<std::string> words = {"footlight", "serve"};
-  words.insert(words.end(), args.begin(), args.end());
+  words.insert(words.end(), spec.args.begin(), spec.args.end());
   words.insert(words.end(), {"--port", std::to_string(port)});
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -59,18 +57,19 @@ Result<ServerProcess> ServerProcess::start(std::vector<std::string> args,
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, log_path.c_str(), O_CREAT | O_WRONLY | O_TRUNC,
+  posix_spawn_file_actions_addopen(&actions, 1, spec.log_path.c_str(), O_CREAT | O_WRONLY | O_TRUNC,
                                    0644);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   const net::SystemClock clock;
   const MonoUs began_us = clock.now_us();
   pid_t pid = 0;
-  const int error = posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  const int error =
+      posix_spawn(&pid, spec.program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return fail(Code::kIo, "the server could not be started");
 
   ServerProcess server(pid, "http://127.0.0.1:" + std::to_string(port), 0);
-  while (clock.now_us() - began_us < int64_t{timeout_ms} * kUsPerMs) {
+  while (clock.now_us() - began_us < int64_t{spec.timeout_ms} * kUsPerMs) {
     net::HttpCall call;
     call.url = server.url_ + "/readyz";
     call.timeout_ms = 1'000;
@@ -85,7 +84,7 @@ Result<ServerProcess> ServerProcess::start(std::vector<std::string> args,
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return fail(Code::kUnreachable, "the server did not get ready: " + last_lines(log_path));
+  return fail(Code::kUnreachable, "the server did not get ready: " + last_lines(spec.log_path));
 }
 
 ServerProcess::ServerProcess(ServerProcess&& other) noexcept
@@ -103,6 +102,14 @@ int ServerProcess::stop() {
   }
   pid_ = 0;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void ServerProcess::kill() {
+  if (pid_ == 0) return;
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = 0;
 }
 
 ScratchDirectory::ScratchDirectory() {

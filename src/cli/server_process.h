@@ -9,13 +9,19 @@
 
 namespace footlight::cli {
 
+struct ServerSpec {
+  std::string program = "/proc/self/exe";
+  std::vector<std::string> args;  // of `serve`, without --port
+  uint16_t port = 0;              // 0: one that is free
+  std::string log_path;           // where its output goes
+  uint32_t timeout_ms = 10'000;
+};
+
 class ServerProcess {
  public:
-  // Runs this very program as `footlight serve ARGS --port P` on a free port of 127.0.0.1 and waits
-  // until it is ready. `log_path`: where its output goes. kUnreachable with the log's last lines
-  // when it does not get ready.
-  static Result<ServerProcess> start(std::vector<std::string> args, const std::string& log_path,
-                                     uint32_t timeout_ms = 10'000);
+  // Runs `program serve ARGS --port P` on 127.0.0.1 and waits until it is ready. kUnreachable with
+  // the log's last lines when it does not get ready.
+  static Result<ServerProcess> start(const ServerSpec& spec);
   ServerProcess(ServerProcess&& other) noexcept;
   ServerProcess& operator=(ServerProcess&&) = delete;
   ~ServerProcess();  // as stop()
@@ -25,6 +31,7 @@ class ServerProcess {
   uint64_t ready_us() const { return ready_us_; }  // from exec to ready
   // SIGTERM, then waits; the exit code, or 128 + signal.
   int stop();
+  void kill();  // SIGKILL, then waits
 
  private:
   ServerProcess(pid_t pid, std::string url, uint64_t ready_us)
@@ -33,6 +40,8 @@ class ServerProcess {
   std::string url_;
   uint64_t ready_us_ = 0;
 };
+
+uint16_t free_port();  // of 127.0.0.1, free a moment ago
 
 // A new empty directory under the system's place for temporary files, removed with the object.
 class ScratchDirectory {
