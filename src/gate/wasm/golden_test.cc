@@ -46,7 +46,9 @@ TEST_F(GateGolden, TokensGiveTheirClaimsOrTheirCode) {
     request.set("now_s", Json::integer(token["now_s"].as_int(file["now_s"].as_int())));
     const Json reply = call("token", request);
     EXPECT_EQ(reply["code"].as_int(), token["code"].as_int()) << reply.dump();
-    if (token["code"].as_int() == 0) EXPECT_EQ(reply["claims"].dump(), token["claims"].dump());
+    if (token["code"].as_int() == 0) {
+      EXPECT_EQ(reply["claims"].dump(), token["claims"].dump());
+    }
   }
 }
 
