@@ -3,31 +3,38 @@
 #include <fstream>
 #include <memory>
 
+#include "gate/openssl/keys.h"
 #include "gate/token.h"
 #include "net/asio/shard.h"
 
 namespace footlight::cli {
 namespace {
 
-Result<std::string> read_secret(const std::string& path) {
+Result<std::string> read_file(const std::string& path) {
   std::ifstream in(path);
   if (!in) return fail(Code::kKeyFile, path + " cannot be read");
   std::string text((std::istreambuf_iterator<char>(in)), {});
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  if (text.size() < gate::kMinSecretBytes)
-    return fail(Code::kKeyFile, path + " holds fewer than 32 bytes");
   return text;
 }
 
 Result<std::shared_ptr<gate::SignatureSigner>> signer_of(const SigningOptions& options) {
   if (options.dev) return gate::hs256_signer(kDevSecret);
   if (options.key_file.empty()) return fail(Code::kUsage, "give --dev, or --key FILE");
-  if (options.algorithm == "HS256") {
-    auto secret = read_secret(options.key_file);
-    if (!secret) return std::unexpected(secret.error());
-    return gate::hs256_signer(*secret);
+  auto text = read_file(options.key_file);
+  if (!text) return std::unexpected(text.error());
+  if (options.algorithm != "HS256") {
+    auto signer = gate::signer_from_pem(*text);
+    if (!signer) return std::unexpected(signer.error());
+    if (gate::algorithm_name((*signer)->algorithm()) != options.algorithm) {
+      return fail(Code::kKeyFile, options.key_file + " is no key for " + options.algorithm);
+    }
+    return std::shared_ptr<gate::SignatureSigner>(std::move(*signer));
   }
-  return fail(Code::kKeyFile, "algorithms: HS256");
+  if (text->size() < gate::kMinSecretBytes) {
+    return fail(Code::kKeyFile, options.key_file + " holds fewer than 32 bytes");
+  }
+  return gate::hs256_signer(*text);
 }
 
 }  // namespace
