@@ -1,0 +1,44 @@
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.h"
+#include "edge/replay.h"
+
+namespace footlight::cli {
+namespace {
+
+struct Options {
+  std::string file;
+  std::string out;
+  std::string csv;
+};
+
+int export_log(const Options& options) {
+  auto log = log::open_event_log({.path = options.file, .read_only = true, .create = false});
+  if (!log) return complain(log.error());
+  std::FILE* out = options.out.empty() ? stdout : std::fopen(options.out.c_str(), "wb");
+  if (out == nullptr) return complain({Code::kIo, options.out + " cannot be opened", 0});
+  const edge::Sink sink = [out](std::string_view chunk) {
+    return std::fwrite(chunk.data(), 1, chunk.size(), out) == chunk.size();
+  };
+  const Status done = options.csv.empty() ? edge::export_jsonl(**log, sink)
+                                          : edge::export_csv(**log, options.csv, sink);
+  // The last bytes may meet a full disk only here.
+  const bool closed = out == stdout ? std::fflush(out) == 0 : std::fclose(out) == 0;
+  if (!done) return complain(done.error());
+  return closed ? 0 : complain({Code::kIo, "the export could not be written", 0});
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "export", "write an episode's log as JSON lines (docs/formats/export.md) or CSV");
+  command->add_option("file", options->file, "data/<id>.episode")->required();
+  command->add_option("-o,--out", options->out, "a file instead of the standard output");
+  command->add_option("--csv", options->csv, "one table as CSV: ballots, polls, rolls, events");
+  command->callback([options, &run] { run = [options] { return export_log(*options); }; });
+}
+
+}  // namespace footlight::cli
