@@ -71,3 +71,15 @@ export async function overflow_px(page) {
 export async function shot(page, name, options = {}) {
   await page.screenshot({ path: `${output_folder}${name}.png`, ...options });
 }
+
+/** The elements that stick out to the right, outermost last: for the message of a failed test. */
+export async function sticking_out(page) {
+  return page.evaluate(() => {
+    const edge = document.documentElement.clientWidth;
+    const path = (it) => `${it.tagName.toLowerCase()}${it.id ? `#${it.id}` : ''}.${String(it.className?.baseVal ?? it.className).split(' ')[0]}`;
+    return [...document.querySelectorAll('main *')]
+      .filter((it) => it.getBoundingClientRect().right > edge + 1)
+      .slice(0, 12)
+      .map((it) => `${path(it.parentElement)} > ${path(it)} ${Math.round(it.getBoundingClientRect().right)}`);
+  });
+}
