@@ -45,11 +45,11 @@ struct Event {
 };
 
 struct Decision {
-  bool duplicate = false;  // this id was decided before: nothing to append
-  uint64_t duplicate_log =
-      0;  // where it stands; 0: still on its way, confirm with the batch in flight
-  std::vector<Event>
-      events;  // may be empty when nothing changes (then confirm at the current head)
+  bool duplicate = false;      // this id was decided before: nothing to append
+  uint64_t duplicate_log = 0;  // the record of its first event, durable or still on its way
+  // In one batch, all or none. Empty for emotes and duplicates only: a command that changes nothing
+  // has an event too, or its id would not be remembered.
+  std::vector<Event> events;
 };
 
 struct Ballot {
@@ -97,7 +97,7 @@ struct EntityRef {
 // The state of one episode. Copyable by snapshot only.
 class State {
  public:
-  State();
+  State();  // of no episode: to be assigned to
   ~State();
   State(State&&) noexcept;
   State& operator=(State&&) noexcept;
@@ -111,6 +111,7 @@ class State {
   struct Impl;
   Impl& impl() { return *impl_; }
   const Impl& impl() const { return *impl_; }
+  explicit State(std::unique_ptr<Impl> impl);
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -137,17 +138,21 @@ Status apply(State& state, const Event& event, uint64_t log, std::vector<EntityR
 // The hot path: no JSON, no allocation but for the register. `poll` index by poll_index().
 int poll_index(const State& state, std::string_view poll_id);  // -1: no such poll
 std::string_view poll_id(const State& state, uint32_t index);  // "": no such poll
-Result<BallotVerdict> decide_ballot(const State& state, Ballot& ballot,
-                                    proto::Role role);  // fills weight
+// Makes `ballot` what is, or would be, in force: fills the weight, and for a duplicate also edge,
+// edge_ms and flags of the first sending, so that the receipt is the first one again.
+Result<BallotVerdict> decide_ballot(const State& state, Ballot& ballot, proto::Role role);
 // Changes nothing when the register holds this ballot or a later one. False when the ballot does
 // not fit the state (no such poll, no such option): a log that says so is corrupt.
 bool apply_ballot(State& state, const Ballot& ballot, uint64_t log);
 
 // Deadlines: closes polls whose deadline and watermark have passed, stops timers. `watermark_ms`:
 // all edges have forwarded what they received up to then. Events to append, as of decide.
+// Not all that is due need come with one call; call again with the next watermark or tick.
 std::vector<Event> decide_time(const State& state, WallMs now_ms, WallMs watermark_ms,
                                const Secrets& secrets);
-WallMs next_deadline_ms(const State& state);  // INT64_MAX: none
+// The earliest deadline of a running poll or timer; INT64_MAX: none. It may lie in the past: a
+// closing poll waits for the watermark.
+WallMs next_deadline_ms(const State& state);
 
 // People. Bans and mutes are state; presence is not (the owner keeps it), but the cast is
 // registered here.

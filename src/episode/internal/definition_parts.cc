@@ -14,10 +14,6 @@ void no_such(Issues& issues, std::string path, std::string_view what, std::strin
             "no such " + std::string(what) + ": \"" + std::string(id) + "\"");
 }
 
-bool in_list(const std::vector<std::string>& list, std::string_view id) {
-  return std::ranges::find(list, id) != list.end();
-}
-
 void read_fields(ObjectReader& in, CharacterDef& character, Issues& issues) {
   for (const auto& [id, value] : in.map("fields", Limits::kFields)) {
     const std::string path = pointer_join(in.at("fields"), id);

@@ -115,4 +115,15 @@ void RegisterTable::reserve(uint64_t count) {
   now_ = make_slots(std::max(kFirstHomes, count + count / 2));
 }
 
+bool RegisterTable::append(const Register& entry) {
+  const uint64_t at = std::max(appended_, now_.home(entry.key));
+  const bool rises = appended_ == 0 || now_.slots[appended_ - 1].key < entry.key;
+  if (!rises || at >= now_.size || full()) return false;
+  now_.slots[at] = entry;
+  now_.slots[at].used = 1;
+  appended_ = at + 1;
+  ++size_;
+  return true;
+}
+
 }  // namespace footlight::episode

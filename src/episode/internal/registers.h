@@ -52,8 +52,10 @@ class RegisterTable {
   // A new register for `who`, who has none. nullptr when full, or when the keys are crafted to
   // share slots (not by pseudonyms: they are keyed hashes).
   Register* insert(uint64_t who);
-  // For a snapshot: room for `count`, so that insertions do not move anything.
+  // For a snapshot: room for `count`, then append() in key order. False when the order is broken
+  // or the keys are crafted to share slots.
   void reserve(uint64_t count);
+  bool append(const Register& entry);
 
   // All registers in key order.
   template <class F>
@@ -93,8 +95,9 @@ class RegisterTable {
   bool move_some(uint64_t slots);
 
   Slots now_;
-  Slots old_;           // being emptied from the front
-  uint64_t moved_ = 0;  // slots of old_ that are empty by now
+  Slots old_;              // being emptied from the front
+  uint64_t moved_ = 0;     // slots of old_ that were moved
+  uint64_t appended_ = 0;  // first slot of now_ behind what append() wrote
   uint64_t size_ = 0;
 };
 
