@@ -49,6 +49,7 @@ Owner::Impl::Impl(OwnerOptions given, Recovered recovered)
   durable_tables = tables;
   collecting.tables.reset();
   take_tallies(capture_tallies());
+  closing = has_closing_poll();
   refresh_deadline();
 }
 
@@ -108,7 +109,7 @@ void Owner::Impl::leave(const bus::Leave& leave) {
 
 void Owner::Impl::watermark(EdgeState& edge, WallMs up_to_ms) {
   edge.up_to_ms = std::max(edge.up_to_ms, up_to_ms);
-  if (deadline_ms <= up_to_ms) deadlines();
+  if (closing) deadlines();
 }
 
 // Of the edges that have sessions and are heard of. With none, nothing can be on its way.
@@ -139,10 +140,12 @@ void Owner::Impl::deadlines() {
 
 void Owner::Impl::refresh_deadline() {
   deadline_ms = halted ? INT64_MAX : episode::next_deadline_ms(state);
-  deadline_due_us = kNever;
+  // Watermarks bring a closing poll to its end; the look now and then finds edges that fell silent.
+  deadline_due_us = closing && !halted ? now_us_ + kClosingPollUs : kNever;
   if (deadline_ms == INT64_MAX) return;
   const int64_t left_ms = deadline_ms - wall();
-  deadline_due_us = now_us_ + (left_ms > 0 ? (left_ms + 1) * kUsPerMs : kClosingPollUs);
+  deadline_due_us = std::min(deadline_due_us,
+                             now_us_ + (left_ms > 0 ? (left_ms + 1) * kUsPerMs : kClosingPollUs));
 }
 
 MonoUs Owner::Impl::time() {

@@ -188,23 +188,35 @@ uint64_t Owner::Impl::append_events(std::vector<episode::Event>& events,
 
 // What others than the state must do about an event once it is durable.
 void Owner::Impl::note_event(const episode::Event& event, uint64_t seq) {
-  const auto parsed = Json::parse(event.json);
-  if (!parsed) return;
-  const std::string& kind = (*parsed)["k"].as_string();
-  const Json& data = (*parsed)["d"];
-  if (kind == "mod.banned" && data["on"].as_bool()) {
+  constexpr std::string_view kHead = R"({"k":")";
+  std::string_view kind = event.json;
+  if (!kind.starts_with(kHead)) return;
+  kind.remove_prefix(kHead.size());
+  kind = kind.substr(0, kind.find('"'));
+  if (kind.starts_with("poll.")) closing = has_closing_poll();
+  if (kind == "mod.banned") {
+    const auto parsed = Json::parse(event.json);
     uint64_t who = 0;
-    if (parse_hex_u64(data["who"].as_string(), who)) {
+    if (parsed && (*parsed)["d"]["on"].as_bool() &&
+        parse_hex_u64((*parsed)["d"]["who"].as_string(), who)) {
       collecting.kicks.push_back({who, {Code::kBanned, {}, 0}});
     }
-    return;
   }
   if (options.webhooks == nullptr) return;
-  if (kind != "episode.started" && kind != "episode.ended" && kind != "poll.opened" &&
-      kind != "poll.closed") {
-    return;
+  if (kind == "episode.started" || kind == "episode.ended" || kind == "poll.opened" ||
+      kind == "poll.closed") {
+    const auto parsed = Json::parse(event.json);
+    if (!parsed) return;
+    collecting.webhooks.push_back(
+        {std::string(kind), options.episode, seq, event.at_ms, (*parsed)["d"].dump()});
   }
-  collecting.webhooks.push_back({kind, options.episode, seq, event.at_ms, data.dump()});
+}
+
+bool Owner::Impl::has_closing_poll() const {
+  for (const episode::Tally& tally : episode::tallies(state, proto::ViewClass::kDirector)) {
+    if (tally.state == "closing") return true;
+  }
+  return false;
 }
 
 void Owner::Impl::collect_changes(DeltaOut& delta, const std::vector<episode::EntityRef>& changed) {

@@ -179,6 +179,7 @@ struct Owner::Impl {
   uint32_t in_flight_events() const { return in_flight ? in_flight->events : 0; }
   uint64_t append_events(std::vector<episode::Event>& events, std::optional<proto::Cause> cause);
   void note_event(const episode::Event& event, uint64_t seq);
+  bool has_closing_poll() const;
   void close_block();
   void confirm(const OwnerSession& session, uint64_t i, uint64_t log, bool urgent,
                const std::array<uint8_t, 16>* receipt);
@@ -296,6 +297,7 @@ struct Owner::Impl {
   MonoUs second_due_us = 0;
 
   WallMs deadline_ms = INT64_MAX;
+  bool closing = false;  // a poll waits for watermarks
   MonoUs deadline_due_us = kNever;
   MonoUs accept_due_us = kNever;
   MonoUs seal_due_us = kNever;
