@@ -70,7 +70,7 @@ describe('links', () => {
     expect(new URL(link).search).toBe('');
   });
   it('come with the command that makes their token', () => {
-    expect(token_command('demo', 'viewer', 'overlay')).toContain('--role viewer');
+    expect(token_command('https://x.example', 'demo', 'viewer', 'overlay')).toContain('--role viewer --sub overlay --page https://x.example/overlay/');
   });
 });
 

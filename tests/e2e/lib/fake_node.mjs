@@ -94,6 +94,8 @@ export class FakeNode {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
     Object.assign(session, claims, { who: who_of(claims.sub), directs: claims.role === 'gm' || claims.role === 'producer' });
     this.sessions.add(session);
+    const fork = this.view.polls.fork;
+    if (fork?.state === 'open') Object.assign(fork, { opened_ms: Date.now() - 38_000, deadline_ms: Date.now() + 52_000 });
     const view = structuredClone(this.view);
     if (!session.directs) {
       for (const collection of kDirectorsOnly) delete view[collection];

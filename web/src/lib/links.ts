@@ -14,7 +14,8 @@ export function page_link(
   return `${origin}/${page}/#${fragment.toString().replaceAll('%2C', ',')}`;
 }
 
-/** What to type to make a token for `page`. */
-export function token_command(episode: string, role: Role, page: PageName): string {
-  return `footlight token --episode ${episode} --role ${role} --sub ${page === 'overlay' ? 'overlay' : 'NAME'}`;
+/** What to type, where the server's key is, to get the address of `page` with a token in it. */
+export function token_command(origin: string, episode: string, role: Role, page: PageName): string {
+  const sub = page === 'overlay' ? 'overlay' : 'NAME';
+  return `footlight token --key FILE --episode-id ${episode} --role ${role} --sub ${sub} --page ${origin}/${page}/`;
 }
