@@ -50,7 +50,10 @@ struct DiskFaults {
   uint32_t read_error_ppm = 0;
   uint64_t capacity_bytes = UINT64_MAX;  // of all files; beyond: ENOSPC
   bool read_only = false;
-  bool skip_sync = false;  // planted bug: a sync that says yes and does nothing
+  // Planted bugs: a sync that says yes and does nothing; one that fails, is tried again and
+  // believed.
+  bool skip_sync = false;
+  bool believe_second_sync = false;
 };
 
 struct DiskCounters {

@@ -13,7 +13,7 @@ namespace footlight::sim {
 
 class Scheduler {
  public:
-  using Action = std::function<void()>;
+  using Action = std::move_only_function<void()>;
 
   MonoUs now_us() const { return now_us_; }
   uint64_t steps() const { return steps_; }
