@@ -189,7 +189,7 @@ void render_process(Page& page, const ProcessMetrics& process) {
   page.gauge("process_uptime_seconds", "Since start.", process.uptime_s);
   page.head("process_cpu_seconds_total", "counter", "User and system time.");
   page.text().append("process_cpu_seconds_total ");
-  append_seconds(page.text(), process.cpu_us);
+  append_seconds(page.text(), static_cast<uint64_t>(process.cpu_s * 1e6));
   page.text().append("\n");
   page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
   page.gauge("process_open_fds", "Open file descriptors.", process.open_fds);

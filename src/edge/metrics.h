@@ -65,7 +65,7 @@ struct ProcessMetrics {
   uint64_t uptime_s = 0;
   uint64_t resident_bytes = 0;
   uint64_t open_fds = 0;
-  uint64_t cpu_us = 0;
+  double cpu_s = 0;
   uint64_t webhooks_delivered = 0;
   uint64_t webhooks_failed = 0;  // attempts
   uint64_t webhooks_dead = 0;

@@ -70,7 +70,8 @@ struct OwnerOptions {
   uint32_t snapshot_every = 50'000;   // ballots and events
   uint32_t ring_deltas = 2'048;       // kept for resume, per view class
   uint32_t ring_bytes = 1024 * 1024;
-  uint32_t edge_silence_ms = 2'000;
+  uint32_t edge_silence_ms = 2'000;  // then closing polls do not wait for it
+  uint32_t edge_lost_ms = 10'000;    // then its sessions are taken for gone
   uint32_t max_cast = 256;
 };
 

@@ -207,6 +207,7 @@ struct Owner::Impl {
   void join(EdgeState& edge, bus::Join& join);
   void answer_join(JoinOut& join);
   void remove_session(uint32_t index);
+  void lose_edge(EdgeState& edge);
   void cast_joined(const episode::Actor& actor);
   void cast_left(const episode::Actor& actor);
   void cast_changed(uint64_t who);

@@ -146,6 +146,11 @@ void Owner::Impl::report(EdgeState& edge, bus::EdgeReport& report) {
 
 void Owner::Impl::second() {
   second_due_us = now_us_ + kUsPerSecond;
+  for (EdgeState& edge : edges) {
+    if (edge.sessions > 0 && now_us_ - edge.heard_us >= options.edge_lost_ms * kUsPerMs) {
+      lose_edge(edge);
+    }
+  }
   presence();
   events_per_s = counted.events - std::exchange(events_at_second, counted.events);
   ballots_per_s = counted.ballots - std::exchange(ballots_at_second, counted.ballots);

@@ -224,6 +224,15 @@ void Owner::Impl::remove_session(uint32_t index) {
   if (actor.role != proto::Role::kViewer) cast_left(actor);
 }
 
+// It died without a word. Should it come back, its sessions are unknown and their clients join
+// anew.
+void Owner::Impl::lose_edge(EdgeState& edge) {
+  for (size_t slot = 0; slot < edge.by_slot.size(); ++slot) {
+    if (edge.by_slot[slot] != kNoSession) remove_session(edge.by_slot[slot]);
+  }
+  edge.has_tables = false;
+}
+
 bool Owner::Impl::missed_deltas(const ClassView& view, const bus::Join& join,
                                 std::vector<proto::FramePtr>& out) const {
   // Offsets are durable, so they hold across owners; one from beyond is not ours to judge.
