@@ -13,8 +13,7 @@ export function build_id(): Plugin {
     enforce: 'post',
     transformIndexHtml: {
       order: 'post',
-      handler: (html, context) =>
-        context.bundle ? html : html.replaceAll(kPlaceholder, id),
+      handler: (html, context) => (context.bundle ? html : html.replaceAll(kPlaceholder, id)),
     },
     generateBundle: {
       order: 'post',

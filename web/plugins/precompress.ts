@@ -47,6 +47,10 @@ export function precompress(): Plugin {
     configResolved(config) {
       folder = join(config.root, config.build.outDir);
     },
-    closeBundle: { order: 'post', sequential: true, handler: async () => void (await precompress_folder(folder)) },
+    closeBundle: {
+      order: 'post',
+      sequential: true,
+      handler: async () => void (await precompress_folder(folder)),
+    },
   };
 }

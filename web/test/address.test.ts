@@ -53,9 +53,15 @@ describe('the address of a page', () => {
   });
   it('does without storage', () => {
     const broken: Shelf = {
-      getItem: () => { throw new Error('denied'); },
-      setItem: () => { throw new Error('denied'); },
-      removeItem: () => { throw new Error('denied'); },
+      getItem: () => {
+        throw new Error('denied');
+      },
+      setItem: () => {
+        throw new Error('denied');
+      },
+      removeItem: () => {
+        throw new Error('denied');
+      },
     };
     expect(read_address('stage', `#token=${token}`, broken)?.token).toBe(token);
     expect(read_address('stage', '', broken)).toBeNull();
@@ -66,6 +72,7 @@ describe('the address of a page', () => {
 describe('claims', () => {
   it('reads UTF-8 names', () => expect(claims(token)?.['name']).toBe('Zoë'));
   it('is null for what is no token', () => {
-    for (const text of ['', 'a', 'a.b', 'a.!!!.c', `a.${part([1])}.c`, `a.${part(7)}.c`]) expect(claims(text)).toBeNull();
+    for (const text of ['', 'a', 'a.b', 'a.!!!.c', `a.${part([1])}.c`, `a.${part(7)}.c`])
+      expect(claims(text)).toBeNull();
   });
 });

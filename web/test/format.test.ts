@@ -21,7 +21,13 @@ describe('countdown', () => {
 
 describe('percentages', () => {
   it('add up to exactly 100 whatever the counts', () => {
-    for (const counts of [[1, 1, 1], [1, 2, 3, 4, 5, 6, 7], [999, 1], [2, 2, 2, 1], [1_000_000, 1, 1]]) {
+    for (const counts of [
+      [1, 1, 1],
+      [1, 2, 3, 4, 5, 6, 7],
+      [999, 1],
+      [2, 2, 2, 1],
+      [1_000_000, 1, 1],
+    ]) {
       expect(format.percentages(counts).reduce((sum, n) => sum + n, 0)).toBe(100);
     }
   });

@@ -7,17 +7,31 @@ const mode = (name: Mode['mode'], code = 0, message = ''): Mode => ({ mode: name
 
 describe('the state of the connection', () => {
   it('says nothing more than Live when all is well', () => {
-    expect(connection_words(live, mode('live'), 0)).toEqual({ tone: 'good', label: 'Live', detail: '' });
+    expect(connection_words(live, mode('live'), 0)).toEqual({
+      tone: 'good',
+      label: 'Live',
+      detail: '',
+    });
   });
   it('says why and when it will be tried again', () => {
-    const waiting: ClientState = { name: 'waiting', reason: { code: 4900, message: 'Maintenance.' }, until: 3_200, attempt: 2 };
+    const waiting: ClientState = {
+      name: 'waiting',
+      reason: { code: 4900, message: 'Maintenance.' },
+      until: 3_200,
+      attempt: 2,
+    };
     const words = connection_words(waiting, mode('live'), 0);
     expect(words.label).toBe('Reconnecting');
     expect(words.detail).toBe('Maintenance (4900). Trying again in 4 s; what you sent is kept.');
     expect(connection_words(waiting, mode('live'), 9_000).detail).toContain('Trying again now');
   });
   it('does not show the client’s own numbers', () => {
-    const waiting: ClientState = { name: 'waiting', reason: { code: 1, message: 'The connection was lost' }, until: 0, attempt: 1 };
+    const waiting: ClientState = {
+      name: 'waiting',
+      reason: { code: 1, message: 'The connection was lost' },
+      until: 0,
+      attempt: 1,
+    };
     expect(connection_words(waiting, mode('live'), 0).detail).not.toContain('(1)');
   });
   it('tells each mode of the server apart', () => {
@@ -32,7 +46,8 @@ describe('the state of the connection', () => {
 describe('the end of a session', () => {
   const closed = (code: number): ClientState => ({ name: 'closed', code, message: 'A sentence.' });
   it('has a page of its own for a token that does not open', () => {
-    for (const code of [4100, 4101, 4103, 4104, 4107]) expect(stop_of(closed(code))?.title).toBe('This link does not open the show');
+    for (const code of [4100, 4101, 4103, 4104, 4107])
+      expect(stop_of(closed(code))?.title).toBe('This link does not open the show');
     expect(stop_of(closed(4102))?.title).toBe('This link has expired');
   });
   it('names the number, so that it can be looked up', () => {
@@ -46,7 +61,11 @@ describe('the end of a session', () => {
 
 describe('a refusal', () => {
   it('says what did not happen, why, and the number', () => {
-    expect(refusal_text('poll.vote', { code: 4305, message: 'The poll is closed.' })).toBe('Your vote was not taken: The poll is closed. (4305)');
-    expect(refusal_text('unheard.of', { code: 1, message: 'No.' })).toContain('The command was refused');
+    expect(refusal_text('poll.vote', { code: 4305, message: 'The poll is closed.' })).toBe(
+      'Your vote was not taken: The poll is closed. (4305)',
+    );
+    expect(refusal_text('unheard.of', { code: 1, message: 'No.' })).toContain(
+      'The command was refused',
+    );
   });
 });

@@ -29,7 +29,11 @@ export async function launch() {
  * A page in a context of its own (its own storage, like another person's browser).
  * `page.faults` collects what went wrong in it; `allow` is a pattern of console errors to expect.
  */
-export async function open_page(browser, url, { width = 1400, height = 900, scheme = 'dark', allow = null, reduced = true } = {}) {
+export async function open_page(
+  browser,
+  url,
+  { width = 1400, height = 900, scheme = 'dark', allow = null, reduced = true } = {},
+) {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: scheme,
@@ -42,11 +46,13 @@ export async function open_page(browser, url, { width = 1400, height = 900, sche
   const host = new URL(url).host;
   page.on('pageerror', (error) => page.faults.push(`uncaught: ${error.message}`));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !allow?.test(message.text())) page.faults.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !allow?.test(message.text()))
+      page.faults.push(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
     const to = new URL(request.url());
-    if (/^https?:$/.test(to.protocol) && to.host !== host) page.faults.push(`request to ${to.host}`);
+    if (/^https?:$/.test(to.protocol) && to.host !== host)
+      page.faults.push(`request to ${to.host}`);
   });
   await page.goto(url, { waitUntil: 'load' });
   return page;
@@ -57,15 +63,24 @@ export async function axe_findings(page) {
   // Injected by the debugging protocol, so that the page's own policy stays in force.
   const { readFile } = await import('node:fs/promises');
   await page.evaluate(await readFile(axe_path, 'utf8'));
-  const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const result = await page.evaluate(() =>
+    window.axe.run(document, { resultTypes: ['violations'] }),
+  );
   return result.violations
     .filter((it) => it.impact === 'serious' || it.impact === 'critical')
-    .flatMap((it) => it.nodes.map((node) => `${it.id}: ${node.target.join(' ')} – ${node.failureSummary?.split('\n')[1]?.trim()}`));
+    .flatMap((it) =>
+      it.nodes.map(
+        (node) =>
+          `${it.id}: ${node.target.join(' ')} – ${node.failureSummary?.split('\n')[1]?.trim()}`,
+      ),
+    );
 }
 
 /** How far the content is wider than the window: 0 when nobody has to scroll sideways. */
 export async function overflow_px(page) {
-  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  return page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
 }
 
 export async function shot(page, name, options = {}) {
@@ -76,10 +91,14 @@ export async function shot(page, name, options = {}) {
 export async function sticking_out(page) {
   return page.evaluate(() => {
     const edge = document.documentElement.clientWidth;
-    const path = (it) => `${it.tagName.toLowerCase()}${it.id ? `#${it.id}` : ''}.${String(it.className?.baseVal ?? it.className).split(' ')[0]}`;
+    const path = (it) =>
+      `${it.tagName.toLowerCase()}${it.id ? `#${it.id}` : ''}.${String(it.className?.baseVal ?? it.className).split(' ')[0]}`;
     return [...document.querySelectorAll('main *')]
       .filter((it) => it.getBoundingClientRect().right > edge + 1)
       .slice(0, 12)
-      .map((it) => `${path(it.parentElement)} > ${path(it)} ${Math.round(it.getBoundingClientRect().right)}`);
+      .map(
+        (it) =>
+          `${path(it.parentElement)} > ${path(it)} ${Math.round(it.getBoundingClientRect().right)}`,
+      );
   });
 }

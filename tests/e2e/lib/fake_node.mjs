@@ -32,7 +32,11 @@ export class FakeNode {
     const node = new FakeNode();
     node.http = await serve_pages(port, answers);
     node.address = `http://127.0.0.1:${port}`;
-    node.sockets = new WebSocketServer({ server: node.http, path: '/v1/ws', handleProtocols: () => 'footlight.v1' });
+    node.sockets = new WebSocketServer({
+      server: node.http,
+      path: '/v1/ws',
+      handleProtocols: () => 'footlight.v1',
+    });
     node.sockets.on('connection', (socket) => node.#accept(socket));
     node.slo_timer = setInterval(() => node.#slo(), 1000);
     return node;
@@ -56,7 +60,9 @@ export class FakeNode {
     }
     this.off++;
     for (const session of this.sessions) {
-      const seen = entries.filter(([collection]) => session.directs || !kDirectorsOnly.includes(collection));
+      const seen = entries.filter(
+        ([collection]) => session.directs || !kDirectorsOnly.includes(collection),
+      );
       if (seen.length > 0) session.send({ t: 'delta', off: this.off, at: Date.now(), p: seen });
     }
   }
@@ -69,14 +75,18 @@ export class FakeNode {
   }
   tally(poll) {
     const tally = this.tallies.get(poll);
-    if (tally) this.broadcast({ t: 'tally', poll, log: this.off, state: 'open', final: false, ...tally });
+    if (tally)
+      this.broadcast({ t: 'tally', poll, log: this.off, state: 'open', final: false, ...tally });
   }
   cut() {
     for (const socket of this.sockets.clients) socket.terminate();
   }
 
   #accept(socket) {
-    const session = { socket, send: (message) => socket.readyState === 1 && socket.send(JSON.stringify(message)) };
+    const session = {
+      socket,
+      send: (message) => socket.readyState === 1 && socket.send(JSON.stringify(message)),
+    };
     socket.on('message', (data) => this.#on_message(session, JSON.parse(String(data))));
     socket.on('close', () => this.sessions.delete(session));
   }
@@ -92,24 +102,55 @@ export class FakeNode {
       return;
     }
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
-    Object.assign(session, claims, { who: who_of(claims.sub), directs: claims.role === 'gm' || claims.role === 'producer' });
+    Object.assign(session, claims, {
+      who: who_of(claims.sub),
+      directs: claims.role === 'gm' || claims.role === 'producer',
+    });
     this.sessions.add(session);
     const fork = this.view.polls.fork;
-    if (fork?.state === 'open') Object.assign(fork, { opened_ms: Date.now() - 38_000, deadline_ms: Date.now() + 52_000 });
+    if (fork?.state === 'open')
+      Object.assign(fork, { opened_ms: Date.now() - 38_000, deadline_ms: Date.now() + 52_000 });
     const view = structuredClone(this.view);
     if (!session.directs) {
       for (const collection of kDirectorsOnly) delete view[collection];
-      for (const [id, poll] of Object.entries(view.polls)) if (poll.state === 'ready') delete view.polls[id];
-      for (const [id, scene] of Object.entries(view.scenes)) if (!scene.visited) delete view.scenes[id];
+      for (const [id, poll] of Object.entries(view.polls))
+        if (poll.state === 'ready') delete view.polls[id];
+      for (const [id, scene] of Object.entries(view.scenes))
+        if (!scene.visited) delete view.scenes[id];
     }
     session.send({
-      t: 'welcome', v: 1, sid: randomBytes(16).toString('hex'), edge: 'edge-0', epoch: 1, off: this.off, now_ms: Date.now(),
-      ep: claims.ep, role: claims.role, name: claims.name, resumed: false, view,
-      me: { ballots: this.ballots.get(claims.sub) ?? {}, last_i: 0, muted_until_ms: 0, chars: claims.chars, who: session.who },
-      mode: this.mode, limits: { frame_bytes: 16384, batch: 64, tick_ms: 100 }, build: this.build,
+      t: 'welcome',
+      v: 1,
+      sid: randomBytes(16).toString('hex'),
+      edge: 'edge-0',
+      epoch: 1,
+      off: this.off,
+      now_ms: Date.now(),
+      ep: claims.ep,
+      role: claims.role,
+      name: claims.name,
+      resumed: false,
+      view,
+      me: {
+        ballots: this.ballots.get(claims.sub) ?? {},
+        last_i: 0,
+        muted_until_ms: 0,
+        chars: claims.chars,
+        who: session.who,
+      },
+      mode: this.mode,
+      limits: { frame_bytes: 16384, batch: 64, tick_ms: 100 },
+      build: this.build,
     });
     for (const poll of this.tallies.keys()) this.tally(poll);
-    session.send({ t: 'presence', audience: 1284, edges: [['edge-0', 742], ['edge-1', 542]] });
+    session.send({
+      t: 'presence',
+      audience: 1284,
+      edges: [
+        ['edge-0', 742],
+        ['edge-1', 542],
+      ],
+    });
   }
   #event(session, { i, k, a }) {
     if (k === 'emote') {
@@ -118,7 +159,10 @@ export class FakeNode {
     }
     if (this.answer === 'hold') return;
     if (a.text === '/refuse') {
-      session.send({ t: 'ack', rejected: [{ i, code: 4500, message: 'You are muted.', retry_after_ms: 0 }] });
+      session.send({
+        t: 'ack',
+        rejected: [{ i, code: 4500, message: 'You are muted.', retry_after_ms: 0 }],
+      });
       return;
     }
     session.send({ t: 'ack', accepted: [i] });
@@ -134,29 +178,71 @@ export class FakeNode {
       }
     } else if (k === 'chat.say') {
       const id = String(this.off);
-      this.patch(['chat', id, { id, at_ms: Date.now(), who: session.who, name: session.name, role: session.role, text: a.text }]);
+      this.patch([
+        'chat',
+        id,
+        {
+          id,
+          at_ms: Date.now(),
+          who: session.who,
+          name: session.name,
+          role: session.role,
+          text: a.text,
+        },
+      ]);
     } else if (k === 'char.hp') {
       const before = this.view.characters[a.char];
       const hp = a.set ?? Math.max(0, Math.min(before.hp_max, before.hp + (a.delta ?? 0)));
-      this.patch(['characters', a.char, { ...before, ver: before.ver + 1, hp, hp_temp: a.temp ?? before.hp_temp }]);
+      this.patch([
+        'characters',
+        a.char,
+        { ...before, ver: before.ver + 1, hp, hp_temp: a.temp ?? before.hp_temp },
+      ]);
     }
     session.send({ t: 'ack', confirmed: [confirmed] });
     if (k === 'poll.vote') this.tally(a.poll);
   }
   #slo() {
     const wave = Math.sin(Date.now() / 9000);
-    const row = (name, budget_ms, n, p50, p99) => ({ class: name, budget_ms, n, p50, p99, max: Math.round(p99 * 1.3), holds: p99 <= budget_ms });
+    const row = (name, budget_ms, n, p50, p99) => ({
+      class: name,
+      budget_ms,
+      n,
+      p50,
+      p99,
+      max: Math.round(p99 * 1.3),
+      holds: p99 <= budget_ms,
+    });
     const message = {
       t: 'slo',
       m: [
-        row('vote', 250, 5310, Math.round(64 + 8 * wave), Math.round(142 + 34 * wave + Math.random() * 14)),
-        row('command', 500, 214, Math.round(11 + 2 * wave), Math.round(26 + 6 * wave + Math.random() * 5)),
+        row(
+          'vote',
+          250,
+          5310,
+          Math.round(64 + 8 * wave),
+          Math.round(142 + 34 * wave + Math.random() * 14),
+        ),
+        row(
+          'command',
+          500,
+          214,
+          Math.round(11 + 2 * wave),
+          Math.round(26 + 6 * wave + Math.random() * 5),
+        ),
         row('reaction', 250, 1904, 131, Math.round(224 + 12 * wave)),
         row('delta', 250, 9120, 4, 19),
       ],
-      rates: { events_per_s: 41, ballots_per_s: Math.round(312 + 80 * wave), deliveries_per_s: Math.round(12_840 + 900 * wave) },
+      rates: {
+        events_per_s: 41,
+        ballots_per_s: Math.round(312 + 80 * wave),
+        deliveries_per_s: Math.round(12_840 + 900 * wave),
+      },
       log: { seq: this.off, commit_p50_us: 820, commit_p99_us: 2410 },
-      edges: [{ edge: 'edge-0', sessions: 748, queue_bytes: 0 }, { edge: 'edge-1', sessions: 545, queue_bytes: 2048 }],
+      edges: [
+        { edge: 'edge-0', sessions: 748, queue_bytes: 0 },
+        { edge: 'edge-1', sessions: 545, queue_bytes: 2048 },
+      ],
     };
     for (const session of this.sessions) if (session.role === 'producer') session.send(message);
   }

@@ -39,7 +39,9 @@ export async function until(probe, what, timeout_ms = 10_000, every_ms = 50) {
       last_error = error;
     }
     if (performance.now() > end) {
-      throw new Error(`waited ${timeout_ms} ms for ${what}${last_error ? `: ${last_error.message}` : ''}`);
+      throw new Error(
+        `waited ${timeout_ms} ms for ${what}${last_error ? `: ${last_error.message}` : ''}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, every_ms));
   }
@@ -70,7 +72,9 @@ export async function run_all(filter = '') {
       return true;
     } catch (error) {
       totals.failed++;
-      console.log(`FAILED  ${name}\n        ${String(error.stack ?? error).replaceAll('\n', '\n        ')}`);
+      console.log(
+        `FAILED  ${name}\n        ${String(error.stack ?? error).replaceAll('\n', '\n        ')}`,
+      );
       return false;
     }
   }

@@ -10,7 +10,8 @@ import { output_folder } from './browser.mjs';
 import { until } from './harness.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-export const footlight_bin = process.env.FOOTLIGHT_BIN ?? join(root, 'build/release/src/cli/footlight');
+export const footlight_bin =
+  process.env.FOOTLIGHT_BIN ?? join(root, 'build/release/src/cli/footlight');
 export const has_binary = () => existsSync(footlight_bin);
 const run = promisify(execFile);
 
@@ -33,17 +34,35 @@ export class RealNode {
   /** Starts the process on the same data and port; answers when it is ready. */
   async up() {
     const log = createWriteStream(join(output_folder, `node-${this.port}.log`), { flags: 'a' });
-    const args = ['serve', '--dev', '--episode', this.episode_file, '--data', this.data, '--port', String(this.port), '--static', join(root, 'web/dist')];
+    const args = [
+      'serve',
+      '--dev',
+      '--episode',
+      this.episode_file,
+      '--data',
+      this.data,
+      '--port',
+      String(this.port),
+      '--static',
+      join(root, 'web/dist'),
+    ];
     this.process = spawn(footlight_bin, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process.stdout.pipe(log);
     this.process.stderr.pipe(log);
-    this.ended = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve(code ?? signal)));
+    this.ended = new Promise((resolve) =>
+      this.process.once('exit', (code, signal) => resolve(code ?? signal)),
+    );
     let ended = null;
     void this.ended.then((how) => (ended = how));
-    await until(async () => {
-      if (ended !== null) throw new Error(`footlight ended with ${ended}; see test-results/node-${this.port}.log`);
-      return (await fetch(`${this.address}/readyz`)).ok;
-    }, 'the node to be ready', 10_000);
+    await until(
+      async () => {
+        if (ended !== null)
+          throw new Error(`footlight ended with ${ended}; see test-results/node-${this.port}.log`);
+        return (await fetch(`${this.address}/readyz`)).ok;
+      },
+      'the node to be ready',
+      10_000,
+    );
   }
   async kill() {
     this.process.kill('SIGKILL');
@@ -62,7 +81,20 @@ export class RealNode {
     return join(this.data, `${this.episode_id}.episode`);
   }
   async link(page, sub, role, name, chars = []) {
-    const args = ['token', '--dev', '--episode-id', this.episode_id, '--sub', sub, '--role', role, '--name', name, '--page', `${this.address}/${page}/`];
+    const args = [
+      'token',
+      '--dev',
+      '--episode-id',
+      this.episode_id,
+      '--sub',
+      sub,
+      '--role',
+      role,
+      '--name',
+      name,
+      '--page',
+      `${this.address}/${page}/`,
+    ];
     for (const id of chars) args.push('--char', id);
     return (await footlight(...args)).trim();
   }

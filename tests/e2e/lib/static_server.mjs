@@ -27,7 +27,9 @@ export async function serve_pages(port, answers = {}) {
     try {
       const body = file.startsWith(root) ? await readFile(file) : null;
       if (!body) throw new Error('outside');
-      response.writeHead(200, { 'content-type': kTypes[extname(file)] ?? 'application/octet-stream' });
+      response.writeHead(200, {
+        'content-type': kTypes[extname(file)] ?? 'application/octet-stream',
+      });
       response.end(body);
     } catch {
       response.writeHead(404).end();

@@ -36,7 +36,9 @@ export function short_count(n: number): string {
   if (n < 1000) return String(n);
   const [unit, suffix] = n < 999_950 ? [1000, 'k'] : [1_000_000, 'M'];
   const scaled = n / unit;
-  return (scaled < 99.95 ? scaled.toFixed(1).replace(/\.0$/, '') : String(Math.round(scaled))) + suffix;
+  return (
+    (scaled < 99.95 ? scaled.toFixed(1).replace(/\.0$/, '') : String(Math.round(scaled))) + suffix
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 // One episode as Svelte sees it: the SDK's stores as reactive values, plus what only pages need: a
-// ticking server clock, notices of what was refused, bursts of emotes, the course of the latencies.
+// ticking server clock, notices of what was refused, the course of the latencies.
 import type {
   Client,
   CollectionName,
@@ -20,12 +20,6 @@ export interface Notice {
   text: string;
 }
 
-export interface Burst {
-  id: number;
-  name: string;
-  n: number;
-}
-
 /** One second of the slo messages, for the plots. */
 export interface SloPoint {
   at_s: number;
@@ -35,7 +29,6 @@ export interface SloPoint {
 
 const kNoticeMs = 8000;
 const kNoticesAtMost = 4;
-const kBurstsAtMost = 24;
 const kSloPointsAtMost = 300;
 const kTickMs = 250;
 
@@ -44,7 +37,6 @@ export class Show {
   /** Server time, Unix milliseconds, stepping four times a second. */
   now_ms = $state(0);
   notices = $state.raw<readonly Notice[]>([]);
-  bursts = $state.raw<readonly Burst[]>([]);
   slo_points = $state.raw<readonly SloPoint[]>([]);
   /** Once live, the page keeps showing the last view through every outage. */
   was_live = $state(false);
@@ -203,7 +195,6 @@ export class Show {
       client.on('state', (state) => {
         if (state.name === 'live') this.was_live = true;
       }),
-      client.on('emotes', (counts) => this.#burst(counts)),
       client.on('slo', (slo) => {
         const point: SloPoint = { at_s: Math.round(client.serverNow() / 1000), p50: {}, p99: {} };
         for (const row of slo.m) {
@@ -216,11 +207,6 @@ export class Show {
       this.#announce_polls(),
     ];
     return () => endings.forEach((end) => end());
-  }
-
-  #burst(counts: Readonly<Record<string, number>>): void {
-    const fresh = Object.entries(counts).map(([name, n]) => ({ id: this.#next_id++, name, n }));
-    this.bursts = [...this.bursts, ...fresh].slice(-kBurstsAtMost);
   }
 
   #announce_polls(): () => void {
