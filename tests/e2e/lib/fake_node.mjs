@@ -26,6 +26,8 @@ export class FakeNode {
   answer = 'confirm';
   off = 1240;
   sessions = new Set();
+  /** Every command that came, as [kind, args]. */
+  commands = [];
   ballots = new Map();
 
   static async start(port, answers = {}) {
@@ -153,6 +155,7 @@ export class FakeNode {
     });
   }
   #event(session, { i, k, a }) {
+    this.commands.push([k, a]);
     if (k === 'emote') {
       this.broadcast({ t: 'emotes', c: { [a.e]: a.n ?? 1 } });
       return;
