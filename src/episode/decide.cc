@@ -75,6 +75,27 @@ Status run_command(Kind kind, const CommandContext& context) {
   return fail(Code::kUnknownCommand, "ballots and emotes are no commands of decide");
 }
 
+// The arguments the command knows, and nothing else: a peer may send thousands of others.
+Result<Json> known_args(Kind kind, std::string_view text) {
+  Json out = Json::object();
+  if (text.empty()) return out;
+  JsonReader in(text);
+  std::string_view key;
+  if (in.enter_object()) {
+    while (in.next_key(key)) {
+      const auto& specs = proto::command_spec(kind).args;
+      const auto spec = std::ranges::find(specs, key, &proto::ArgSpec::name);
+      const std::string_view raw = in.raw();
+      if (spec == specs.end() || !in.ok()) continue;
+      Result<Json> value = Json::parse(raw);
+      if (!value) return std::unexpected(value.error());
+      out.set(std::string(spec->name), std::move(*value));
+    }
+  }
+  if (!in.finish()) return fail(in.code());
+  return out;
+}
+
 bool same_value(const Json& a, const Json& b) { return a.dump() == b.dump(); }
 
 // The first cue that is not done and asks for no more than this command did.
@@ -148,7 +169,7 @@ Result<Decision> decide(const State& outer, const Command& command, const Secret
   }
   if (state.people.is_banned(actor.who)) return fail(Code::kBanned);
 
-  const Result<Json> args = Json::parse(command.args.empty() ? "{}" : command.args);
+  const Result<Json> args = known_args(kind, command.args);
   if (!args) return std::unexpected(args.error());
   if (kind == Kind::kEmote) {
     if (Status known = check_emote(state, actor, command.now_ms, *args); !known) {

@@ -152,13 +152,6 @@ const Json::Object& ObjectReader::map(std::string_view key, size_t limit) {
               "holds more than " + std::to_string(limit) + " entries");
     return kNoMembers;
   }
-  std::vector<std::string_view> keys;
-  for (const auto& [name, value] : members) keys.push_back(name);
-  std::ranges::sort(keys);
-  if (const auto twice = std::ranges::adjacent_find(keys); twice != keys.end()) {
-    add_issue(issues_, Code::kEpisodeField, pointer_join(at(key), *twice), "is there twice", true);
-    return kNoMembers;
-  }
   return members;
 }
 
@@ -200,14 +193,10 @@ void ObjectReader::finish() {
     add_issue(issues_, Code::kEpisodeLimit, path_, "has too many keys");
     return;
   }
-  std::vector<std::string_view> seen;
   for (const auto& [key, value] : value_.members()) {
     if (std::ranges::find(known_, key) == known_.end()) {
       add_issue(issues_, Code::kEpisodeField, at(key), "unknown key \"" + key + "\"", true);
-    } else if (std::ranges::find(seen, key) != seen.end()) {
-      add_issue(issues_, Code::kEpisodeField, at(key), "\"" + key + "\" is there twice", true);
     }
-    seen.push_back(key);
   }
 }
 

@@ -50,7 +50,7 @@ class ObjectReader {
   // A list of distinct ids.
   std::vector<std::string> ids(std::string_view key, size_t limit);
 
-  void finish();  // unknown keys, keys given twice
+  void finish();  // unknown keys
 
  private:
   const Json& value_;
