@@ -127,7 +127,8 @@ Result<LoadReport> check_episode_file(const std::string& path) {
     return fail(Code::kIo, "cannot read " + path);
   }
   LoadReport report = check_episode_text(text);
-  report.episode.id = episode_id_of(path);
+  report.episode.id = report.episode.definition.id;
+  if (report.episode.id.empty()) report.episode.id = episode_id_of(path);
   return report;
 }
 

@@ -56,7 +56,7 @@ class PlaceMap {
 };
 
 struct LoadedEpisode {
-  std::string id;         // of the file's name: "bell" for shows/bell.episode.yaml
+  std::string id;         // the file's `id`, else of its name: "bell" for shows/bell.episode.yaml
   std::string json;       // for make_genesis; members in the file's order
   Definition definition;  // usable when there are no problems
   PlaceMap places;

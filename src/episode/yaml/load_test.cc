@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "episode/episode.h"
+#include "episode/fairness.h"
 
 namespace footlight::episode {
 namespace {
@@ -283,6 +284,10 @@ TEST_F(EpisodeFile, LoadsWithTheIdOfItsName) {
   const Result<LoadedEpisode> episode = load_episode_file(file("Bell_2.episode.yaml", kGood));
   ASSERT_TRUE(episode.has_value()) << episode.error().detail;
   EXPECT_EQ(episode->id, "bell-2");
+  const Result<LoadedEpisode> named =
+      load_episode_file(file("Bell_2.episode.yaml", "id: the-bell\n" + std::string(kGood)));
+  ASSERT_TRUE(named.has_value()) << named.error().detail;
+  EXPECT_EQ(named->id, "the-bell");
 }
 
 TEST_F(EpisodeFile, FailsWithEveryProblemOnALineOfItsOwn) {
@@ -321,6 +326,111 @@ TEST(Examples, LoadWithoutAProblemAndMakeAGenesis) {
     ASSERT_TRUE(genesis.has_value()) << genesis.error().message();
   }
   EXPECT_GE(files, 2);
+}
+
+// Plays an example as its producer would: start, each cue in turn, votes for one option of every
+// poll that opens, and the end.
+class Play {
+ public:
+  explicit Play(const LoadedEpisode& episode)
+      : state_(*State::from_genesis(
+            *make_genesis(episode.json, episode.id, seed_commitment(DiceSeed{}), now_ms_))) {
+    for (const PollDef& poll : episode.definition.polls) polls_.push_back(poll.id);
+  }
+
+  void command(std::string_view kind, std::string_view args) {
+    Command command;
+    command.actor = &producer_;
+    command.cid = 1;
+    command.i = ++number_;
+    command.edge_ms = command.now_ms = now_ms_ += 1000;
+    command.kind = kind;
+    command.args = args;
+    const Result<Decision> decision = decide(state_, command, Secrets{});
+    ASSERT_TRUE(decision.has_value()) << kind << args << ": " << decision.error().message();
+    take(decision->events);
+  }
+
+  // Three viewers vote for `option` (or the last one there is) in every open poll; then all close.
+  void decide_polls(uint32_t option) {
+    for (const std::string& poll : polls_) {
+      const std::string entity = encode_entity(state_, proto::ViewClass::kDirector, "polls", poll);
+      const Json json = *Json::parse(entity);
+      if (json["state"].as_string() != "open") continue;
+      const auto options = static_cast<uint32_t>(json["options"].items().size());
+      for (uint64_t who = 1; who <= 3; ++who) vote(poll, who, std::min(option, options - 1));
+      command("poll.close", R"({"poll":")" + poll + "\"}");
+      now_ms_ += 1000;
+      take(decide_time(state_, now_ms_, now_ms_, Secrets{}));
+    }
+  }
+
+  std::string scene() const {
+    const std::string entity =
+        encode_entity(state_, proto::ViewClass::kDirector, "episode", "state");
+    return Json::parse(entity).value()["scene"].as_string();
+  }
+  const State& state() const { return state_; }
+
+ private:
+  void take(const std::vector<Event>& events) {
+    for (const Event& event : events) {
+      const Status applied = apply(state_, event, ++log_, nullptr);
+      ASSERT_TRUE(applied.has_value()) << event.json;
+    }
+  }
+  void vote(const std::string& poll, uint64_t who, uint32_t option) {
+    Ballot ballot;
+    ballot.who = who;
+    ballot.cid = who;
+    ballot.i = ++number_;
+    ballot.poll = static_cast<uint32_t>(poll_index(state_, poll));
+    ballot.choice_mask = 1U << option;
+    ballot.n = 1;
+    ballot.edge_ms = now_ms_;
+    if (decide_ballot(state_, ballot, proto::Role::kViewer)) apply_ballot(state_, ballot, ++log_);
+  }
+
+  WallMs now_ms_ = 1'764'000'000'000;
+  State state_;
+  Actor producer_{1, proto::Role::kProducer, "Producer", {}};
+  uint64_t number_ = 0;
+  uint64_t log_ = 1;
+  std::vector<std::string> polls_;
+};
+
+std::string play(const char* file, uint32_t option) {
+  const Result<LoadedEpisode> episode =
+      load_episode_file(std::string(FOOTLIGHT_SOURCE_DIR "/examples/") + file);
+  if (!episode) {
+    ADD_FAILURE() << episode.error().detail;
+    return "";
+  }
+  Play show(*episode);
+  show.command("episode.start", "{}");
+  for (const CueDef& cue : episode->definition.cues) {
+    show.command(cue.kind, cue.args);
+    if (testing::Test::HasFatalFailure()) return "";
+    show.decide_polls(option);
+  }
+  const std::string scene = show.scene();
+  show.command("episode.end", "{}");
+  EXPECT_TRUE(has_ended(show.state()));
+  return scene;
+}
+
+TEST(Examples, TheTabletopSessionPlaysToEveryEnding) {
+  EXPECT_EQ(play("tabletop.episode.yaml", 0), "silence");
+  EXPECT_EQ(play("tabletop.episode.yaml", 1), "drowned");
+  EXPECT_EQ(play("tabletop.episode.yaml", 2), "bargain");
+}
+
+TEST(Examples, TheDramaIsMovedByItsPollsAlone) {
+  EXPECT_EQ(play("drama.episode.yaml", 0), "end-both");
+  EXPECT_EQ(play("drama.episode.yaml", 1), "end-nora");
+  EXPECT_EQ(play("drama.episode.yaml", 2), "end-elin");
+  EXPECT_EQ(play("drama.episode.yaml", 3), "end-storm");
+  EXPECT_EQ(play("drama.episode.yaml", 4), "end-missed");
 }
 
 }  // namespace
