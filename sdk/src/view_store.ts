@@ -83,7 +83,9 @@ export class ViewStore implements View {
 
   /** Takes in a delta; returns what changed, or null when it is not newer than the view. */
   apply(delta: DeltaMessage): Changed | null {
-    if (!this.#whole || delta.off <= this.#offset) return null;
+    // Presence of the cast is not in the log: such a delta may stand at the offset of the one before.
+    const lowest = delta.p.every(([name]) => name === 'cast') ? this.#offset : this.#offset + 1;
+    if (!this.#whole || delta.off < lowest) return null;
     this.#offset = delta.off;
     const fresh = new Map<string, Entities>();
     const changed: Patch[] = [];
