@@ -22,6 +22,7 @@ Advice advice(const Error& error, bool in_session, uint32_t drain_spread_ms) {
     case Code::kHelloTimeout:
       return {true, 500, 2'000};
     case Code::kIdle:
+    case Code::kUnknownSession:
       return {true, 0, 1'000};
     case Code::kTokenExpired:  // in a session: come back with a fresh one
       return {in_session, 0, 1'000};
