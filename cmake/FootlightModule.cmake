@@ -1,10 +1,14 @@
-# footlight_module(NAME [DEPS target...] [SUBDIR dir])
+# footlight_module(NAME [DEPS target...] [TEST_DEPS target...] [EXCLUDE regex])
 #
 # One library per room: footlight_NAME from all *.cc of the folder (not of its sub-folders, except
-# internal/), and footlight_NAME_test from its *_test.cc. The rooms check reads the DEPS.
+# internal/), and footlight_NAME_test from its *_test.cc; EXCLUDE leaves files to another target. The
+# rooms check reads the DEPS.
 function(footlight_module name)
-  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc internal/*.cc)
+  if(ARG_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "${ARG_EXCLUDE}")
+  endif()
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")

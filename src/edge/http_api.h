@@ -1,0 +1,83 @@
+// What the node answers over HTTP besides the pages: health, metrics, the producer's API, and
+// sessions over server-sent events. Finds the shard a request is for and brings the answer back.
+//
+//   GET  /healthz            200 while the process lives
+//   GET  /readyz             200 while it takes sessions; 503 when draining, or when no log accepts
+//   GET  /metrics            Prometheus' text format
+//   GET  /v1/dev/links       development only: links with tokens
+//   POST /v1/sessions[/SID]  docs/protocol.md, Addresses
+//   ...  /v1/episodes...     api.h
+//   GET  everything else     static_files.h
+//
+// One object for all shards; handle() is called on the shard that has the connection.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/time.h"
+#include "edge/api.h"
+#include "edge/metrics.h"
+#include "edge/static_files.h"
+#include "gate/token.h"
+#include "net/asio/server.h"
+
+namespace footlight::edge {
+
+class NodeEpisode;
+class NodeShard;
+
+struct HttpApiOptions {
+  const Clock* clock = nullptr;
+  std::vector<std::string> allowed_origins;
+  bool trust_forwarded = false;
+  std::function<std::string()> dev_links;           // JSON; "": not in development. Any thread
+  std::function<ProcessMetrics()> process_metrics;  // any thread
+  std::function<std::string()> shell_metrics;       // more lines of /metrics; any thread
+};
+
+class HttpApi {
+ public:
+  explicit HttpApi(HttpApiOptions options) : options_(std::move(options)) {}
+
+  // Before the shards start.
+  void begin(std::vector<NodeShard*> shards, std::vector<NodeEpisode*> episodes);
+  // Any thread.
+  void set_keys(std::shared_ptr<const gate::KeySet> keys) { keys_.store(std::move(keys)); }
+  void set_files(std::shared_ptr<const StaticFiles> files) { files_.store(std::move(files)); }
+  void set_draining() { draining_ = true; }
+  bool draining() const { return draining_; }
+
+  void handle(NodeShard& shard, net::HttpRequest request, net::Responder responder);
+
+  static net::HttpResponse error(const Error& error);
+  // The peer's address, or what a trusted proxy says it is.
+  std::string client_ip(const net::HttpRequest& request) const;
+  // For pages of other origins that are allowed; empty else.
+  net::HeaderList cors_headers(const net::HttpRequest& request) const;
+
+ private:
+  bool handle_shell(NodeShard& shard, const net::HttpRequest& request, net::Responder& responder);
+  void handle_sessions(NodeShard& shard, net::HttpRequest request, net::Responder responder);
+  void handle_api(const net::HttpRequest& request, net::Responder responder);
+  void handle_file(const net::HttpRequest& request, net::Responder responder);
+  void preflight(const net::HttpRequest& request, net::Responder responder);
+  net::HttpResponse readiness() const;
+  void answer_metrics(net::Responder responder);
+  void answer_episodes(net::HeaderList headers, net::Responder responder);
+  Result<ApiCall> authorize(const net::HttpRequest& request, const ApiMatch& match,
+                            const NodeEpisode& episode) const;
+  NodeEpisode* find(std::string_view episode) const;
+
+  HttpApiOptions options_;
+  std::vector<NodeShard*> shards_;
+  std::vector<NodeEpisode*> episodes_;
+  std::atomic<std::shared_ptr<const gate::KeySet>> keys_;
+  std::atomic<std::shared_ptr<const StaticFiles>> files_;
+  std::atomic<bool> draining_ = false;
+};
+
+}  // namespace footlight::edge

@@ -1,0 +1,424 @@
+#include "edge/node.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "edge/http_api.h"
+#include "edge/node_dev.h"
+#include "edge/node_episode.h"
+#include "edge/node_keys.h"
+#include "edge/node_shard.h"
+#include "edge/node_webhooks.h"
+#include "edge/static_files.h"
+#include "net/asio/server.h"
+#include "net/asio/shard.h"
+#include "net/asio/system.h"
+#include "net/asio/tls.h"
+#include "net/asio/worker.h"
+
+namespace footlight::edge {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kLeastDescriptors = 256;
+constexpr uint64_t kOwnDescriptors = 64;    // epoll, eventfds, standard streams, webhooks
+constexpr uint64_t kDescriptorsPerLog = 4;  // SQLite: file, WAL, shared memory, lock
+constexpr size_t kMaxLogWorkers = 8;
+constexpr auto kDrainPoll = std::chrono::milliseconds(10);
+constexpr std::string_view kLogSuffix = ".episode";
+
+Status make_directory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (!error) return {};
+  const Code code = error == std::errc::read_only_file_system ? Code::kLogReadOnly : Code::kLogOpen;
+  return fail(code, path + ": " + error.message());
+}
+
+std::vector<EpisodeSource> logs_in(const std::string& directory) {
+  std::vector<EpisodeSource> sources;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file() || !name.ends_with(kLogSuffix)) continue;
+    sources.push_back({name.substr(0, name.size() - kLogSuffix.size()), ""});
+  }
+  std::ranges::sort(sources, {}, &EpisodeSource::id);
+  return sources;
+}
+
+void append_metric(std::string& out, std::string_view name, std::string_view type,
+                   std::string_view help, uint64_t value) {
+  out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
+  out.append(name).append(" ").append(type).append("\n").append(name).append(" ");
+  out.append(std::to_string(value)).append("\n");
+}
+
+std::string server_metrics(const net::ServerCounters& counters) {
+  std::string out;
+  append_metric(out, "footlight_connections", "gauge", "TCP connections now.",
+                counters.connections);
+  append_metric(out, "footlight_connections_accepted_total", "counter", "TCP connections accepted.",
+                counters.accepted);
+  append_metric(out, "footlight_connections_turned_away_total", "counter",
+                "Connections refused at the limit.", counters.turned_away);
+  append_metric(out, "footlight_connections_evicted_total", "counter",
+                "Idle HTTP connections closed to make room.", counters.evicted);
+  append_metric(out, "footlight_http_requests_total", "counter", "HTTP requests.",
+                counters.requests);
+  append_metric(out, "footlight_http_bad_requests_total", "counter",
+                "HTTP requests that could not be understood.", counters.bad_requests);
+  append_metric(out, "footlight_http_timeouts_total", "counter",
+                "Peers that sent or read too slowly.", counters.timeouts);
+  append_metric(out, "footlight_websocket_upgrades_total", "counter", "WebSockets opened.",
+                counters.upgrades);
+  return out;
+}
+
+}  // namespace
+
+// Members are destroyed from the last to the first: what others point to stands above them.
+struct Node::Impl {
+  NodeOptions options;
+  net::SystemClock clock;
+  net::SystemEntropy entropy;
+  MonoUs started_us = clock.now_us();
+  std::string build;
+  std::shared_ptr<net::TlsServer> tls;
+  std::vector<std::unique_ptr<net::Shard>> shards;
+  std::unique_ptr<net::Server> server;
+  std::unique_ptr<HttpApi> api;
+  std::unique_ptr<NodeWebhooks> webhooks;
+  std::vector<std::unique_ptr<NodeEpisode>> episodes;
+  std::vector<std::unique_ptr<NodeShard>> apps;
+  std::vector<std::unique_ptr<net::Worker>> workers;
+  std::vector<Node::Link> links;
+  bool running = false;
+
+  Status prepare();
+  Status listen(uint64_t descriptors);
+  Status open_episodes();
+  Status make_api();
+  void begin_owners();
+  void begin_edges(std::shared_ptr<const gate::KeySet> keys);
+  void stop();
+  bool all_told();
+  template <class Result>
+  std::vector<Result> ask_all(std::function<Result(NodeShard&)> question);
+
+  std::vector<NodeShard*> app_pointers() const {
+    std::vector<NodeShard*> out;
+    for (const auto& app : apps) out.push_back(app.get());
+    return out;
+  }
+  std::vector<NodeEpisode*> episode_pointers() const {
+    std::vector<NodeEpisode*> out;
+    for (const auto& episode : episodes) out.push_back(episode.get());
+    return out;
+  }
+  OwnerOptions owner_options() const;
+  EdgeOptions edge_options(size_t shard) const;
+  std::string edge_name(size_t shard) const { return "edge-" + std::to_string(shard); }
+  ProcessMetrics process_metrics() const;
+};
+
+Status Node::Impl::prepare() {
+  const Config& config = options.config;
+  const auto descriptors = net::raise_descriptor_limit(kLeastDescriptors);
+  if (!descriptors) return std::unexpected(descriptors.error());
+  if (auto status = make_directory(config.data.dir); !status) return status;
+  auto keys = load_keys(config.keys, options.dev_secret);
+  if (!keys) return std::unexpected(keys.error());
+  if (!config.server.tls_cert.empty()) {
+    auto loaded = net::TlsServer::load(config.server.tls_cert, config.server.tls_key);
+    if (!loaded) return std::unexpected(loaded.error());
+    tls = std::move(*loaded);
+  }
+  if (auto status = make_api(); !status) return status;
+  api->set_keys(*keys);
+  if (options.episodes.empty()) options.episodes = logs_in(config.data.dir);
+  if (auto status = listen(*descriptors); !status) return status;
+  if (auto status = open_episodes(); !status) return status;
+  begin_owners();
+  begin_edges(std::move(*keys));
+  return {};
+}
+
+Status Node::Impl::make_api() {
+  HttpApiOptions made;
+  made.clock = &clock;
+  made.allowed_origins = options.config.server.allowed_origins;
+  made.trust_forwarded = options.config.server.trust_forwarded;
+  made.process_metrics = [this] { return process_metrics(); };
+  made.shell_metrics = [this] { return server_metrics(server->counters()); };
+  made.dev_links = [this] { return links.empty() ? std::string() : dev_links_json(links); };
+  api = std::make_unique<HttpApi>(std::move(made));
+  build = options.version;
+  if (options.config.server.static_dir.empty()) return {};
+  auto files = StaticFiles::load(options.config.server.static_dir);
+  if (!files) return std::unexpected(files.error());
+  if (!(*files)->build().empty()) build = (*files)->build();
+  api->set_files(std::move(*files));
+  return {};
+}
+
+// Before any log is touched: a second node on the same port harms nothing. Clients that come early
+// wait in the backlog.
+Status Node::Impl::listen(uint64_t descriptors) {
+  const Config& config = options.config;
+  const uint64_t threads = config.server.threads > 0
+                               ? static_cast<uint64_t>(config.server.threads)
+                               : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<net::Shard*> shard_pointers;
+  std::vector<net::ServerApp*> server_apps;
+  for (uint64_t i = 0; i < threads; ++i) {
+    shards.push_back(std::make_unique<net::Shard>(static_cast<int>(i)));
+    apps.push_back(std::make_unique<NodeShard>(*shards.back(), *api, clock));
+    shard_pointers.push_back(shards.back().get());
+    server_apps.push_back(apps.back().get());
+  }
+  net::ServerOptions made;
+  made.address = config.server.address;
+  made.port = static_cast<uint16_t>(config.server.port);
+  made.tls = tls;
+  made.allowed_origins = config.server.allowed_origins;
+  made.error_response = &HttpApi::error;
+  const uint64_t own = kOwnDescriptors + kDescriptorsPerLog * options.episodes.size();
+  const uint64_t wanted = static_cast<uint64_t>(config.server.max_connections);
+  made.max_connections = static_cast<uint32_t>(
+      std::min(wanted, descriptors > own + 16 ? descriptors - own : uint64_t{16}));
+  if (made.max_connections < wanted) {
+    options.log(LogLevel::kWarning, "the limit of open files (" + std::to_string(descriptors) +
+                                        ") allows " + std::to_string(made.max_connections) +
+                                        " of server.max_connections " + std::to_string(wanted) +
+                                        "; raise `ulimit -n`");
+  }
+  auto listening = net::Server::listen(std::move(made), shard_pointers, server_apps);
+  if (!listening) return std::unexpected(listening.error());
+  server = std::move(*listening);
+  return {};
+}
+
+// What is wrong with one episode costs that episode alone.
+Status Node::Impl::open_episodes() {
+  Error first;
+  for (const EpisodeSource& source : options.episodes) {
+    auto episode =
+        NodeEpisode::open(source, options.config.data.dir, entropy, clock.wall_ms(), options.log);
+    if (episode) {
+      episodes.push_back(std::move(*episode));
+      continue;
+    }
+    if (first.code == Code::kInternal) first = episode.error();
+    options.log(LogLevel::kError,
+                "episode " + source.id + " is left out: " + episode.error().message());
+  }
+  if (episodes.empty()) {
+    if (first.code != Code::kInternal) return std::unexpected(first);
+    return fail(Code::kUsage,
+                "there is no episode to run: name one with --episode, or put logs in " +
+                    options.config.data.dir);
+  }
+  return {};
+}
+
+OwnerOptions Node::Impl::owner_options() const {
+  const Config& config = options.config;
+  OwnerOptions made;
+  made.clock = &clock;
+  made.webhooks = webhooks.get();
+  for (size_t i = 0; i < apps.size(); ++i) {
+    made.edges.push_back({static_cast<bus::EdgeId>(i), edge_name(i)});
+  }
+  made.tick_ms = static_cast<uint32_t>(config.ticks.tally_ms);
+  made.crowd_tick_ms = static_cast<uint32_t>(config.ticks.crowd_tally_ms);
+  made.crowd_audience = static_cast<uint32_t>(config.ticks.crowd_audience);
+  made.emote_ms = static_cast<uint32_t>(config.ticks.emote_ms);
+  made.batch_max = static_cast<uint32_t>(config.data.batch_max);
+  made.snapshot_every = static_cast<uint32_t>(config.data.snapshot_every);
+  return made;
+}
+
+void Node::Impl::begin_owners() {
+  WebhookOptions made;
+  made.clock = &clock;
+  made.entropy = &entropy;
+  if (auto endpoints = load_webhooks(options.config.webhooks)) {
+    made.endpoints = std::move(*endpoints);
+  } else {
+    options.log(LogLevel::kError, "no webhooks: " + endpoints.error().message());
+  }
+  webhooks = std::make_unique<NodeWebhooks>(std::move(made), *shards.front());
+  const size_t count = std::min(episodes.size(), kMaxLogWorkers);
+  for (size_t i = 0; i < count; ++i) {
+    workers.push_back(std::make_unique<net::Worker>("log-" + std::to_string(i)));
+  }
+  for (size_t i = 0; i < episodes.size(); ++i) {
+    NodeShard& home = *apps[i % apps.size()];
+    OwnerOptions of_this = owner_options();
+    of_this.bus = &home;
+    episodes[i]->begin(std::move(of_this), home.shard(), *workers[i % workers.size()]);
+    if (options.dev_secret.empty()) continue;
+    auto more = make_dev_links(episodes[i]->id(), episodes[i]->definition(), options.dev_secret,
+                               clock.wall_ms());
+    std::ranges::move(more, std::back_inserter(links));
+  }
+}
+
+EdgeOptions Node::Impl::edge_options(size_t shard) const {
+  const Config& config = options.config;
+  EdgeOptions made;
+  made.id = static_cast<bus::EdgeId>(shard);
+  made.name = edge_name(shard);
+  made.build = build;
+  made.clock = &clock;
+  for (const auto& episode : episodes) {
+    made.episodes.push_back({episode->id(), episode->voter_key()});
+  }
+  made.admission = config.limits.admission;
+  made.tick_ms = static_cast<uint32_t>(config.ticks.tally_ms);
+  made.ack_tick_ms = static_cast<uint32_t>(config.ticks.ack_ms);
+  made.hello_timeout_ms = static_cast<uint32_t>(config.limits.hello_timeout_ms);
+  made.idle_ms = static_cast<uint32_t>(config.limits.idle_ms);
+  made.queue_bytes = static_cast<uint32_t>(config.limits.queue_bytes);
+  made.max_sessions = static_cast<uint32_t>(config.server.max_connections);
+  made.drain_spread_ms = static_cast<uint32_t>(config.server.drain_spread_ms);
+  return made;
+}
+
+void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
+  for (size_t i = 0; i < apps.size(); ++i) {
+    EdgeOptions made = edge_options(i);
+    made.entropy = &entropy;
+    made.keys = keys;
+    apps[i]->begin(std::move(made), app_pointers(), episode_pointers());
+  }
+  api->begin(app_pointers(), episode_pointers());
+  running = true;
+  for (const auto& shard : shards) shard->start();
+}
+
+ProcessMetrics Node::Impl::process_metrics() const {
+  const net::ProcessUsage usage = net::process_usage();
+  const WebhookCounters hooks = webhooks->counters();
+  ProcessMetrics made;
+  made.version = options.version;
+  made.uptime_s = static_cast<uint64_t>((clock.now_us() - started_us) / kUsPerSecond);
+  made.resident_bytes = usage.resident_bytes;
+  made.open_fds = usage.open_fds;
+  made.cpu_s = usage.cpu_s;
+  made.webhooks_delivered = hooks.delivered;
+  made.webhooks_failed = hooks.failed;
+  made.webhooks_dead = hooks.dead;
+  made.webhooks_waiting = hooks.waiting;
+  return made;
+}
+
+// Waits for the answer of each shard. Not from a shard's thread.
+template <class Result>
+std::vector<Result> Node::Impl::ask_all(std::function<Result(NodeShard&)> question) {
+  std::vector<std::future<Result>> answers;
+  for (const auto& app : apps) {
+    std::promise<Result> promise;
+    answers.push_back(promise.get_future());
+    app->shard().post([&question, app = app.get(), promise = std::move(promise)]() mutable {
+      promise.set_value(question(*app));
+    });
+  }
+  std::vector<Result> out;
+  for (auto& answer : answers) out.push_back(answer.get());
+  return out;
+}
+
+bool Node::Impl::all_told() {
+  const auto told = ask_all<int>([](NodeShard& shard) {
+    const bool idle = std::ranges::all_of(shard.owned(), [](NodeEpisode* episode) {
+      return episode->owner().idle() || episode->owner().halted();
+    });
+    return idle && shard.edge().drained() ? 1 : 0;
+  });
+  return std::ranges::all_of(told, [](int one) { return one == 1; });
+}
+
+void Node::Impl::stop() {
+  if (!running) return;
+  running = false;
+  for (const auto& shard : shards) shard->stop();
+  for (const auto& shard : shards) shard->join();
+  workers.clear();  // what was handed to the logs is written and synced
+  webhooks->stop();
+  server.reset();
+  apps.clear();
+  for (const auto& episode : episodes) episode->end();
+}
+
+Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  if (!impl->options.log) impl->options.log = [](LogLevel, std::string_view) {};
+  if (auto status = impl->prepare(); !status) return std::unexpected(status.error());
+  return std::make_unique<Node>(std::move(impl));
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() { stop(); }
+
+uint16_t Node::port() const { return impl_->server->port(); }
+
+std::string Node::url() const {
+  std::string host = impl_->options.config.server.address;
+  if (host == "0.0.0.0" || host == "::") host = "127.0.0.1";
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return (impl_->tls ? "https://" : "http://") + host + ":" + std::to_string(port());
+}
+
+std::vector<Node::Link> Node::dev_links() const { return impl_->links; }
+
+void Node::reload() {
+  Impl& impl = *impl_;
+  const auto complain = [&](std::string_view what, const Error& error) {
+    impl.options.log(LogLevel::kError, std::string(what) + " stays as it was: " + error.message());
+  };
+  if (impl.tls) {
+    if (auto status = impl.tls->reload(); !status) complain("the certificate", status.error());
+  }
+  if (auto keys = load_keys(impl.options.config.keys, impl.options.dev_secret)) {
+    impl.api->set_keys(*keys);
+    for (const auto& app : impl.apps) {
+      app->shard().post([app = app.get(), keys = *keys] { app->edge().set_keys(keys); });
+    }
+  } else {
+    complain("the set of keys", keys.error());
+  }
+  if (!impl.options.config.server.static_dir.empty()) {
+    if (auto files = StaticFiles::load(impl.options.config.server.static_dir)) {
+      impl.api->set_files(std::move(*files));
+    } else {
+      complain("the set of pages", files.error());
+    }
+  }
+  impl.options.log(LogLevel::kInfo, "reloaded certificate, keys and pages");
+}
+
+void Node::drain(uint32_t timeout_ms) {
+  Impl& impl = *impl_;
+  impl.api->set_draining();
+  impl.ask_all<int>([](NodeShard& shard) {
+    for (NodeEpisode* episode : shard.owned()) episode->owner().drain();
+    shard.edge().drain();
+    return 0;
+  });
+  const MonoUs until_us = impl.clock.now_us() + timeout_ms * kUsPerMs;
+  while (!impl.all_told() && impl.clock.now_us() < until_us) {
+    std::this_thread::sleep_for(kDrainPoll);
+  }
+  impl.server->stop_accepting();
+}
+
+void Node::stop() { impl_->stop(); }
+
+}  // namespace footlight::edge

@@ -1,0 +1,87 @@
+#include "edge/node_episode.h"
+
+#include "core/bytes.h"
+#include "core/json.h"
+
+namespace footlight::edge {
+namespace {
+
+// The definition in the log's first record, as canonical JSON.
+Result<std::string> read_definition(log::EventLog& log) {
+  std::string definition;
+  const auto status = log.read(0, [&](const log::StoredRecord& record) {
+    if (const auto genesis = Json::parse(as_text(record.payload))) {
+      definition = (*genesis)["definition"].dump();
+    }
+    return false;
+  });
+  if (!status) return std::unexpected(status.error());
+  return definition;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NodeEpisode>> NodeEpisode::open(const EpisodeSource& source,
+                                                       const std::string& directory,
+                                                       Entropy& entropy, WallMs now_ms,
+                                                       const LogLine& log) {
+  std::unique_ptr<NodeEpisode> episode(new NodeEpisode());
+  episode->id_ = source.id;
+  log::OpenOptions options;
+  options.path = directory + "/" + source.id + ".episode";
+  options.create = !source.definition.empty();
+  options.now_ms = now_ms;
+  auto opened = log::open_event_log(options);
+  if (!opened) return std::unexpected(opened.error());
+  episode->log_ = std::move(*opened);
+  auto recovered = recover(*episode->log_, {.episode = source.id,
+                                            .definition = source.definition,
+                                            .entropy = &entropy,
+                                            .now_ms = now_ms});
+  if (!recovered) return std::unexpected(recovered.error());
+  auto definition = read_definition(*episode->log_);
+  if (!definition) return std::unexpected(definition.error());
+  episode->definition_ = std::move(*definition);
+  if (!source.definition.empty()) {
+    const auto wanted = Json::parse(source.definition);
+    if (wanted && wanted->dump() != episode->definition_) {
+      log(LogLevel::kWarning, "episode " + source.id +
+                                  ": the file has changed since the episode began. The log in " +
+                                  options.path + " wins; move it away to begin anew.");
+    }
+  }
+  log(LogLevel::kInfo, recovered->created ? "episode " + source.id + ": begun in " + options.path
+                                          : "episode " + source.id + ": goes on after record " +
+                                                std::to_string(recovered->head.seq) + ", epoch " +
+                                                std::to_string(recovered->epoch));
+  episode->voter_key_ = recovered->voter_key;
+  episode->recovered_ = std::make_unique<Recovered>(std::move(*recovered));
+  return episode;
+}
+
+void NodeEpisode::begin(OwnerOptions options, net::Shard& shard, net::Worker& worker) {
+  shard_ = &shard;
+  worker_ = &worker;
+  options.episode = id_;
+  options.log = this;
+  owner_ = make_owner(std::move(options), std::move(*recovered_));
+  recovered_.reset();
+}
+
+void NodeEpisode::append(std::vector<log::Record> batch) {
+  worker_->post([this, batch = std::move(batch)] {
+    auto head = log_->append(batch);
+    if (!head) halted_ = true;
+    shard_->post(
+        [this, head = std::move(head)]() mutable { owner_->on_appended(std::move(head)); });
+  });
+}
+
+void NodeEpisode::save_snapshot(log::Snapshot snapshot) {
+  worker_->post([this, snapshot = std::move(snapshot)] {
+    // A failure costs the next start some time and nothing else.
+    (void)log_->save_snapshot(snapshot);
+  });
+}
+
+}  // namespace footlight::edge

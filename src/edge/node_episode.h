@@ -1,0 +1,55 @@
+// One episode as the node holds it: the log's file, the thread that writes it, and the way between
+// that thread and the owner's shard.
+#pragma once
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edge/node.h"
+#include "edge/owner.h"
+#include "edge/ports.h"
+#include "log/log.h"
+#include "net/asio/shard.h"
+#include "net/asio/worker.h"
+
+namespace footlight::edge {
+
+class NodeEpisode final : public LogPort {
+ public:
+  // Opens the log and recovers. Logs a warning when the log's definition is not the source's.
+  static Result<std::unique_ptr<NodeEpisode>> open(const EpisodeSource& source,
+                                                   const std::string& directory, Entropy& entropy,
+                                                   WallMs now_ms, const LogLine& log);
+
+  const std::string& id() const { return id_; }
+  const std::array<uint8_t, 32>& voter_key() const { return voter_key_; }
+  const std::string& definition() const { return definition_; }
+  bool halted() const { return halted_.load(std::memory_order_relaxed); }  // any thread
+
+  // The owner, made from what was recovered. It lives on `shard`; `worker` runs the log.
+  void begin(OwnerOptions options, net::Shard& shard, net::Worker& worker);
+  Owner& owner() { return *owner_; }
+  size_t shard_index() const { return static_cast<size_t>(shard_->index()); }
+  // After the shards and the worker have ended.
+  void end() { owner_.reset(); }
+
+  // LogPort, on the owner's thread.
+  void append(std::vector<log::Record> batch) override;
+  void save_snapshot(log::Snapshot snapshot) override;
+
+ private:
+  NodeEpisode() = default;
+  std::string id_;
+  std::string definition_;  // of the log
+  std::array<uint8_t, 32> voter_key_{};
+  std::unique_ptr<log::EventLog> log_;  // on the worker's thread after begin()
+  std::unique_ptr<Recovered> recovered_;
+  std::unique_ptr<Owner> owner_;
+  net::Shard* shard_ = nullptr;
+  net::Worker* worker_ = nullptr;
+  std::atomic<bool> halted_ = false;
+};
+
+}  // namespace footlight::edge

@@ -1,0 +1,85 @@
+#include "edge/node_keys.h"
+
+#include <cstdlib>
+#include <fstream>
+
+#include "gate/openssl/keys.h"
+
+namespace footlight::edge {
+namespace {
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(Code::kKeyFile, path + " cannot be read");
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+// From the variable or else the file, without the line end that editors add.
+Result<std::string> read_secret(const std::string& variable, const std::string& path) {
+  std::string secret;
+  if (!variable.empty()) {
+    const char* value = std::getenv(variable.c_str());
+    if (value == nullptr) return fail(Code::kKeyFile, "the variable " + variable + " is not set");
+    secret = value;
+  } else {
+    auto text = read_file(path);
+    if (!text) return text;
+    secret = std::move(*text);
+  }
+  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
+  return secret;
+}
+
+Status add_key(gate::KeySet& keys, const KeyConfig& config) {
+  if (config.algorithm == "HS256") {
+    auto secret = read_secret(config.secret_env, config.file);
+    if (!secret) return std::unexpected(secret.error());
+    return keys.add_hs256(config.kid, *secret);
+  }
+  auto text = read_file(config.file);
+  if (!text) return std::unexpected(text.error());
+  const size_t start = text->find_first_not_of(" \t\r\n");
+  if (start != std::string::npos && (*text)[start] == '{') {
+    auto passed_over = gate::add_jwks(keys, *text);
+    if (!passed_over) return std::unexpected(passed_over.error());
+    return {};
+  }
+  auto verifier = gate::verifier_from_pem(*text);
+  if (!verifier) return std::unexpected(verifier.error());
+  if (gate::algorithm_name((*verifier)->algorithm()) != config.algorithm) {
+    return fail(Code::kKeyFile, config.file + " is no key for " + config.algorithm);
+  }
+  return keys.add(config.kid, std::move(*verifier));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const gate::KeySet>> load_keys(std::span<const KeyConfig> keys,
+                                                      const std::string& dev_secret) {
+  auto set = std::make_shared<gate::KeySet>();
+  for (const KeyConfig& key : keys) {
+    if (auto status = add_key(*set, key); !status) {
+      Error error = status.error();
+      error.detail = "key " + key.kid + ": " + error.detail;
+      return std::unexpected(std::move(error));
+    }
+  }
+  if (!dev_secret.empty()) {
+    if (auto status = set->add_hs256(kDevKid, dev_secret); !status) {
+      return std::unexpected(status.error());
+    }
+  }
+  return set;
+}
+
+Result<std::vector<WebhookEndpoint>> load_webhooks(std::span<const WebhookConfig> webhooks) {
+  std::vector<WebhookEndpoint> endpoints;
+  for (const WebhookConfig& config : webhooks) {
+    auto secret = read_secret(config.secret_env, config.secret_file);
+    if (!secret) return std::unexpected(secret.error());
+    endpoints.push_back({config.url, Bytes(secret->begin(), secret->end()), config.events});
+  }
+  return endpoints;
+}
+
+}  // namespace footlight::edge

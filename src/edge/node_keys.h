@@ -1,0 +1,22 @@
+// The keys tokens are signed with, from the configuration: environment variables and files.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/result.h"
+#include "edge/config.h"
+#include "edge/webhooks.h"
+#include "gate/token.h"
+
+namespace footlight::edge {
+
+inline constexpr const char* kDevKid = "dev";
+
+// `dev_secret`: "" or one more key, with the kid "dev". kKeyFile names the key and what is wrong,
+// never its content.
+Result<std::shared_ptr<const gate::KeySet>> load_keys(std::span<const KeyConfig> keys,
+                                                      const std::string& dev_secret);
+Result<std::vector<WebhookEndpoint>> load_webhooks(std::span<const WebhookConfig> webhooks);
+
+}  // namespace footlight::edge
