@@ -28,6 +28,7 @@ constexpr uint64_t kLeastDescriptors = 256;
 constexpr uint64_t kOwnDescriptors = 64;    // epoll, eventfds, standard streams, webhooks
 constexpr uint64_t kDescriptorsPerLog = 4;  // SQLite: file, WAL, shared memory, lock
 constexpr size_t kMaxLogWorkers = 8;
+constexpr uint32_t kFewConnections = 1'000;
 constexpr auto kDrainPoll = std::chrono::milliseconds(10);
 constexpr std::string_view kLogSuffix = ".episode";
 
@@ -60,13 +61,13 @@ void append_metric(std::string& out, std::string_view name, std::string_view typ
 
 std::string server_metrics(const net::ServerCounters& counters) {
   std::string out;
-  append_metric(out, "footlight_connections", "gauge", "TCP connections now.",
+  append_metric(out, "footlight_tcp_connections", "gauge", "TCP connections now.",
                 counters.connections);
-  append_metric(out, "footlight_connections_accepted_total", "counter", "TCP connections accepted.",
+  append_metric(out, "footlight_tcp_accepted_total", "counter", "TCP connections accepted.",
                 counters.accepted);
-  append_metric(out, "footlight_connections_turned_away_total", "counter",
+  append_metric(out, "footlight_tcp_turned_away_total", "counter",
                 "Connections refused at the limit.", counters.turned_away);
-  append_metric(out, "footlight_connections_evicted_total", "counter",
+  append_metric(out, "footlight_tcp_evicted_total", "counter",
                 "Idle HTTP connections closed to make room.", counters.evicted);
   append_metric(out, "footlight_http_requests_total", "counter", "HTTP requests.",
                 counters.requests);

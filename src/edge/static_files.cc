@@ -40,7 +40,8 @@ void add_security_headers(net::HttpResponse& response, bool html, bool tls) {
   headers.emplace_back("Content-Security-Policy", "frame-ancestors 'self'; object-src 'none'");
   headers.emplace_back("X-Frame-Options", "SAMEORIGIN");
   headers.emplace_back("Referrer-Policy", "no-referrer");
-  headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
+  // Browsers complain of it where the origin is not secure.
+  if (tls) headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
   headers.emplace_back("Permissions-Policy",
                        "camera=(self), microphone=(self), display-capture=(self), geolocation=()");
 }
