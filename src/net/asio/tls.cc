@@ -90,7 +90,7 @@ std::vector<std::string> names_of(X509* certificate) {
 }  // namespace
 
 std::string openssl_fault() {
-  const unsigned long code = ERR_peek_last_error();
+  const unsigned long code = ERR_peek_error();
   ERR_clear_error();
   if (code == 0) return errno != 0 ? std::strerror(errno) : "unknown";
   // Errors of the system library carry errno as their reason.
