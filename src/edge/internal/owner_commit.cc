@@ -17,6 +17,14 @@ bool has_any(const bus::Outcomes& outcomes) {
   return !outcomes.confirmed.empty() || !outcomes.accepted.empty() || !outcomes.rejected.empty();
 }
 
+// Something of the batch was not told `accepted` yet.
+bool any_untold(const std::vector<bus::Outcomes>& outcomes, const std::vector<uint32_t>& told) {
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (told[i] < outcomes[i].confirmed.size()) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void Owner::Impl::begin(Batch& batch) {
@@ -32,8 +40,11 @@ void Owner::Impl::begin(Batch& batch) {
 void Owner::Impl::maybe_seal() {
   seal_due_us = kNever;
   if (halted || (!collecting.has_records() && block.empty())) return;
-  const MonoUs accept_us = collecting.first_us + options.accept_after_us;
-  accept_due_us = std::min(accept_due_us, std::max(accept_us, now_us_ + 1));
+  if (any_untold(collecting.prompt, collecting.prompt_accepted) ||
+      any_untold(collecting.calm, collecting.calm_accepted)) {
+    const MonoUs accept_us = collecting.first_us + options.accept_after_us;
+    accept_due_us = std::min(accept_due_us, std::max(accept_us, now_us_ + 1));
+  }
   if (in_flight) return;
   const MonoUs due_us = collecting.first_us + options.ballot_wait_us;
   if (collecting.urgent || collecting.events >= options.batch_max || due_us <= now_us_) {
@@ -188,6 +199,8 @@ void Owner::Impl::halt(const Error& error) {
   counted.halted = true;
   halt_error = error;
   halt_error.retry_after_ms = kHaltedRetryMs;
+  // First, so that those who were joining are welcomed into a halted episode.
+  set_mode(proto::Mode::kHalted, error);
   if (in_flight) {
     fail_batch(*in_flight);
     in_flight.reset();
@@ -196,7 +209,6 @@ void Owner::Impl::halt(const Error& error) {
   fail_batch(collecting);
   begin(collecting);
   deadline_due_us = accept_due_us = seal_due_us = emote_due_us = kNever;
-  set_mode(proto::Mode::kHalted, error);
   if (options.webhooks != nullptr) {
     std::string data;
     JsonWriter(data).object().field("code", static_cast<int>(error.code)).end_object();
