@@ -40,8 +40,11 @@ Client::Client(Scheduler& scheduler, Prng random, ClientSpec spec, Witness& witn
       dial_(std::move(dial)) {}
 
 std::string Client::describe() const {
-  std::string out = spec_.account + (live_ ? " live" : link_ ? " joining" : " offline") + " epoch " +
-                    std::to_string(epoch_);
+  std::string out = spec_.account +
+                    (live_   ? " live"
+                     : link_ ? " joining"
+                             : " offline") +
+                    " epoch " + std::to_string(epoch_);
   for (const SentEvent& event : outbox_) {
     out += " [" + std::to_string(event.i) + " " + std::string(proto::kind_name(event.kind)) +
            (event.sent ? " sent" : "") + (event.accepted_epoch != 0 ? " accepted" : "") + "]";

@@ -107,6 +107,10 @@ void Ledger::saw_welcome(const Client& client, const proto::Welcome& welcome) {
 }
 
 void Ledger::saw_delta(const Client& client, const proto::Delta& delta) {
+  uint64_t& newest = newest_delta_[static_cast<size_t>(client.view_class())];
+  for (const proto::Patch& patch : delta.patches) {
+    if (patch.collection != "cast") newest = std::max(newest, delta.offset);
+  }
   if (client.view_class() == proto::ViewClass::kDirector) return;
   for (const proto::Patch& patch : delta.patches) {
     if (is_directors_collection(patch.collection)) {
@@ -292,6 +296,19 @@ void Ledger::check_tallies_at(Replay& replay, uint64_t seq) {
   }
 }
 
+// For --verbose: all that a voter has in the log.
+void Ledger::list_ballots(const Replay& replay, uint64_t who) {
+  for (const auto& [id, at] : replay.ballots) {
+    if (std::get<0>(id) != who) continue;
+    const auto poll = episode::poll_id(replay.state, at.ballot.poll);
+    note("  in the log at " + std::to_string(at.log) + ": who " + hex_u64(at.ballot.who) + " cid " +
+         hex_u64(at.ballot.cid) + " " + std::to_string(at.ballot.i) + " " + std::string(poll) +
+         " n " + std::to_string(at.ballot.n) + " mask " + std::to_string(at.ballot.choice_mask) +
+         " edge " + std::to_string(at.ballot.edge) + " " + std::to_string(at.ballot.edge_ms) +
+         " receipt " + to_hex(ByteView(episode::ballot_receipt(at.ballot, poll))));
+  }
+}
+
 void Ledger::check_confirmed(const Replay& replay) {
   for (const Confirmed& each : confirmed_) {
     const uint64_t who = replay.who_of.at(each.account);
@@ -324,27 +341,30 @@ void Ledger::check_confirmed(const Replay& replay) {
     if (found) continue;
     fail("confirmed and its receipt is not in the log: " + name + " " + each.event.args + " at " +
          std::to_string(each.told.log) + " " + to_hex(ByteView(each.told.receipt)));
-    for (const auto& [id, at] : replay.ballots) {
-      if (std::get<0>(id) != who) continue;
-      const auto poll = episode::poll_id(replay.state, at.ballot.poll);
-      note("  in the log at " + std::to_string(at.log) + ": " + hex_u64(at.ballot.cid) + " " +
-           std::to_string(at.ballot.i) + " " + std::string(poll) + " n " +
-           std::to_string(at.ballot.n) + " mask " + std::to_string(at.ballot.choice_mask) +
-           " edge " + std::to_string(at.ballot.edge) + " " + std::to_string(at.ballot.edge_ms) +
-           " receipt " + to_hex(ByteView(episode::ballot_receipt(at.ballot, poll))));
-    }
+    list_ballots(replay, who);
   }
+}
+
+// A ballot that was overtaken while its answer was lost may be refused when it is sent again.
+bool Ledger::overtaken(const Replay& replay, const EventId& id) {
+  const auto ballot = replay.ballots.find(id);
+  if (ballot == replay.ballots.end()) return false;
+  const uint32_t poll = ballot->second.ballot.poll;
+  const auto registers = replay.polls.find(std::string(episode::poll_id(replay.state, poll)));
+  const auto in_force = registers->second.registers.find(std::get<0>(id));
+  const episode::Ballot& mine = ballot->second.ballot;
+  return std::tie(in_force->second.n, in_force->second.edge_ms, in_force->second.edge) >
+         std::tie(mine.n, mine.edge_ms, mine.edge);
 }
 
 void Ledger::check_rejected(const Replay& replay) {
   for (const Rejected& each : rejected_) {
-    // A ballot that was overtaken while its answer was lost may be refused as overtaken.
-    if (each.code == Code::kVoteSuperseded) continue;
     const EventId id{replay.who_of.at(each.account), each.cid, each.i};
-    if (replay.commands.contains(id) || replay.ballots.contains(id)) {
-      fail("rejected with " + std::string(code_name(each.code)) +
-           " and in the log all the same: " + std::to_string(each.i) + " of " + each.account);
-    }
+    if (!replay.commands.contains(id) && !replay.ballots.contains(id)) continue;
+    if (overtaken(replay, id)) continue;
+    fail("rejected with " + std::string(code_name(each.code)) + " and in the log all the same: " +
+         std::to_string(each.i) + " of " + each.account + "/" + hex_u64(each.cid));
+    list_ballots(replay, std::get<0>(id));
   }
 }
 

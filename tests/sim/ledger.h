@@ -36,8 +36,7 @@ class Ledger final : public Witness, public NodeWatch {
   uint64_t rejected() const { return rejected_.size(); }
   // Of the last delta that anyone of this class saw.
   uint64_t newest_offset(proto::ViewClass view) const {
-    const auto& hashes = view_hashes_[static_cast<size_t>(view)];
-    return hashes.empty() ? 0 : hashes.rbegin()->first;
+    return newest_delta_[static_cast<size_t>(view)];
   }
 
   // Witness
@@ -89,6 +88,8 @@ class Ledger final : public Witness, public NodeWatch {
   void check_result(Replay& replay, uint64_t seq, const std::string& poll, const Json& data);
   void check_confirmed(const Replay& replay);
   void check_rejected(const Replay& replay);
+  void list_ballots(const Replay& replay, uint64_t who);
+  static bool overtaken(const Replay& replay, const EventId& id);
 
   const Scheduler& scheduler_;
   bool verbose_;
@@ -101,6 +102,7 @@ class Ledger final : public Witness, public NodeWatch {
   std::map<std::pair<std::string, uint64_t>, Tally> tally_versions_;
   std::map<std::string, Tally> finals_;
   std::array<std::map<uint64_t, uint64_t>, proto::kViewClassCount> view_hashes_;
+  std::array<uint64_t, proto::kViewClassCount> newest_delta_{};
   std::map<std::pair<uint64_t, uint64_t>, std::vector<WallMs>> arrivals_;  // (cid, i)
   proto::ClientDecoder decoder_;
 };

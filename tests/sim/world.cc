@@ -110,7 +110,7 @@ void World::plan_fault(MonoUs at_us) {
       }
       case 10: {
         const int64_t by_ms = random_.between(-300, 300);
-        if (by_ms < 0) ledger_.allow_clock_error_ms(-by_ms);
+        ledger_.allow_clock_error_ms(std::abs(by_ms));
         return node_->step_clock(random_.below(3), by_ms);
       }
       default:
