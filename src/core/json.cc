@@ -1,5 +1,9 @@
 #include "core/json.h"
 
+#include <array>
+#include <bit>
+#include <cstring>
+
 #include "core/bytes.h"
 
 namespace footlight {
@@ -24,6 +28,44 @@ void append_utf8(std::string& out, uint32_t point) {
     out += static_cast<char>(0x80 | (point >> 6 & 0x3F));
     out += static_cast<char>(0x80 | (point & 0x3F));
   }
+}
+
+// What a value that begins with this byte is.
+constexpr std::array<JsonType, 256> kTypes = [] {
+  std::array<JsonType, 256> types{};
+  types.fill(JsonType::kEnd);
+  types['{'] = JsonType::kObject;
+  types['['] = JsonType::kArray;
+  types['"'] = JsonType::kString;
+  types['t'] = types['f'] = JsonType::kBool;
+  types['n'] = JsonType::kNull;
+  types['-'] = JsonType::kNumber;
+  for (size_t c = '0'; c <= '9'; ++c) types[c] = JsonType::kNumber;
+  return types;
+}();
+
+// Where the next byte stands that is not plain within a string: a quote, a backslash, a control
+// character or one beyond ASCII; text.size() when there is none. Eight bytes at a time: strings are
+// most of a frame.
+size_t skip_plain(std::string_view text, size_t at) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  for (; at + 8 <= text.size(); at += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, 8);
+    const uint64_t quote = word ^ (kOnes * '"'), backslash = word ^ (kOnes * '\\');
+    // A byte below n borrows in (word - n): exact for the lowest such byte, which is all that is
+    // asked.
+    const uint64_t found = ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash) |
+                           ((word - kOnes * 0x20) & ~word) | word;
+    if ((found & kHighs) == 0) continue;
+    if constexpr (std::endian::native != std::endian::little) break;
+    return at + static_cast<size_t>(std::countr_zero(found & kHighs)) / 8;
+  }
+  for (; at < text.size(); ++at) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c == '"' || c == '\\' || c < 0x20 || c >= 0x80) break;
+  }
+  return at;
 }
 
 // Four hex digits at text[at]; false when there are none.
@@ -94,7 +136,7 @@ void JsonReader::wrong_type() {
   fault(peek() == JsonType::kEnd ? Code::kBadFrame : Code::kMissingField);
 }
 
-void JsonReader::space() {
+void JsonReader::skip_space() {
   while (at_ < text_.size() && is_space(text_[at_])) ++at_;
 }
 
@@ -102,23 +144,7 @@ JsonType JsonReader::peek() {
   if (!ok()) return JsonType::kEnd;
   space();
   if (at_ >= text_.size()) return JsonType::kEnd;
-  switch (text_[at_]) {
-    case '{':
-      return JsonType::kObject;
-    case '[':
-      return JsonType::kArray;
-    case '"':
-      return JsonType::kString;
-    case 't':
-    case 'f':
-      return JsonType::kBool;
-    case 'n':
-      return JsonType::kNull;
-    case '-':
-      return JsonType::kNumber;
-    default:
-      return is_digit(text_[at_]) ? JsonType::kNumber : JsonType::kEnd;
-  }
+  return kTypes[static_cast<unsigned char>(text_[at_])];
 }
 
 bool JsonReader::enter_object() {
@@ -191,13 +217,18 @@ bool JsonReader::next_key(std::string_view& key) {
 
 bool JsonReader::next_element() { return next(']'); }
 
-// The text between the quotes; checks escapes and control characters, not UTF-8.
-std::string_view JsonReader::string_token() {
+// The text between the quotes; checks escapes and control characters, not UTF-8. `plain` when it
+// holds neither escapes nor bytes beyond ASCII, so that nothing remains to be checked.
+std::string_view JsonReader::string_token(bool& plain) {
   const size_t start = ++at_;
-  while (at_ < text_.size()) {
+  plain = true;
+  while (true) {
+    at_ = skip_plain(text_, at_);
+    if (at_ >= text_.size()) break;
     const auto c = static_cast<unsigned char>(text_[at_]);
     if (c == '"') return text_.substr(start, at_++ - start);
     if (c < 0x20) break;
+    plain = false;
     if (c == '\\') {
       const char escaped = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
       uint32_t point = 0;
@@ -220,8 +251,9 @@ std::string_view JsonReader::read_string() {
     wrong_type();
     return {};
   }
-  const std::string_view body = string_token();
-  if (!ok()) return {};
+  bool plain = true;
+  const std::string_view body = string_token(plain);
+  if (plain || !ok()) return body;
   if (!is_valid_utf8(body)) {
     fault(Code::kBadUtf8);
     return {};

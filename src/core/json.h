@@ -58,8 +58,12 @@ class JsonReader {
 
  private:
   void wrong_type();
-  void space();
-  std::string_view string_token();
+  void space() {
+    if (at_ < text_.size() && static_cast<unsigned char>(text_[at_]) > ' ') return;
+    skip_space();
+  }
+  void skip_space();
+  std::string_view string_token(bool& plain);
   bool next(char closing);
   bool number_token();
   bool literal(std::string_view word);
