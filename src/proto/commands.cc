@@ -7,6 +7,7 @@
 #include "core/bytes.h"
 #include "core/json.h"
 #include "proto/internal/keep.h"
+#include "proto/internal/vote.h"
 
 namespace footlight::proto {
 namespace {
@@ -327,18 +328,17 @@ Error FormFault::error() const {
   return Error{code, std::move(detail), 0};
 }
 
-FormFault parse_vote(std::string_view args, Vote& vote, std::string& storage) {
+FormFault internal::read_vote(JsonReader& in, std::string_view source, Vote& vote,
+                              std::string& storage) {
   constexpr uint32_t kPoll = 1, kChoice = 2, kN = 4;
   vote = Vote{};
-  if (args.empty()) return fault(Code::kMissingField, "a", "is missing");
   uint32_t seen = 0;
-  JsonReader in(args);
   std::string_view key;
   if (!in.enter_object()) return reader_fault(in, "a");
   while (in.next_key(key)) {
     FormFault bad;
     if (key == "poll") {
-      vote.poll = internal::keep(in.read_string(), args, storage);
+      vote.poll = internal::keep(in.read_string(), source, storage);
       bad = in.ok() ? check_string(kVoteArgs[0], vote.poll) : reader_fault(in, "poll");
       seen |= kPoll;
     } else if (key == "choice") {
@@ -360,11 +360,20 @@ FormFault parse_vote(std::string_view args, Vote& vote, std::string& storage) {
     }
     if (!bad.ok()) return bad;
   }
-  if (!in.finish()) return reader_fault(in, "a");
+  if (!in.ok()) return reader_fault(in, "a");
   if ((seen & kPoll) == 0) return fault(Code::kMissingField, "poll", "is missing");
   if ((seen & kChoice) == 0) return fault(Code::kMissingField, "choice", "is missing");
   if ((seen & kN) == 0) return fault(Code::kMissingField, "n", "is missing");
   return {};
+}
+
+FormFault parse_vote(std::string_view args, Vote& vote, std::string& storage) {
+  vote = Vote{};
+  if (args.empty()) return fault(Code::kMissingField, "a", "is missing");
+  JsonReader in(args);
+  const FormFault bad = internal::read_vote(in, args, vote, storage);
+  if (bad.ok() && !in.finish()) return reader_fault(in, "a");
+  return bad;
 }
 
 void append_vote_args(std::string& out, const Vote& vote) {

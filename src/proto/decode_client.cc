@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "proto/internal/keep.h"
 #include "proto/internal/read.h"
+#include "proto/internal/vote.h"
 #include "proto/messages.h"
 #include "proto/trace.h"
 
@@ -94,13 +95,30 @@ Result<ClientMessage> read_hello(JsonReader& in, std::string_view frame, std::st
   return check_hello(hello, cid);
 }
 
+// Reads `a`. The arguments of a vote are parsed on the way, which is what most frames hold; when
+// that fails, or the kind comes later, the value is stepped over and judged by itself.
+bool read_args(JsonReader& in, std::string_view frame, std::string& storage, ClientEvent& event) {
+  if (event.kind == Kind::kPollVote && in.peek() == JsonType::kObject) {
+    JsonReader ahead = in;
+    const size_t start = in.position();
+    event.fault = internal::read_vote(ahead, frame, event.vote, storage);
+    if (event.fault.ok()) {
+      in = ahead;
+      event.args = frame.substr(start, in.position() - start);
+      return true;
+    }
+  }
+  event.args = in.raw();
+  return false;
+}
+
 // One element of `e`. Only what makes the event impossible to answer (no usable `i`) is a fault of
 // the frame; the rest is the event's own.
 Status read_event(JsonReader& in, std::string_view frame, std::string& storage,
                   ClientEvent& event) {
   event = ClientEvent{};
   int64_t i = 0;
-  bool has_kind = false;
+  bool has_kind = false, has_vote = false;
   std::string_view key;
   if (!in.enter_object()) return fault_of(in, "e");
   while (in.next_key(key)) {
@@ -109,9 +127,10 @@ Status read_event(JsonReader& in, std::string_view frame, std::string& storage,
       if (in.ok() && (i < 1 || i > kMaxSafeInteger)) in.fault(Code::kFieldOutOfRange);
     } else if (key == "k") {
       event.kind_text = keep(in.read_string(), frame, storage);
+      event.kind = parse_kind(event.kind_text);
       has_kind = true;
     } else if (key == "a") {
-      event.args = in.raw();
+      has_vote = read_args(in, frame, storage, event);
     } else if (key == "tp" && in.peek() == JsonType::kString) {
       const std::string_view trace = in.read_string();
       if (parse_traceparent(trace)) event.traceparent = keep(trace, frame, storage);
@@ -123,11 +142,12 @@ Status read_event(JsonReader& in, std::string_view frame, std::string& storage,
   if (i == 0) return fail(Code::kMissingField, "an event has no i");
   if (!has_kind) return fail(Code::kMissingField, "an event has no k");
   event.i = static_cast<uint64_t>(i);
-  event.kind = parse_kind(event.kind_text);
-  if (event.kind == Kind::kPollVote) {
-    event.fault = parse_vote(event.args, event.vote, storage);
-  } else if (event.kind == Kind::kUnknown) {
+  if (event.kind == Kind::kUnknown) {
     event.fault = {Code::kUnknownCommand, "k", ""};
+  } else if (event.kind != Kind::kPollVote) {
+    event.fault = {};
+  } else if (!has_vote) {
+    event.fault = parse_vote(event.args, event.vote, storage);
   }
   return {};
 }

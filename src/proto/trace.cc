@@ -1,25 +1,31 @@
 #include "proto/trace.h"
 
+#include <array>
+
 #include "core/bytes.h"
 
 namespace footlight::proto {
 namespace {
 
-// Lower-case only: "the vendor MUST ignore the traceparent when it holds upper-case characters".
+// The value of each lower-case hexadecimal digit, 0xFF for every other byte: a traceparent with
+// upper-case digits must be ignored (section 3.2.2).
+constexpr std::array<uint8_t, 256> kDigits = [] {
+  std::array<uint8_t, 256> digits{};
+  digits.fill(0xFF);
+  for (uint8_t i = 0; i < 10; ++i) digits[static_cast<size_t>('0' + i)] = i;
+  for (uint8_t i = 0; i < 6; ++i) digits[static_cast<size_t>('a' + i)] = 10 + i;
+  return digits;
+}();
+
 bool lower_hex(std::string_view text, uint64_t& out) {
   out = 0;
+  uint8_t any = 0;
   for (char c : text) {
-    uint64_t digit = 0;
-    if (c >= '0' && c <= '9') {
-      digit = static_cast<uint64_t>(c - '0');
-    } else if (c >= 'a' && c <= 'f') {
-      digit = static_cast<uint64_t>(c - 'a') + 10;
-    } else {
-      return false;
-    }
+    const uint8_t digit = kDigits[static_cast<unsigned char>(c)];
+    any |= digit;
     out = out << 4 | digit;
   }
-  return true;
+  return any != 0xFF;
 }
 
 }  // namespace
