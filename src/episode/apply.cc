@@ -30,7 +30,13 @@ struct Checker {
   Status operator()(const CueDone& fact) const {
     return fact.n >= 1 && fact.n <= state.cues_done.size() ? Status() : corrupt("cue.done");
   }
-  Status operator()(const PersonMuted& fact) const { return moderation(fact.person.who); }
+  Status operator()(const ChatSlowed& fact) const {
+    const bool sane = fact.seconds <= static_cast<uint64_t>(StateLimits::kSlowSeconds);
+    return sane ? Status() : corrupt("chat.slow");
+  }
+  Status operator()(const PersonMuted& fact) const {
+    return is_time(fact.until_ms) ? moderation(fact.person.who) : corrupt("mod.muted");
+  }
   Status operator()(const PersonBanned& fact) const { return moderation(fact.person.who); }
   template <class Other>
   Status operator()(const Other&) const {
@@ -168,6 +174,7 @@ Status apply(State& outer, const Event& event, uint64_t log, std::vector<EntityR
   if (!typed) return std::unexpected(typed.error());
   const Origin& origin = typed->origin;
   if (log <= state.last_log || log >> 48 != 0) return corrupt("log sequence");
+  if (!is_time(event.at_ms)) return corrupt("time");
   if (origin.i != 0) {
     const auto done = state.dedup.look_up(origin.who, origin.cid, origin.i, origin.body);
     if (!done || *done != nullptr) return corrupt("event id used twice");

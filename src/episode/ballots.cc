@@ -24,7 +24,8 @@ void put_be(uint8_t*& at, uint64_t value, int size) {
 }
 
 uint32_t since_opening(const PollState& poll, WallMs edge_ms) {
-  return static_cast<uint32_t>(std::clamp<int64_t>(edge_ms - poll.opened_ms, 0, UINT32_MAX));
+  if (edge_ms <= poll.opened_ms) return 0;  // both ends of the difference are positive now
+  return static_cast<uint32_t>(std::min<int64_t>(edge_ms - poll.opened_ms, UINT32_MAX));
 }
 
 // (n, edge_ms, edge) of the ballot against what is in force: > 0 later, 0 the same.

@@ -17,10 +17,11 @@
 namespace footlight::episode {
 
 struct StateLimits {
-  static constexpr size_t kChat = 100;        // messages kept
-  static constexpr size_t kRolls = 50;        // rolls kept
-  static constexpr size_t kLog = 50;          // lines of the log's tail kept
-  static constexpr size_t kStory = 1000;      // steps kept
+  static constexpr size_t kChat = 100;    // messages kept
+  static constexpr size_t kRolls = 50;    // rolls kept
+  static constexpr size_t kLog = 50;      // lines of the log's tail kept
+  static constexpr size_t kStory = 1000;  // steps kept
+  static constexpr int64_t kSlowSeconds = 3600;
   static constexpr size_t kNonces = 100'000;  // rolls of an episode: then kTooMany
 };
 

@@ -42,7 +42,7 @@ bool read_people(ByteReader& in, State::Impl& state) {
     if (!read_enum(in, proto::Role::kProducer, person.role)) return false;
     person.last_chat_ms = read_i64(in);
     person.seen_log = in.varint();
-    if (!in.ok() || person.seen_log > state.last_log ||
+    if (!in.ok() || !is_time(person.last_chat_ms) || person.seen_log > state.last_log ||
         !state.people.restore(who, std::move(person))) {
       return false;
     }
@@ -53,6 +53,7 @@ bool read_people(ByteReader& in, State::Impl& state) {
     const uint64_t who = in.u64();
     if (!read_text(in, kMostName, entry.name)) return false;
     entry.muted_until_ms = read_i64(in);
+    if (!is_time(entry.muted_until_ms)) return false;
     if (!read_flag(in, entry.banned) || !state.people.restore(who, std::move(entry))) return false;
   }
   return in.ok();

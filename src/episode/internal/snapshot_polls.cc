@@ -100,6 +100,7 @@ bool read_poll(ByteReader& in, PollState& poll, RegisterTable& registers) {
   poll.opened_ms = read_i64(in);
   poll.deadline_ms = read_i64(in);
   poll.version = in.u32();
+  if (!is_time(poll.opened_ms) || !is_time(poll.deadline_ms)) return false;
   if (!read_registers(in, poll, registers)) return false;
   if (poll.phase != PollPhase::kClosed) return in.ok();
   PollResult result = decide_result(*poll.def, poll.counts, poll.voters);

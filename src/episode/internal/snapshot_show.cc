@@ -25,7 +25,10 @@ void write_story(ByteWriter& out, const State::Impl& state) {
 bool read_story(ByteReader& in, State::Impl& state) {
   uint64_t count = 0;
   state.story_steps = in.varint();
-  if (!read_count(in, StateLimits::kStory, 12, count) || count > state.story_steps) return false;
+  if (!read_count(in, StateLimits::kStory, 12, count) || count > state.story_steps ||
+      state.story_steps > WorldLimits::kMostNumber) {
+    return false;
+  }
   for (uint64_t i = 0; i < count; ++i) {
     StoryStep step;
     step.n = state.story_steps - count + 1 + i;
@@ -58,7 +61,10 @@ void write_chat(ByteWriter& out, const State::Impl& state) {
 bool read_chat(ByteReader& in, State::Impl& state) {
   uint64_t count = 0;
   state.chat_messages = in.varint();
-  if (!read_count(in, StateLimits::kChat, 20, count)) return false;
+  if (!read_count(in, StateLimits::kChat, 20, count) ||
+      state.chat_messages > WorldLimits::kMostNumber) {
+    return false;
+  }
   uint64_t last = 0;
   for (uint64_t i = 0; i < count; ++i) {
     ChatMessage message;
@@ -96,7 +102,10 @@ void write_rolls(ByteWriter& out, const State::Impl& state) {
 bool read_rolls(ByteReader& in, State::Impl& state) {
   uint64_t count = 0;
   state.roll_count = in.varint();
-  if (!read_count(in, StateLimits::kRolls, 9, count) || count > state.roll_count) return false;
+  if (!read_count(in, StateLimits::kRolls, 9, count) || count > state.roll_count ||
+      state.roll_count > WorldLimits::kMostNumber) {
+    return false;
+  }
   for (uint64_t i = 0; i < count; ++i) {
     const WallMs at_ms = read_i64(in);
     const std::string json(in.text());
@@ -166,6 +175,7 @@ bool read_show(ByteReader& in, State::Impl& state) {
   if (!read_hash(in, state.seed) || !read_hash(in, state.chain)) return false;
   if (!read_flag(in, state.slate_on) || !read_text(in, kMostText, state.slate_text)) return false;
   state.slow_seconds = read_i64(in);
+  if (state.slow_seconds < 0 || state.slow_seconds > StateLimits::kSlowSeconds) return false;
   if (!read_story(in, state) || !read_chat(in, state) || !read_rolls(in, state)) return false;
   for (size_t i = 0; i < state.cues_done.size(); ++i) {
     bool done = false;

@@ -62,7 +62,7 @@ bool read_character(ByteReader& in, const Definition& definition, const Characte
   character.ver = in.u64();
   character.hp = read_i64(in);
   character.hp_temp = read_i64(in);
-  if (character.ver < 1 || character.ver > WorldLimits::kMostVersion || character.hp < 0 ||
+  if (character.ver < 1 || character.ver > WorldLimits::kMostNumber || character.hp < 0 ||
       character.hp > def.hp_max || character.hp_temp < 0 || character.hp_temp > Limits::kHp) {
     return false;
   }
@@ -122,6 +122,7 @@ bool read_world(ByteReader& in, State::Impl& state) {
     if (!read_text(in, Limits::kTitleBytes, timer.label)) return false;
     timer.ends_ms = read_i64(in);
     timer.total_ms = read_i64(in);
+    if (!is_time(timer.ends_ms) || !is_time(timer.total_ms) || timer.total_ms == 0) return false;
     if (!world.timers.emplace(std::move(id), std::move(timer)).second) return false;
   }
   return in.ok();

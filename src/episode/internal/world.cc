@@ -68,7 +68,9 @@ struct Applier {
   }
   Status operator()(const PollOpened& fact) {
     PollState* poll = find_poll(fact.poll);
-    if (poll == nullptr || poll->phase != PollPhase::kReady) return corrupt("poll.opened");
+    if (poll == nullptr || poll->phase != PollPhase::kReady || !is_time(fact.deadline_ms)) {
+      return corrupt("poll.opened");
+    }
     poll->phase = PollPhase::kOpen;
     poll->opened_ms = at_ms;
     poll->deadline_ms = fact.deadline_ms;
@@ -77,7 +79,9 @@ struct Applier {
   }
   Status operator()(const PollClosing& fact) {
     PollState* poll = find_poll(fact.poll);
-    if (poll == nullptr || poll->phase != PollPhase::kOpen) return corrupt("poll.closing");
+    if (poll == nullptr || poll->phase != PollPhase::kOpen || !is_time(fact.deadline_ms)) {
+      return corrupt("poll.closing");
+    }
     poll->phase = PollPhase::kClosing;
     poll->deadline_ms = fact.deadline_ms;
     ++poll->version;
@@ -114,7 +118,7 @@ struct Applier {
   Status operator()(const ItemChanged& fact) {
     const Target target = find(fact.character, fact.ver);
     if (target.state == nullptr || fact.count < 0 || fact.count > Limits::kAmount ||
-        fact.item.empty()) {
+        fact.item.empty() || fact.item.size() > Limits::kIdBytes) {
       return corrupt("char.item");
     }
     auto& items = target.state->items;
@@ -154,7 +158,9 @@ struct Applier {
     if (target.state == nullptr) return corrupt("char.field");
     for (auto& [name, value] : target.state->fields) {
       if (name != fact.field) continue;
-      if (value.is_text != fact.value.is_text) return corrupt("char.field type");
+      if (value.is_text != fact.value.is_text || fact.value.text.size() > Limits::kFieldBytes) {
+        return corrupt("char.field value");
+      }
       value = fact.value;
       target.state->ver = fact.ver;
       return {};
@@ -163,7 +169,9 @@ struct Applier {
   }
   Status operator()(const TimerStarted& fact) {
     const bool room = world.timers.size() < WorldLimits::kTimers || world.timers.contains(fact.id);
-    if (!room || fact.id.empty() || fact.id.size() > Limits::kIdBytes || fact.total_ms <= 0) {
+    if (!room || fact.id.empty() || fact.id.size() > Limits::kIdBytes ||
+        fact.label.size() > Limits::kTitleBytes || fact.total_ms <= 0 || !is_time(fact.total_ms) ||
+        !is_time(fact.ends_ms)) {
       return corrupt("timer.started");
     }
     world.timers.insert_or_assign(fact.id, TimerState{fact.label, fact.ends_ms, fact.total_ms});
@@ -191,7 +199,7 @@ struct Applier {
     const int index = definition.character_index(id);
     if (index < 0) return {};
     CharacterState& state = world.characters[static_cast<size_t>(index)];
-    if (ver != state.ver + 1 || ver > WorldLimits::kMostVersion) return {};
+    if (ver != state.ver + 1 || ver > WorldLimits::kMostNumber) return {};
     return {&definition.characters[static_cast<size_t>(index)], &state};
   }
 };

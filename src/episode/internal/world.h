@@ -17,11 +17,14 @@
 namespace footlight::episode {
 
 struct WorldLimits {
-  static constexpr size_t kPolls = 256;  // of the file and made live
-  static constexpr size_t kTimers = 64;  // running
-  static constexpr size_t kItems = 200;  // kinds a character can hold
-  static constexpr uint64_t kMostVersion = uint64_t{1} << 53;
+  static constexpr size_t kPolls = 256;                       // of the file and made live
+  static constexpr size_t kTimers = 64;                       // running
+  static constexpr size_t kItems = 200;                       // kinds a character can hold
+  static constexpr uint64_t kMostNumber = uint64_t{1} << 53;  // versions, running numbers
 };
+
+// Points in time of a log that makes sense; what lies beyond could overflow.
+inline bool is_time(WallMs ms) { return ms >= 0 && ms <= WallMs{1} << 53; }
 
 enum class Phase : uint8_t { kWaiting = 0, kLive, kEnded };
 enum class PollPhase : uint8_t { kReady = 0, kOpen, kClosing, kClosed };
