@@ -103,6 +103,19 @@ class LogTest : public ::testing::Test {
   fs::path path_;
 };
 
+// SQLite's Unix VFS drops a write of a multiple of 128 KiB; a WAL of 1 MiB and more is healed in
+// pieces of such a size when the pieces are chosen badly.
+TEST_F(LogTest, RecoversAWalOfMoreThanAMegabyteAfterACrash) {
+  const auto log = open();
+  const std::string large(64 * 1024, 'x');
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(log->append(std::vector{event(large)}).has_value());
+  copy_files();
+  ASSERT_GT(fs::file_size(path_.string() + "-wal"), 1u << 20);
+  const auto again = open();
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->head().seq, 21u) << "20 events and the new owner's epoch";
+}
+
 TEST_F(LogTest, StartsEmptyInEpochOne) {
   const auto log = open();
   EXPECT_EQ(log->head().seq, 0u);

@@ -9,6 +9,10 @@
 namespace footlight::log::internal {
 namespace {
 
+// SQLite's Unix VFS looks at the low 17 bits of a size only: 128 KiB would be written as nothing
+// and told as a full disk.
+constexpr size_t kPieceBytes = size_t{64} << 10;
+
 int open_flags(RawFile::Kind kind, RawFile::Mode mode) {
   int flags = 0;
   switch (kind) {
@@ -93,17 +97,18 @@ Result<uint64_t> RawFile::size() {
 }
 
 Status RawFile::read(uint64_t offset, std::span<uint8_t> out) {
-  const int rc = file_->pMethods->xRead(file_.get(), out.data(), static_cast<int>(out.size()),
-                                        static_cast<sqlite3_int64>(offset));
-  if (rc != SQLITE_OK) return std::unexpected(error(rc, "read"));
+  for (size_t at = 0; at < out.size(); at += kPieceBytes) {
+    const auto piece = out.subspan(at, std::min(kPieceBytes, out.size() - at));
+    const int rc = file_->pMethods->xRead(file_.get(), piece.data(), static_cast<int>(piece.size()),
+                                          static_cast<sqlite3_int64>(offset + at));
+    if (rc != SQLITE_OK) return std::unexpected(error(rc, "read"));
+  }
   return {};
 }
 
 Status RawFile::write(uint64_t offset, ByteView bytes) {
-  // xWrite takes an int; pieces of 1 MiB also keep a virtual disk's log of writes small.
-  constexpr size_t kPiece = size_t{1} << 20;
-  for (size_t at = 0; at < bytes.size(); at += kPiece) {
-    const auto piece = bytes.subspan(at, std::min(kPiece, bytes.size() - at));
+  for (size_t at = 0; at < bytes.size(); at += kPieceBytes) {
+    const auto piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
     const int rc =
         file_->pMethods->xWrite(file_.get(), piece.data(), static_cast<int>(piece.size()),
                                 static_cast<sqlite3_int64>(offset + at));
