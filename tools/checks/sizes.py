@@ -21,10 +21,17 @@ def functions(lines):
     for start, line in enumerate(lines):
         if not line.rstrip().endswith("{") or NOT_FUNCTIONS.match(line):
             continue
+        if line.lstrip().startswith("}") or line.rstrip().endswith(("= {", "{{", "({")):
+            continue  # an else branch, a list of values, an argument
         header = start
-        while header > 0 and "(" not in lines[header] and start - header < 6:
+        while header > 0 and start - header < 20 and (
+                "(" not in lines[header] or lines[header].lstrip().startswith((":", ",")) or
+                lines[header - 1].rstrip().endswith((",", "||", "&&", "("))):
             header -= 1
-        if "(" not in lines[header] or NOT_FUNCTIONS.match(lines[header]):
+            if lines[header].rstrip().endswith((";", "{", "}")):
+                break  # another statement: the brace belongs to a bare block
+        if ("(" not in lines[header] or NOT_FUNCTIONS.match(lines[header]) or
+                (header < start and lines[header].rstrip().endswith((";", "{", "}")))):
             continue
         indent = re.match(r"\s*", lines[header])[0]
         name = re.search(r"([\w:~]+)\s*(?:<[^>]*>)?\s*\(", lines[header])
