@@ -23,7 +23,8 @@ TEST(Commands, EveryCommandAndArgumentIsInTheProtocolDocument) {
   std::ifstream in(std::string(FOOTLIGHT_SOURCE_DIR) + "/docs/protocol.md");
   std::stringstream text;
   text << in.rdbuf();
-  const std::string document = text.str();
+  std::string document = text.str();
+  document.erase(0, document.find("| k | a | who |"));  // the table of commands
   for (int i = 0; i < kKindCount; ++i) {
     const CommandSpec& spec = command_spec(static_cast<Kind>(i));
     const size_t row = document.find("`" + std::string(spec.name) + "`");
