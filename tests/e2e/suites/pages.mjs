@@ -252,7 +252,8 @@ test('an overlay shows only the parts that were asked for', async () => {
   );
   await page.getByText('The gate below the roots').waitFor();
   equal(await page.getByText('Which door do they open?').count(), 0, 'polls shown');
-  equal(await page.evaluate(() => document.documentElement.style.fontSize), '24px', 'size');
+  const size = await page.evaluate(() => getComputedStyle(document.documentElement).fontSize);
+  equal(size, '16px', 'size: 1.5 times 16 at 1080 lines, on 720');
   equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light', 'theme');
   await page.context().close();
 });
