@@ -8,14 +8,14 @@ import pathlib
 import re
 import sys
 
-SHELLS = ("src/net/asio/", "src/edge/node", "src/cli/")
+SHELLS = ("src/net/asio/", "src/edge/node", "src/cli/", "src/ops/doctor.")
 BANNED = {
     r"(system|steady|high_resolution)_clock": "a real clock",
     r"\b(gettimeofday|clock_gettime|time)\s*\(\s*(nullptr|NULL|0|CLOCK_)": "a real clock",
     r"random_device|\bgetrandom\b|\bgetentropy\b|\bs?rand\s*\(|mt19937": "the system's randomness",
     r"std::(thread|jthread|async|mutex|condition_variable)\b": "threads",
     r"\b(sleep_for|sleep_until|usleep|nanosleep)\b": "sleeping",
-    r"::(socket|connect|bind|accept4?|listen)\s*\(": "sockets",
+    r"(?<!\w)::(socket|connect|bind|accept4?|listen)\s*\(": "sockets",
 }
 
 root = pathlib.Path(__file__).resolve().parents[2]
