@@ -1,13 +1,8 @@
-// Recomputing the rolls on this page once the seed is public, with `@footlight/verify`, which shares
-// no code with the server.
+// Recomputing the rolls on this page once the seed is public.
 import type { Roll } from '@footlight/client';
-import { check_rolls } from './verify_rolls';
+import { check_rolls, type Proof } from './verify_rolls';
 import type { Show } from './show.svelte';
 
-export interface Proof {
-  state: 'holds' | 'broken';
-  reason: string;
-}
 export interface ProofSummary {
   /** The seed hashes to the commitment that was published at the start. */
   commitment: boolean;
@@ -36,7 +31,6 @@ class Proofs {
         episode: session.ep,
         seed: episode.seed,
         seed_commit: episode.seed_commit,
-        dialect: episode.dice_dialect,
         rolls,
       });
       this.#by_roll = outcome.by_roll;
