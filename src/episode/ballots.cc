@@ -226,4 +226,20 @@ bool apply_ballot(State& outer, const Ballot& ballot, uint64_t log) {
   return true;
 }
 
+void prefetch_ballot(const State& state, uint32_t poll, uint64_t who) {
+  const auto& registers = state.impl().registers;
+  if (poll < registers.size()) registers[poll].prefetch(who);
+}
+
+bool apply_ballots(State& state, std::span<const Ballot> ballots, uint64_t log) {
+  constexpr size_t kAhead = 12;
+  for (size_t i = 0; i < ballots.size(); ++i) {
+    if (i + kAhead < ballots.size()) {
+      prefetch_ballot(state, ballots[i + kAhead].poll, ballots[i + kAhead].who);
+    }
+    if (!apply_ballot(state, ballots[i], log)) return false;
+  }
+  return true;
+}
+
 }  // namespace footlight::episode
