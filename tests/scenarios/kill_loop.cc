@@ -43,9 +43,8 @@ class Crowd final : public net::WsClientApp, public net::Resident {
       : shard_(shard), random_(port) {
     for (uint32_t k = 0; k <= kClients; ++k) {
       const proto::Role role = k == 0 ? proto::Role::kProducer : proto::Role::kViewer;
-      people_.push_back(std::make_unique<Person>(Person{
-          ops::Client(tokens({"kill-" + std::to_string(k), "K", role, {}}), role, random_.next()),
-          nullptr, 0, 0, 0}));
+      const std::string token = tokens({"kill-" + std::to_string(k), "K", role, {}});
+      people_.push_back(std::make_unique<Person>(ops::Client(token, role, random_.next())));
     }
     net::WsClientOptions to;
     to.port = port;
@@ -98,11 +97,12 @@ class Crowd final : public net::WsClientApp, public net::Resident {
 
  private:
   struct Person {
+    explicit Person(ops::Client who) : client(std::move(who)) {}
     ops::Client client;
-    net::WsClient* socket;
-    MonoUs retry_us;
-    MonoUs next_us;
-    uint32_t n;
+    net::WsClient* socket = nullptr;
+    MonoUs retry_us = 0;
+    MonoUs next_us = 0;
+    uint32_t n = 0;
   };
   static Person& of(net::WsClient& socket) { return *static_cast<Person*>(socket.user); }
 
