@@ -1,0 +1,21 @@
+/**
+ * `@footlight/client/fake`: a server for the tests of what is built on the client.
+ *
+ * @module
+ */
+
+export {
+  FakeEpisode,
+  type Decision,
+  type FakeActor,
+  type FakeEpisodeOptions,
+} from './fake_episode.ts';
+export { FakeNetwork } from './fake_network.ts';
+export {
+  FakeLifecycle,
+  FakeServer,
+  type FakeClaims,
+  type FakeServerOptions,
+  type FakeSession,
+} from './fake_server.ts';
+export { ManualClock, seededRandom, settled } from './manual_clock.ts';
