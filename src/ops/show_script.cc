@@ -31,6 +31,7 @@ void Show::Impl::look_at_view(const Json& view, MonoUs now_us) {
   for (const auto& [id, cue] : view["cues"].members()) {
     if (!cue["done"].as_bool()) cues.push_back(cue);
   }
+  std::ranges::stable_sort(cues, {}, [](const Json& cue) { return cue["n"].as_int(); });
   const Json& episode = view["episode"]["state"];
   state = episode["state"].as_string();
   for (const Json& name : episode["emotes"].items()) emote_names.push_back(name.as_string());
