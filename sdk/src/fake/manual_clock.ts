@@ -25,7 +25,7 @@ export class ManualClock implements Clock {
     return this.#now_ms;
   }
   wall(): number {
-    return this.#start_ms + this.#now_ms;
+    return Math.floor(this.#start_ms + this.#now_ms);
   }
   setTimeout(run: () => void, ms: number): TimerHandle {
     const order = ++this.#order;
