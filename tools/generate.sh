@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 codes=build/release/src/proto/codes/footlight_codes
 "$codes" --markdown >docs/errors.md
 "$codes" --typescript >sdk/src/codes.ts
-build/release/src/cli/footlight serve --print-config-doc >docs/configuration.md
+FOOTLIGHT_WRITE_DOCS=1 build/release/src/edge/edge_test --gtest_brief=1

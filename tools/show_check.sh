@@ -8,6 +8,7 @@ bin=build/release/src/cli/footlight
 data=$(mktemp -d)
 trap 'rm -rf "$data"' EXIT
 passed=0 failed=0
+other_verifier() { node tools/verify/bin/footlight-verify.mjs "$1" >"$data/verifier.log" || { tail -n 20 "$data/verifier.log"; return 1; }; }
 check() {
   local name=$1; shift
   if "$@"; then passed=$((passed + 1)); else echo "FAILED: $name"; failed=$((failed + 1)); fi
@@ -26,7 +27,7 @@ for episode in tabletop drama; do
   check "$episode: verify" "$bin" verify "$file"
   check "$episode: replay" "$bin" replay "$file" >/dev/null
   check "$episode: export" "$bin" export "$file" --out "$data/$episode.jsonl"
-  check "$episode: the other verifier" node tools/verify/bin/footlight-verify.mjs "$data/$episode.jsonl"
+  check "$episode: the other verifier" other_verifier "$data/$episode.jsonl"
   # One byte changed in the middle of the export must be found.
   python3 - "$data/$episode.jsonl" "$data/tampered.jsonl" <<'PY'
 import sys
