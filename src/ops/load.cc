@@ -20,6 +20,8 @@ constexpr MonoUs kTailUs = 3 * kUsPerSecond;    // for the last confirmations
 constexpr MonoUs kConnectUs = 120 * kUsPerSecond;
 constexpr uint32_t kSampleOneIn = 16;  // batches followed to a tally
 constexpr uint32_t kObservers = 16;
+constexpr uint32_t kTries = 20;  // of a connection that is refused while all connect
+constexpr uint64_t kRetryMs = 4'000;
 constexpr size_t kTalliesKept = 64;
 
 struct Batch {
@@ -34,7 +36,13 @@ struct Connection {
   bool live = false;
   uint64_t next_i = 1;
   uint32_t n = 0;
+  uint32_t tries = 0;
   std::deque<Batch> sent;
+};
+
+struct Again {
+  MonoUs at_us = 0;
+  uint32_t number = 0;
 };
 
 struct Seen {
@@ -141,6 +149,8 @@ class Load final : public net::WsClientApp, public net::Resident {
     if (c.live) {
       --live_;
       ++report_.lost_connections;
+    } else if (phase_ == Phase::kConnect && c.tries++ < kTries) {
+      again_.push_back({clock_.now_us() + in_retry(), c.number});
     } else {
       ++refused_;
       if (refusal_.empty()) refusal_ = last_bye_.empty() ? how.reason : last_bye_;
@@ -152,6 +162,7 @@ class Load final : public net::WsClientApp, public net::Resident {
     if (started_us_ == 0) started_us_ = phase_us_ = now_us;
     if (now_us >= next_tick_us_) {
       next_tick_us_ = now_us + kTickUs;
+      reconnect(now_us);
       step(now_us);
       if (phase_ == Phase::kWarmUp || phase_ == Phase::kMeasure) vote(now_us);
       if (now_us >= next_progress_us_) tell(now_us);
@@ -177,6 +188,17 @@ class Load final : public net::WsClientApp, public net::Resident {
     const uint32_t index = number % count;
     const uint32_t observer = (index + 1) * step;
     return observer == number ? ((index + 1) % count + 1) * step : observer;
+  }
+
+  MonoUs in_retry() { return static_cast<MonoUs>(random_.below(kRetryMs)) * kUsPerMs; }
+
+  void reconnect(MonoUs now_us) {
+    std::erase_if(again_, [&](const Again& again) {
+      if (again.at_us > now_us) return false;
+      Connection& c = connections_[again.number];
+      c.socket = &engine_->open(&c);
+      return true;
+    });
   }
 
   void enter(Phase phase, MonoUs now_us) {
@@ -357,6 +379,7 @@ class Load final : public net::WsClientApp, public net::Resident {
   std::promise<void> over_;
   proto::ServerDecoder decoder_;
   LoadReport report_;
+  std::vector<Again> again_;
   std::map<uint32_t, std::deque<Seen>> seen_;
   std::map<uint32_t, std::deque<Waiting>> waiting_;
   std::string run_, poll_, scratch_, why_, refusal_, last_bye_;
