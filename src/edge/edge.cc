@@ -225,6 +225,9 @@ void Edge::Impl::periodic() {
       flush(*episode);
       options.bus->to_owner(episode->id, bus::Watermark{options.id, wall() - 1, episode->audience});
     }
+    for (auto& episode : episodes) {
+      if (episode->mode == proto::Mode::kDegraded) gauge.owner_pressed(now_us_);
+    }
     gauge.queued(counted.queue_bytes, now_us_);
     set_pressure(gauge.level(now_us_));
   }

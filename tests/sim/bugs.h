@@ -29,7 +29,9 @@ enum class Bug : uint8_t {
   X(kWrongReceipt, "wrong-receipt", "a voter gets a receipt that is not in the log")           \
   X(kReviseFinal, "revise-final", "a final tally is published again with other counts")        \
   X(kForgetLog, "forget-log", "the log is opened without its WAL")                             \
-  X(kFreezePoll, "freeze-poll", "an edge's watermarks are lost, and its poll never closes")
+  X(kFreezePoll, "freeze-poll", "an edge's watermarks are lost, and its poll never closes")    \
+  X(kWatermarkAhead, "watermark-ahead",                                                        \
+    "an edge says it forwarded votes that are still on their way")
 #define X(name, text, what) name,
   FOOTLIGHT_SIM_BUGS(X)
 #undef X

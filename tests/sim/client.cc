@@ -47,7 +47,7 @@ std::string Client::describe() const {
                     " epoch " + std::to_string(epoch_);
   for (const SentEvent& event : outbox_) {
     out += " [" + std::to_string(event.i) + " " + std::string(proto::kind_name(event.kind)) +
-           (event.sent ? " sent" : "") + (event.accepted_epoch != 0 ? " accepted" : "") + "]";
+           (event.sent ? " sent" : "") + (event.accepted ? " accepted" : "") + "]";
   }
   return out;
 }
@@ -79,7 +79,8 @@ void Client::connect() {
   heard_us_ = scheduler_.now_us();
   bye_advised_ = false;
   proto::Hello hello;
-  hello.token = spec_.token;
+  const std::string token = spec_.token();
+  hello.token = token;
   hello.cid = spec_.cid;
   hello.client = "sim/1";
   if (has_view_) hello.resume = proto::Resume{epoch_, offset_};
@@ -101,7 +102,12 @@ void Client::lost(MonoUs wait_us) {
   link_ = nullptr;
   live_ = false;
   ++attempts_;
-  for (SentEvent& event : outbox_) event.sent = false;
+  done_.clear();
+  for (SentEvent& event : outbox_) {
+    event.sent = false;
+    event.copies = 0;
+    event.accepted = false;  // of that sending
+  }
   if (!stopped_) connect_after(wait_us);
 }
 
@@ -156,12 +162,19 @@ void Client::send_lossy(proto::Kind kind, const std::string& args) {
 void Client::send_outbox() {
   std::vector<proto::ClientEvent> batch;
   const auto flush = [&] {
-    if (!batch.empty()) link_->send(proto::encoded(proto::EventBatch{batch}));
+    if (batch.empty()) return;
+    const std::string text = proto::encoded(proto::EventBatch{batch});
+    link_->send(text);
+    if (spec_.impatient && random_.below(3) == 0) {
+      link_->send(text);
+      for (const auto& each : batch) ++find(each.i)->copies;
+    }
     batch.clear();
   };
   for (SentEvent& event : outbox_) {
     if (event.sent || event.not_before_us > scheduler_.now_us()) continue;
     event.sent = true;
+    ++event.copies;
     proto::ClientEvent out;
     out.i = event.i;
     out.kind = event.kind;
@@ -281,42 +294,61 @@ std::deque<SentEvent>::iterator Client::find(uint64_t i) {
 void Client::ack(const proto::Ack& ack) {
   for (const uint64_t i : ack.accepted) {
     const auto event = find(i);
-    if (event == outbox_.end()) {
+    if (event != outbox_.end()) {
+      event->accepted = true;
+    } else if (!done_.contains(i)) {
       witness_.violation(*this, "accepted after its outcome: " + std::to_string(i));
-    } else {
-      event->accepted_epoch = epoch_;
     }
   }
   for (const proto::Confirmed& each : ack.confirmed) {
     const auto event = find(each.i);
-    if (event == outbox_.end() || !event->sent) {
-      witness_.violation(*this, "confirmed what was not asked: " + std::to_string(each.i));
+    if (event == outbox_.end()) {
+      confirmed_again(each);
       continue;
+    }
+    if (event->copies == 0) {
+      witness_.violation(*this, "confirmed what was not sent: " + std::to_string(each.i));
     }
     // `last_i` is of commands: ballots have numbers of their own (n).
     if (event->poll.empty()) highest_confirmed_ = std::max(highest_confirmed_, each.i);
     witness_.saw_confirmed(*this, *event, each);
+    if (event->copies > 1) done_[each.i] = each;
     outbox_.erase(event);
   }
   bool waits = false;
   for (const proto::Rejected& each : ack.rejected) {
     const auto event = find(each.i);
-    if (event == outbox_.end()) continue;  // a lossy one
+    if (event == outbox_.end()) continue;  // a lossy one, or a second copy
     const bool log_failed = each.code == Code::kLogHalted || each.code == Code::kDiskFull;
-    if (event->accepted_epoch == epoch_ && !log_failed) {
+    if (event->accepted && event->copies == 1 && !log_failed) {
       witness_.violation(*this, "rejected after it was accepted: " + std::to_string(each.i) + " " +
                                     std::string(code_name(each.code)));
     }
+    // One answer per sending: that of another copy may still come, and says more.
+    event->copies -= event->copies > 0;
     if (each.retry_after_ms > 0) {
-      event->sent = false;
+      witness_.saw_deferred(*this, *event, each);
       event->not_before_us = scheduler_.now_us() + each.retry_after_ms * kUsPerMs;
+      if (event->copies > 0) continue;
+      event->sent = event->accepted = false;
       waits = true;
-      continue;
+    } else if (event->copies == 0) {
+      witness_.saw_rejected(*this, *event, each);
+      outbox_.erase(event);
     }
-    witness_.saw_rejected(*this, *event, each);
-    outbox_.erase(event);
   }
   if (waits) retry_later();
+}
+
+// A second copy is answered as the first.
+void Client::confirmed_again(const proto::Confirmed& confirmed) {
+  const auto done = done_.find(confirmed.i);
+  if (done == done_.end()) {
+    witness_.violation(*this, "confirmed twice: " + std::to_string(confirmed.i));
+  } else if (done->second.log != confirmed.log || done->second.receipt != confirmed.receipt) {
+    witness_.violation(*this,
+                       "a second copy was answered otherwise: " + std::to_string(confirmed.i));
+  }
 }
 
 void Client::tally(const proto::TallyUpdate& tally) {

@@ -29,9 +29,10 @@ struct SentEvent {
   std::string poll;  // a ballot's, as are the next two
   uint32_t choice_mask = 0;
   uint32_t n = 0;
-  bool sent = false;            // on the connection that is open now
-  uint64_t accepted_epoch = 0;  // told `accepted` by this owner; 0: no
-  MonoUs not_before_us = 0;     // rejected for now
+  uint32_t copies = 0;       // sent on this connection
+  bool sent = false;         // on the connection that is open now
+  bool accepted = false;     // told so
+  MonoUs not_before_us = 0;  // rejected for now
 };
 
 // Told of everything a client sees, in order.
@@ -46,6 +47,8 @@ class Witness {
                              const proto::Confirmed& confirmed) = 0;
   virtual void saw_rejected(const Client& client, const SentEvent& event,
                             const proto::Rejected& rejected) = 0;
+  virtual void saw_deferred(const Client& client, const SentEvent& event,
+                            const proto::Rejected& rejected) = 0;  // it may be sent again
   // The view is now that of `offset`; `view_hash` is of all but the cast.
   virtual void view_is(const Client& client, uint64_t offset, uint64_t view_hash) = 0;
   virtual void violation(const Client& client, std::string what) = 0;
@@ -57,7 +60,8 @@ struct ClientSpec {
   std::vector<std::string> characters;
   uint64_t cid = 0;
   std::string ip;
-  std::string token;
+  std::function<std::string()> token;  // asked for each connection
+  bool impatient = false;              // sends some events twice
 };
 
 using View = std::map<std::string, std::map<std::string, std::string>>;
@@ -105,6 +109,7 @@ class Client final : public ClientEnd {
   MonoUs backoff();
   void send_outbox();
   void retry_later();
+  void confirmed_again(const proto::Confirmed& confirmed);
   void ping();
   void welcome(const proto::Welcome& welcome);
   void delta(const proto::Delta& delta);
@@ -131,6 +136,7 @@ class Client final : public ClientEnd {
 
   uint64_t next_i_ = 1;
   std::deque<SentEvent> outbox_;
+  std::map<uint64_t, proto::Confirmed> done_;  // of events that were sent twice
   std::map<std::string, uint32_t> vote_n_;
   uint64_t highest_confirmed_ = 0;
 

@@ -50,7 +50,9 @@ struct Ledger::Replay {
   const episode::State& state;
   uint64_t head = 0;
   std::map<std::string, Poll> polls;
+  WallMs ended_ms = INT64_MAX;  // the end of the episode closes its polls
   std::map<EventId, uint64_t> commands;
+  std::map<uint64_t, std::string> kinds;  // of the events, by log
   std::multimap<EventId, BallotAt> ballots;
   std::map<std::string, uint64_t> who_of;
 
@@ -149,7 +151,18 @@ void Ledger::saw_rejected(const Client& client, const SentEvent& event,
          event.args + ": " + std::string(code_name(rejected.code)) + " " +
          std::string(rejected.message));
   }
-  rejected_.push_back({client.spec().account, client.spec().cid, event.i, rejected.code});
+  Rejected out{client.spec().account, client.spec().cid, event.i, rejected.code, event.poll};
+  const auto& arrivals = arrivals_[{out.cid, out.i}];
+  if (!arrivals.empty()) out.arrived_ms = arrivals.back();
+  rejected_.push_back(std::move(out));
+}
+
+void Ledger::saw_deferred(const Client& client, const SentEvent& event,
+                          const proto::Rejected& rejected) {
+  if (!verbose_) return;
+  note(client.spec().account + " deferred " + std::to_string(event.i) + " " +
+       std::string(proto::kind_name(event.kind)) + " by " +
+       std::to_string(rejected.retry_after_ms) + " ms: " + std::string(code_name(rejected.code)));
 }
 
 void Ledger::view_is(const Client& client, uint64_t offset, uint64_t view_hash) {
@@ -194,6 +207,30 @@ void Ledger::audit(log::EventLog& log, const std::array<uint8_t, 32>& voter_key,
   }
   check_confirmed(replay);
   check_rejected(replay);
+  check_api_and_webhooks(replay);
+}
+
+void Ledger::webhook(const edge::WebhookEvent& event, uint64_t durable_seq) {
+  if (event.log > durable_seq) fail("a webhook told of what is not durable: " + event.type);
+  webhooks_.push_back(event);
+}
+
+void Ledger::check_api_and_webhooks(const Replay& replay) {
+  for (const ApiConfirmed& each : api_) {
+    const bool found = std::ranges::any_of(replay.commands, [&](const auto& command) {
+      const auto& [who, cid, i] = command.first;
+      return cid == each.cid && i == each.i && command.second == each.log;
+    });
+    if (!found) fail("the API confirmed and it is not in the log: " + std::to_string(each.i));
+  }
+  for (const edge::WebhookEvent& each : webhooks_) {
+    if (each.type == "log.halted") continue;
+    const auto kind = replay.kinds.find(each.log);
+    if (kind == replay.kinds.end() || kind->second != each.type) {
+      fail("a webhook told of " + each.type + ", which is not in the log at " +
+           std::to_string(each.log));
+    }
+  }
 }
 
 void Ledger::replay_event(Replay& replay, const log::StoredRecord& record) {
@@ -201,6 +238,7 @@ void Ledger::replay_event(Replay& replay, const log::StoredRecord& record) {
   if (!event) return fail("record " + std::to_string(record.seq) + " is no JSON");
   const std::string& kind = (*event)["k"].as_string();
   const Json& data = (*event)["d"];
+  replay.kinds[record.seq] = kind;
   if (event->find("cid") != nullptr) {
     uint64_t who = 0;
     uint64_t cid = 0;
@@ -212,6 +250,7 @@ void Ledger::replay_event(Replay& replay, const log::StoredRecord& record) {
            hex_u64(cid));
     }
   }
+  if (kind == "episode.ended") replay.ended_ms = record.at_ms;
   const std::string& poll = data["poll"].as_string();
   if (kind == "poll.opened") replay.polls[poll].opened_ms = record.at_ms;
   if (kind == "poll.opened" || kind == "poll.closing") {
@@ -357,10 +396,27 @@ bool Ledger::overtaken(const Replay& replay, const EventId& id) {
          std::tie(mine.n, mine.edge_ms, mine.edge);
 }
 
+// A vote counts when an edge received it no later than the deadline, whatever came between.
+void Ledger::check_in_time(const Replay& replay, const Rejected& rejected) {
+  if (late_votes_excused_ || rejected.code != Code::kPollClosed || rejected.poll.empty()) return;
+  const auto poll = replay.polls.find(rejected.poll);
+  if (poll == replay.polls.end() || poll->second.deadline_ms == 0) return;
+  const WallMs end_ms = std::min(poll->second.deadline_ms, replay.ended_ms);
+  const WallMs early_ms = end_ms - rejected.arrived_ms;
+  if (early_ms > clock_error_ms_) {
+    fail("a vote in " + rejected.poll + " came " + std::to_string(early_ms) +
+         " ms before the deadline and was refused as late: " + std::to_string(rejected.i) + " of " +
+         rejected.account);
+  }
+}
+
 void Ledger::check_rejected(const Replay& replay) {
   for (const Rejected& each : rejected_) {
     const EventId id{replay.who_of.at(each.account), each.cid, each.i};
-    if (!replay.commands.contains(id) && !replay.ballots.contains(id)) continue;
+    if (!replay.commands.contains(id) && !replay.ballots.contains(id)) {
+      check_in_time(replay, each);
+      continue;
+    }
     if (overtaken(replay, id)) continue;
     fail("rejected with " + std::string(code_name(each.code)) + " and in the log all the same: " +
          std::to_string(each.i) + " of " + each.account + "/" + hex_u64(each.cid));

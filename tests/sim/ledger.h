@@ -48,6 +48,8 @@ class Ledger final : public Witness, public NodeWatch {
                      const proto::Confirmed& confirmed) override;
   void saw_rejected(const Client& client, const SentEvent& event,
                     const proto::Rejected& rejected) override;
+  void saw_deferred(const Client& client, const SentEvent& event,
+                    const proto::Rejected& rejected) override;
   void view_is(const Client& client, uint64_t offset, uint64_t view_hash) override;
   void violation(const Client& client, std::string what) override;
 
@@ -55,6 +57,12 @@ class Ledger final : public Witness, public NodeWatch {
   void frame_arrived(uint64_t cid, WallMs edge_ms, std::string_view text) override;
   void node_violation(std::string what) override { fail("node: " + what); }
   void node_note(std::string what) override { note(std::move(what)); }
+  void webhook(const edge::WebhookEvent& event, uint64_t durable_seq) override;
+
+  // The producer's API confirmed a command.
+  void api_confirmed(uint64_t cid, uint64_t i, uint64_t log) { api_.push_back({cid, i, log}); }
+  // From now on a vote that came in time may be lost: an edge or the process dies, a bus is silent.
+  void excuse_late_votes() { late_votes_excused_ = true; }
 
   // Against the log as reopened. `voter_key` makes pseudonyms of accounts; `state` is the replayed
   // one.
@@ -73,6 +81,13 @@ class Ledger final : public Witness, public NodeWatch {
     uint64_t cid = 0;
     uint64_t i = 0;
     Code code = Code::kOk;
+    std::string poll;       // of a vote
+    WallMs arrived_ms = 0;  // of a vote: at the edge, the last time
+  };
+  struct ApiConfirmed {
+    uint64_t cid = 0;
+    uint64_t i = 0;
+    uint64_t log = 0;
   };
   struct Tally {
     std::vector<uint64_t> counts;
@@ -89,6 +104,8 @@ class Ledger final : public Witness, public NodeWatch {
   void check_confirmed(const Replay& replay);
   void check_rejected(const Replay& replay);
   void list_ballots(const Replay& replay, uint64_t who);
+  void check_in_time(const Replay& replay, const Rejected& rejected);
+  void check_api_and_webhooks(const Replay& replay);
   static bool overtaken(const Replay& replay, const EventId& id);
 
   const Scheduler& scheduler_;
@@ -97,6 +114,9 @@ class Ledger final : public Witness, public NodeWatch {
   int64_t clock_error_ms_ = 5;
   std::vector<Confirmed> confirmed_;
   std::vector<Rejected> rejected_;
+  std::vector<ApiConfirmed> api_;
+  std::vector<edge::WebhookEvent> webhooks_;
+  bool late_votes_excused_ = false;
   // By (log, poll, version): the same version is the same everywhere.
   std::map<std::tuple<uint64_t, std::string, uint64_t>, Tally> tallies_;
   std::map<std::pair<std::string, uint64_t>, Tally> tally_versions_;

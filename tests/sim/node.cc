@@ -109,11 +109,13 @@ Code Node::start() {
   voter_key_ = recovered->voter_key;
   bus_ = std::make_unique<BusPort>(*this);
   log_port_ = std::make_unique<LogPort>(*this);
+  hooks_ = std::make_unique<HookPort>(*this);
   edge::OwnerOptions options;
   options.episode = kEpisode;
   options.clock = &clock_;
   options.bus = bus_.get();
   options.log = log_port_.get();
+  options.webhooks = hooks_.get();
   options.snapshot_every = options_.snapshot_every;
   options.ring_deltas = options_.ring_deltas;
   options.pending_max = options_.pending_max;
@@ -160,7 +162,58 @@ void Node::kill_objects() {
   slots_.clear();
   log_.reset();
   log_port_.reset();
+  hooks_.reset();
   bus_.reset();
+}
+
+void Node::call_api(const edge::ApiCall& call, edge::ApiReply reply) {
+  owner_->api(call, std::move(reply));
+  arm_owner();
+}
+
+void Node::drain() {
+  watch_.node_note("drains");
+  owner_->drain();
+  arm_owner();
+  for (auto& slot : slots_) {
+    slot->edge->drain();
+    arm_edge(*slot);
+  }
+}
+
+bool Node::closable() const {
+  return owner_->idle() &&
+         std::ranges::all_of(slots_, [](const auto& slot) { return slot->edge->drained(); });
+}
+
+void Node::close() {
+  watch_.node_note("closes");
+  kill_objects();
+}
+
+void Node::freeze_edge(size_t index, MonoUs until_us) {
+  if (index < slots_.size()) slots_[index]->frozen_until_us = until_us;
+}
+
+void Node::on_edge_thread(EdgeSlot& slot, std::move_only_function<void(EdgeSlot&)> action) {
+  if (slot.waiting.empty() && slot.frozen_until_us <= scheduler_.now_us()) return action(slot);
+  slot.waiting.push_back(std::move(action));
+  if (slot.waiting.size() == 1) thaw(slot);
+}
+
+void Node::thaw(EdgeSlot& slot) {
+  const MonoUs at_us = std::max(slot.frozen_until_us, scheduler_.now_us());
+  scheduler_.at(at_us, [this, life = life_, index = slot.index, edge_life = slot.life] {
+    if (life != life_ || slots_[index]->life != edge_life) return;
+    EdgeSlot& on = *slots_[index];
+    if (on.frozen_until_us > scheduler_.now_us()) return thaw(on);
+    // What is added meanwhile comes after what waits.
+    for (size_t i = 0; i < on.waiting.size(); ++i) {
+      auto next = std::move(on.waiting[i]);
+      next(on);
+    }
+    on.waiting.clear();
+  });
 }
 
 void Node::crash(bool power) {
@@ -181,8 +234,9 @@ void Node::crash_edge(size_t index) {
   slot.links.clear();
   slot.cids.clear();
   for (auto& [id, link] : links) link->edge_died();
+  slot.waiting.clear();
   slot.edge.reset();
-  slot.stalled_until_us = 0;
+  slot.stalled_until_us = slot.frozen_until_us = 0;
   start_edge(index);
 }
 
@@ -213,10 +267,12 @@ std::shared_ptr<Link> Node::dial(ClientEnd& client, uint64_t cid, const std::str
   auto link = std::make_shared<Link>(scheduler_, random_.fork(), quality, id, client, *this);
   slot.links.emplace(id, link);
   slot.cids.emplace(id, cid);
-  edge::ConnectionInfo info;
-  info.ip = ip;
-  slot.edge->on_open(id, info, *link);
-  arm_edge(slot);
+  on_edge_thread(slot, [this, link, ip](EdgeSlot& on) {
+    edge::ConnectionInfo info;
+    info.ip = ip;
+    on.edge->on_open(link->id(), info, *link);
+    arm_edge(on);
+  });
   return link;
 }
 
@@ -230,41 +286,53 @@ Node::EdgeSlot* Node::slot_of(const Link& link) {
 void Node::link_frame(Link& link, std::string_view text) {
   EdgeSlot* slot = slot_of(link);
   if (slot == nullptr) return;
-  watch_.frame_arrived(slot->cids[link.id()], slot->clock.wall_ms(), text);
-  slot->edge->on_frame(link.id(), text);
-  arm_edge(*slot);
+  on_edge_thread(*slot, [this, id = link.id(), text = std::string(text)](EdgeSlot& on) {
+    const auto cid = on.cids.find(id);
+    if (cid == on.cids.end()) return;
+    watch_.frame_arrived(cid->second, on.clock.wall_ms(), text);
+    on.edge->on_frame(id, text);
+    arm_edge(on);
+  });
 }
 
 void Node::link_writable(Link& link) {
   EdgeSlot* slot = slot_of(link);
   if (slot == nullptr) return;
-  slot->edge->on_writable(link.id());
-  arm_edge(*slot);
+  on_edge_thread(*slot, [this, id = link.id()](EdgeSlot& on) {
+    on.edge->on_writable(id);
+    arm_edge(on);
+  });
 }
 
 void Node::link_closed(Link& link) {
   EdgeSlot* slot = slot_of(link);
   if (slot == nullptr) return;
-  if (!link.misuse().empty()) watch_.node_violation(link.misuse());
-  const edge::ConnId id = link.id();
-  slot->edge->on_close(id);
-  slot->cids.erase(id);
-  slot->links.erase(id);
-  arm_edge(*slot);
+  on_edge_thread(*slot, [this, id = link.id()](EdgeSlot& on) {
+    const auto found = on.links.find(id);
+    if (found == on.links.end()) return;
+    if (!found->second->misuse().empty()) watch_.node_violation(found->second->misuse());
+    on.edge->on_close(id);
+    on.cids.erase(id);
+    on.links.erase(id);
+    arm_edge(on);
+  });
 }
 
 void Node::arm_edge(EdgeSlot& slot) {
   const MonoUs due_us = slot.edge->next_due_us();
   if (due_us >= slot.armed_us) return;
   slot.armed_us = due_us;
-  scheduler_.at(due_us, [this, life = life_, index = slot.index, edge_life = slot.life, due_us] {
-    if (life != life_ || slots_[index]->life != edge_life) return;
-    EdgeSlot& due = *slots_[index];
-    if (due.armed_us != due_us) return;
-    due.armed_us = kNever;
-    due.edge->on_time();
-    arm_edge(due);
-  });
+  scheduler_.at(std::max(due_us, slot.frozen_until_us),
+                [this, life = life_, index = slot.index, edge_life = slot.life, due_us] {
+                  if (life != life_ || slots_[index]->life != edge_life) return;
+                  EdgeSlot& due = *slots_[index];
+                  if (due.armed_us != due_us) return;
+                  on_edge_thread(due, [this](EdgeSlot& on) {
+                    on.armed_us = kNever;
+                    on.edge->on_time();
+                    arm_edge(on);
+                  });
+                });
 }
 
 void Node::arm_owner() {

@@ -53,6 +53,7 @@ class NodeWatch {
   virtual void frame_arrived(uint64_t cid, WallMs edge_ms, std::string_view text) = 0;
   virtual void node_violation(std::string what) = 0;
   virtual void node_note(std::string what) = 0;  // for --verbose
+  virtual void webhook(const edge::WebhookEvent& event, uint64_t durable_seq) = 0;
 };
 
 class Node final : public EdgeEnd {
@@ -70,6 +71,13 @@ class Node final : public EdgeEnd {
 
   std::shared_ptr<Link> dial(ClientEnd& client, uint64_t cid, const std::string& ip,
                              const LinkQuality& quality);
+  void call_api(const edge::ApiCall& call, edge::ApiReply reply);
+  // As on SIGTERM: everyone is told; close() ends it, once closable() or when patience ends.
+  void drain();
+  bool closable() const;
+  void close();
+  // An edge's thread does not run until then.
+  void freeze_edge(size_t index, MonoUs until_us);
   // One edge alone dies, and another takes its place under a new id.
   void crash_edge(size_t index);
   size_t edge_count() const { return slots_.size(); }
@@ -94,12 +102,16 @@ class Node final : public EdgeEnd {
  private:
   class BusPort;
   class LogPort;
+  class HookPort;
   struct EdgeSlot;
 
   EdgeSlot* slot_of(const Link& link);
   void start_edge(size_t index);
   void arm_edge(EdgeSlot& slot);
   void arm_owner();
+  // Runs it on the edge's thread, if that edge still lives: now, or when the thread runs again.
+  void on_edge_thread(EdgeSlot& slot, std::move_only_function<void(EdgeSlot&)> action);
+  void thaw(EdgeSlot& slot);
   void kill_objects();
   Result<edge::Recovered> recover_log();
 
@@ -122,6 +134,7 @@ class Node final : public EdgeEnd {
   std::unique_ptr<log::EventLog> log_;
   std::unique_ptr<BusPort> bus_;
   std::unique_ptr<LogPort> log_port_;
+  std::unique_ptr<HookPort> hooks_;
   std::unique_ptr<edge::Owner> owner_;
   MonoUs owner_armed_us_ = kNever;
   std::vector<std::unique_ptr<EdgeSlot>> slots_;

@@ -34,7 +34,12 @@ void Node::BusPort::to_owner(const std::string&, bus::ToOwner message) {
     if (each->id == id) slot = each.get();
   }
   if (slot == nullptr || spoil(message)) return;
-  node_.scheduler_.at(arrival(*slot, slot->last_to_owner_us),
+  MonoUs at_us = arrival(*slot, slot->last_to_owner_us);
+  if (node_.options_.bug == Bug::kWatermarkAhead && std::holds_alternative<bus::Submit>(message)) {
+    std::get<bus::Submit>(message).up_to_ms = 0;
+    at_us += 150'000;
+  }
+  node_.scheduler_.at(at_us,
                       [&node = node_, life = node_.life_, message = std::move(message)]() mutable {
                         if (life != node.life_) return;
                         node.owner_->on_bus(std::move(message));
@@ -55,8 +60,11 @@ void Node::BusPort::post(EdgeSlot& slot, bus::ToEdge message) {
                         if (life != node.life_) return;
                         EdgeSlot& to = *node.slots_[index];
                         if (to.life != edge_life) return;
-                        to.edge->on_bus("sim", std::move(message));
-                        node.arm_edge(to);
+                        node.on_edge_thread(
+                            to, [&node, message = std::move(message)](EdgeSlot& on) mutable {
+                              on.edge->on_bus("sim", std::move(message));
+                              node.arm_edge(on);
+                            });
                       });
 }
 

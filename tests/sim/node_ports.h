@@ -1,5 +1,6 @@
 // The ports of the node's logic on virtual time, with the planted bugs in them.
 #pragma once
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -18,7 +19,9 @@ struct Node::EdgeSlot {
   std::map<edge::ConnId, std::shared_ptr<Link>> links;
   std::map<edge::ConnId, uint64_t> cids;
   MonoUs armed_us = kNever;
-  MonoUs stalled_until_us = 0;
+  MonoUs stalled_until_us = 0;                                   // the bus
+  MonoUs frozen_until_us = 0;                                    // the thread
+  std::deque<std::move_only_function<void(EdgeSlot&)>> waiting;  // for the thread
   MonoUs last_to_owner_us = 0;
   MonoUs last_to_edge_us = 0;
 
@@ -48,6 +51,17 @@ class Node::BusPort final : public bus::Bus {
   std::map<bus::EdgeId, std::vector<bus::Broadcast>> held_;
   uint64_t broadcasts_ = 0;
   uint64_t confirmations_ = 0;
+};
+
+class Node::HookPort final : public edge::WebhookSink {
+ public:
+  explicit HookPort(Node& node) : node_(node) {}
+  void post(edge::WebhookEvent event) override {
+    node_.watch_.webhook(event, node_.log_->head().seq);
+  }
+
+ private:
+  Node& node_;
 };
 
 // One append at a time, on a log thread of its own: it takes some time, and the process may die

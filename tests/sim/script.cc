@@ -38,7 +38,7 @@ void Script::turn(Client& client) {
       producer(client);
       break;
   }
-  const int64_t pace_ms = client.spec().role == proto::Role::kViewer ? 900 : 700;
+  const int64_t pace_ms = client.spec().role == proto::Role::kViewer ? 500 : 450;
   scheduler_.after(random_.between(20, 2 * pace_ms) * kUsPerMs, [this, &client] { turn(client); });
 }
 
@@ -169,7 +169,16 @@ void Script::gm(Client& client) {
 }
 
 void Script::producer(Client& client) {
-  switch (random_.below(8)) {
+  switch (random_.below(9)) {
+    case 3:
+      client.send(proto::Kind::kModMute, "{\"who\":" + quoted(who_is_("viewer-1")) +
+                                             ",\"seconds\":" + std::to_string(random_.below(3)) +
+                                             "}");
+      return;
+    case 4:
+      if (random_.below(6) != 0) return;
+      client.send(proto::Kind::kModBan, "{\"who\":" + quoted(who_is_("viewer-2")) + "}");
+      return;
     case 0:
       client.send(proto::Kind::kSlate, "{\"on\":true,\"text\":\"Back soon\"}");
       return;

@@ -206,6 +206,7 @@ struct Owner::Impl {
   void load_views();
   void join(EdgeState& edge, bus::Join& join);
   void answer_join(JoinOut& join);
+  uint32_t register_session(EdgeState& edge, uint32_t slot, const ClientKey& key);
   void remove_session(uint32_t index);
   void lose_edge(EdgeState& edge);
   void cast_joined(const episode::Actor& actor);

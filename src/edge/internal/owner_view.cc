@@ -136,6 +136,26 @@ void Owner::Impl::cast_left(const episode::Actor& actor) {
   if (--found->second.sessions == 0) cast_changed(actor.who);
 }
 
+// A place for the session in `slot` of the edge; returns its index.
+uint32_t Owner::Impl::register_session(EdgeState& edge, uint32_t slot, const ClientKey& key) {
+  if (slot >= edge.by_slot.size()) edge.by_slot.resize(slot + 1, kNoSession);
+  if (edge.by_slot[slot] != kNoSession) remove_session(edge.by_slot[slot]);
+
+  uint32_t index;
+  if (free_sessions.empty()) {
+    index = static_cast<uint32_t>(sessions.size());
+    sessions.emplace_back();
+  } else {
+    index = free_sessions.back();
+    free_sessions.pop_back();
+  }
+  edge.by_slot[slot] = index;
+  by_client.emplace(key, index);
+  ++edge.sessions;
+  ++counted.sessions;
+  return index;
+}
+
 void Owner::Impl::join(EdgeState& edge, bus::Join& join) {
   const uint32_t slot = bus::slot_of(join.session);
   const auto refuse = [&](Error error) {
@@ -162,21 +182,7 @@ void Owner::Impl::join(EdgeState& edge, bus::Join& join) {
     to_edge(old_edge, bus::Kick{sessions[index].id, 0, {Code::kSessionReplaced, {}, 0}});
     remove_session(index);
   }
-  if (slot >= edge.by_slot.size()) edge.by_slot.resize(slot + 1, kNoSession);
-  if (edge.by_slot[slot] != kNoSession) remove_session(edge.by_slot[slot]);
-
-  uint32_t index;
-  if (free_sessions.empty()) {
-    index = static_cast<uint32_t>(sessions.size());
-    sessions.emplace_back();
-  } else {
-    index = free_sessions.back();
-    free_sessions.pop_back();
-  }
-  edge.by_slot[slot] = index;
-  by_client.emplace(key, index);
-  ++edge.sessions;
-  ++counted.sessions;
+  const uint32_t index = register_session(edge, slot, key);
   if (session.actor.role == proto::Role::kProducer) ++producers;
 
   if (!edge.has_tables) {

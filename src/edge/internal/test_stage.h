@@ -157,4 +157,21 @@ class Stage {
   ConnId next_conn_ = 1;
 };
 
+inline int64_t code_of(const Json& message) { return message["code"].as_int(); }
+inline int64_t number(Code code) { return static_cast<int64_t>(code); }
+
+// Of all acks of a connection.
+inline size_t confirmed_of(const TestConnection& connection) {
+  size_t out = 0;
+  for (const Json& ack : connection.of("ack")) out += ack["confirmed"].items().size();
+  return out;
+}
+inline std::vector<Json> rejected_of(const TestConnection& connection) {
+  std::vector<Json> out;
+  for (const Json& ack : connection.of("ack")) {
+    for (const Json& each : ack["rejected"].items()) out.push_back(each);
+  }
+  return out;
+}
+
 }  // namespace footlight::edge::rig

@@ -97,6 +97,9 @@ TEST(EpisodeYaml, SyntaxFaultsNameLineAndColumn) {
   EXPECT_EQ(places_of("a: 1\n b: 2\n"), (Places{"2:3 4710"}));
   EXPECT_EQ(places_of("a: *nobody\n"), (Places{"1:4 4710"}));
   EXPECT_EQ(places_of("a: @x\n"), (Places{"1:4 4710"}));
+  EXPECT_EQ(first_message("a: {b: Which way?, c: 1}\n"),
+            "f:1:17: not YAML: put quotes around the text here");
+  EXPECT_EQ(first_message("a: 'open\nb: c\n"), "f:3:1: not YAML: a quoted text is not closed");
   EXPECT_EQ(places_of(""), (Places{"1:1 4710"}));
   EXPECT_EQ(places_of("# nothing\n"), (Places{"1:1 4710"}));
   EXPECT_EQ(places_of(std::string(kGood) + "---\na: 1\n"), (Places{"22:1 4710"}));

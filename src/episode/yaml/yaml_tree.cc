@@ -354,6 +354,13 @@ bool readable(std::string_view text, std::vector<Problem>& problems) {
   return true;
 }
 
+// The two messages of yaml-cpp that people meet most, in words that say what to do.
+std::string plainer(const std::string& message) {
+  if (message == "illegal document indicator in scalar") return "a quoted text is not closed";
+  if (message == "unknown token") return "put quotes around the text here";
+  return message;
+}
+
 }  // namespace
 
 bool parse(std::string_view text, Value& out, std::vector<Problem>& problems) {
@@ -382,9 +389,8 @@ bool parse(std::string_view text, Value& out, std::vector<Problem>& problems) {
   } catch (const Stop&) {
     return false;
   } catch (const YAML::Exception& error) {
-    const bool open_quote = error.msg == "illegal document indicator in scalar";
-    problems.push_back({Code::kEpisodeSyntax, builder.place(error.mark),
-                        "not YAML: " + (open_quote ? "a quoted text is not closed" : error.msg)});
+    problems.push_back(
+        {Code::kEpisodeSyntax, builder.place(error.mark), "not YAML: " + plainer(error.msg)});
     return false;
   } catch (const std::exception& error) {
     problems.push_back({Code::kEpisodeSyntax, {}, std::string("not YAML: ") + error.what()});
