@@ -19,7 +19,10 @@ const EPISODE = {
     fixed: { options: ['a', 'b'], changeable: false },
   },
   characters: { aria: { name: 'Aria' } },
-  scenes: { inn: { title: 'Inn', choices: [{ id: 'go', label: 'Go', to: 'road' }] }, road: { title: 'Road' } },
+  scenes: {
+    inn: { title: 'Inn', choices: [{ id: 'go', label: 'Go', to: 'road' }] },
+    road: { title: 'Road' },
+  },
 };
 
 function world(options: FakeServerOptions = {}): FakeServer {
@@ -264,7 +267,13 @@ describe('measures', () => {
     const report = (server.history[0]?.received ?? []).flatMap((m) => (m.t === 'lat' ? m.m : []));
     expect(report).toEqual(
       expect.arrayContaining([
-        ...[['vote', 120], ['command', 40], ['reaction', 270], ['delta', 10], ['rtt', 20]],
+        ...[
+          ['vote', 120],
+          ['command', 40],
+          ['reaction', 270],
+          ['delta', 10],
+          ['rtt', 20],
+        ],
       ]),
     );
     expect(client.latencies.get().command).toMatchObject({ n: 1, p50: 40, max: 40 });

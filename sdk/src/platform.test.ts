@@ -108,7 +108,10 @@ describe('locks over a channel', () => {
     }
   }
 
-  function tabs(): { clock: ManualClock; tab: (seed: number) => ReturnType<typeof platform.channelLocks> } {
+  function tabs(): {
+    clock: ManualClock;
+    tab: (seed: number) => ReturnType<typeof platform.channelLocks>;
+  } {
     vi.stubGlobal('BroadcastChannel', Channel);
     Channel.all.clear();
     const clock = new ManualClock();
@@ -164,7 +167,8 @@ describe('the page', () => {
     const lifecycle = platform.systemLifecycle();
     const seen: string[] = [];
     const end = lifecycle.subscribe((event) => seen.push(event));
-    const shown = (persisted: boolean): Event => Object.assign(new Event('pageshow'), { persisted });
+    const shown = (persisted: boolean): Event =>
+      Object.assign(new Event('pageshow'), { persisted });
     document.hidden = true;
     document.dispatchEvent(new Event('visibilitychange'));
     expect(lifecycle.hidden()).toBe(true);

@@ -124,10 +124,10 @@ export function channelLocks(clock: Clock, random: Random): Locks {
         };
         channel.onmessage = ({ data }: MessageEvent<Word>) => {
           if (data.name !== name) return;
-          if (data.held || data.ticket < ticket) {
-            if (!mine) lose();
-          } else {
-            channel.postMessage({ name, ticket, held: true } satisfies Word);
+          if (!mine && (data.held || data.ticket < ticket)) {
+            lose();
+          } else if (!data.held) {
+            channel.postMessage({ name, ticket, held: mine } satisfies Word);
           }
         };
         const timer = clock.setTimeout(() => {

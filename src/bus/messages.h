@@ -90,7 +90,8 @@ struct Submit {
   std::vector<CommandEntry> commands;
 };
 
-// "All that I received up to `up_to_ms` I have forwarded." Sent at least every 250 ms; an edge that is silent for 2 s is fenced: closing polls no longer wait for it.
+// "All that I received up to `up_to_ms` I have forwarded." Sent at least every 250 ms; an edge that
+// is silent for 2 s is fenced: closing polls no longer wait for it.
 struct Watermark {
   EdgeId edge = 0;
   WallMs up_to_ms = 0;

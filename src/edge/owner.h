@@ -62,7 +62,7 @@ struct OwnerOptions {
   uint32_t tick_ms = 100;        // tallies
   uint32_t crowd_tick_ms = 250;  // ... when the audience is larger than crowd_audience
   uint32_t crowd_audience = 10'000;
-  uint32_t emote_ms = 150;  // with the edge's 50 ms within the budget of a reaction
+  uint32_t emote_ms = 150;            // with the edge's 50 ms within the budget of a reaction
   uint32_t batch_max = 4'096;         // events that seal a batch
   uint32_t ballot_wait_us = 4'000;    // a batch of ballots alone waits so long for company; <= 5 ms
   uint32_t pending_max = 131'072;     // events not yet durable; beyond: rejected with 4206

@@ -90,7 +90,8 @@ TEST(Snapshots, AreStable) {
   (void)show.send(show.viewer, "chat.say", R"({"text":"héllo"})");
   (void)show.send(show.gm, "mod.mute", R"({"who":"0000000000000064","seconds":60})");
   show.tick(60'000);
-  EXPECT_EQ(to_hex(show.state.hash()), "493671a629f49c40b01c8a5d03444c2356816e8a4971139a03207690a81369a6");
+  EXPECT_EQ(to_hex(show.state.hash()),
+            "493671a629f49c40b01c8a5d03444c2356816e8a4971139a03207690a81369a6");
 }
 
 }  // namespace

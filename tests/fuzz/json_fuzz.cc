@@ -1,6 +1,6 @@
 // DEPS: footlight_core
-// Whatever parses must write back to something that parses to the same text, and the reader must never
-// step outside its input.
+// Whatever parses must write back to something that parses to the same text, and the reader must
+// never step outside its input.
 #include <cstdlib>
 
 #include "core/json.h"

@@ -66,7 +66,11 @@ interface Asked {
 }
 
 /** A fetch whose every answer is the test's. */
-function scripted(): { fetch: typeof fetch; asked: Asked[]; stream: (text: string | null) => void } {
+function scripted(): {
+  fetch: typeof fetch;
+  asked: Asked[];
+  stream: (text: string | null) => void;
+} {
   const asked: Asked[] = [];
   let wake = (): void => {};
   const chunks: (string | null)[] = [];
@@ -329,8 +333,8 @@ describe('WebSocket', () => {
   });
 
   test('where there is none, says what to do', () => {
-    expect(() => websocketTransport(null as never).open('https://h', () => '', listener().handlers)).toThrow(
-      /WebSocket/,
-    );
+    expect(() =>
+      websocketTransport(null as never).open('https://h', () => '', listener().handlers),
+    ).toThrow(/WebSocket/);
   });
 });

@@ -46,7 +46,10 @@ function frameOf(test) {
   return { frame: before + unit.repeat(times) + after };
 }
 
-for (const [file, op] of [['client.json', 'decode_client'], ['server.json', 'decode_server']]) {
+for (const [file, op] of [
+  ['client.json', 'decode_client'],
+  ['server.json', 'decode_server'],
+]) {
   for (const test of golden('proto', file).cases) {
     const reply = call(op, frameOf(test));
     expect(`${file}: ${test.name}`, reply.code, 0);
@@ -77,10 +80,18 @@ expect('tokens.json: keys', call('keys', { keys: tokens.keys }).code, 0);
 for (const test of tokens.cases) {
   const reply = call('token', { token: test.token, now_s: test.now_s ?? tokens.now_s });
   const want = test.code ? { code: test.code } : { code: 0, claims: test.claims };
-  expect(`tokens.json: ${test.name}`, { code: reply.code, ...(reply.claims && { claims: reply.claims }) }, want);
+  expect(
+    `tokens.json: ${test.name}`,
+    { code: reply.code, ...(reply.claims && { claims: reply.claims }) },
+    want,
+  );
 }
 for (const test of tokens.refresh) {
-  expect(`tokens.json: ${test.name}`, call('refresh', { ...test, now_s: tokens.now_s }).code, test.code);
+  expect(
+    `tokens.json: ${test.name}`,
+    call('refresh', { ...test, now_s: tokens.now_s }).code,
+    test.code,
+  );
 }
 for (const test of tokens.pseudonyms) {
   expect(`tokens.json: ${test.name}`, call('pseudonym', test).who, test.who);

@@ -38,7 +38,7 @@ export function build(entries: readonly Entry[], episode = 'small'): string {
     } else {
       data = fromUtf8(payload)!;
       const json = JSON.parse(data);
-      if (kind === 'genesis') polls.push(...Object.keys(json.definition.polls ?? {}));
+      if (kind === 'genesis') polls.push(...Object.keys(json.definition?.polls ?? {}));
       if (json.k === 'poll.created') polls.push(json.d.poll);
     }
     file +=
