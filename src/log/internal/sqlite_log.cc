@@ -20,6 +20,34 @@ std::unexpected<Error> corrupt_at(uint64_t seq, std::string_view why) {
   return fail(Code::kLogCorrupt, "record " + std::to_string(seq) + ": " + std::string(why));
 }
 
+// quick_check tells a page that could not be read in the same words as a damaged one, but for the
+// number: a disk that fails for a moment has not damaged the log.
+bool tells_read_error(std::string_view text) {
+  constexpr std::string_view kMark = "error code=";
+  const size_t at = text.find(kMark);
+  if (at == std::string_view::npos) return false;
+  int code = 0;
+  for (const char c : text.substr(at + kMark.size())) {
+    if (c < '0' || c > '9' || code > 100'000) break;
+    code = code * 10 + (c - '0');
+  }
+  return (code & 0xFF) == SQLITE_IOERR;
+}
+
+// The check reports a page that the disk did not give in the same words as a damaged one; only the
+// code tells them apart. A disk that fails to read now may read later.
+bool is_read_failure(std::string_view report) {
+  constexpr std::string_view kBefore = "error code=";
+  const size_t at = report.find(kBefore);
+  if (at == std::string_view::npos) return false;
+  int code = 0;
+  for (const char c : report.substr(at + kBefore.size())) {
+    if (c < '0' || c > '9') break;
+    code = code * 10 + (c - '0');
+  }
+  return (code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_NOMEM;
+}
+
 int on_wal(void* pages, sqlite3*, const char*, int count) {
   *static_cast<int*>(pages) = count;
   return SQLITE_OK;
@@ -118,8 +146,8 @@ Status SqliteLog::check_structure() {
   if (!options_.read_only && *pages * *page_bytes > kQuickCheckBytes) return {};
   const auto result = db_.text("PRAGMA quick_check(1)");
   if (!result) return std::unexpected(result.error());
-  if (*result != "ok") return fail(Code::kLogCorrupt, *result);
-  return {};
+  if (*result == "ok") return {};
+  return fail(tells_read_error(*result) ? Code::kLogOpen : Code::kLogCorrupt, *result);
 }
 
 Status SqliteLog::prepare() {
