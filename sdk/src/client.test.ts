@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { FakeServer, type FakeClaims, type FakeServerOptions } from './fake/index.ts';
 import {
   Codes,
@@ -353,19 +353,19 @@ test('an old tally after a new one changes nothing', async () => {
 test('a page’s subscriber that throws does not stop the protocol', async () => {
   const server = world();
   const client = await joined(server);
+  const report = vi.spyOn(console, 'error').mockImplementation(() => {});
   const stop = client.view.collection('chat').subscribe(() => {
     throw new Error('page bug');
   });
   client.on('delta', () => {
     throw new Error('page bug');
   });
-  const said = console.error;
-  console.error = () => {};
   const statuses: EventStatus['state'][] = [];
   const sent = client.chat('x');
   sent.status.subscribe(({ state }) => statuses.push(state));
   await server.advance(100);
-  console.error = said;
+  expect(report).toHaveBeenCalledTimes(3);
+  report.mockRestore();
   stop();
   expect(statuses.at(-1)).toBe('confirmed');
   expect(client.view.collection('chat').get().size).toBe(1);

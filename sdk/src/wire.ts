@@ -59,7 +59,7 @@ export interface StoryStep {
   at_ms: number;
   scene: string;
   title: string;
-  how: 'start' | 'gm' | 'poll' | 'choice';
+  how: 'start' | 'gm' | 'poll' | 'choice' | 'rule';
   poll?: string;
   choice?: string;
 }

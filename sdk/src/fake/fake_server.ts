@@ -6,7 +6,7 @@
 
 import { Codes, codes } from '../codes.ts';
 import { memoryLocks, memoryStorage } from '../platform.ts';
-import type { ClientOptions, Lifecycle, LifecycleEvent, Random } from '../types.ts';
+import type { ClientOptions, Random } from '../types.ts';
 import {
   PROTOCOL_VERSION,
   type ByeMessage,
@@ -20,7 +20,9 @@ import {
   type WireEvent,
 } from '../wire.ts';
 import { FakeEpisode, type FakeActor, type FakeEpisodeOptions } from './fake_episode.ts';
+import { FakeLifecycle } from './fake_lifecycle.ts';
 import { FakeNetwork, type Acceptor, type Peer } from './fake_network.ts';
+import { base64url, claimsOf, whoOf } from './fake_token.ts';
 import { ManualClock, seededRandom } from './manual_clock.ts';
 
 export interface FakeServerOptions {
@@ -445,60 +447,10 @@ export class FakeServer {
   }
 }
 
-/** A page whose visibility and network are the test's to decide. */
-export class FakeLifecycle implements Lifecycle {
-  #hidden = false;
-  #runs = new Set<(event: LifecycleEvent) => void>();
-
-  hidden(): boolean {
-    return this.#hidden;
-  }
-  subscribe(run: (event: LifecycleEvent) => void): () => void {
-    this.#runs.add(run);
-    return () => void this.#runs.delete(run);
-  }
-  tell(event: LifecycleEvent): void {
-    if (event === 'hidden' || event === 'visible') this.#hidden = event === 'hidden';
-    for (const run of [...this.#runs]) run(event);
-  }
-  get watched(): boolean {
-    return this.#runs.size > 0;
-  }
-}
-
 function refused(body: string, i: number, code: number, retry_after_ms = 0): Answer {
   return { body, log: 0, refusal: { i, code, message: sentence(code), retry_after_ms } };
 }
 
 function sentence(code: number): string {
   return codes[code]?.sentence ?? '';
-}
-
-function base64url(value: object): string {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  return btoa(String.fromCharCode(...bytes))
-    .replace(/\+/g, '-')
-    .replace(/\//g, '_')
-    .replace(/=+$/, '');
-}
-
-type Claims = FakeActor & { ep: string; exp: number };
-
-function claimsOf(token: string): Claims | null {
-  try {
-    const text = atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'));
-    const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
-    return JSON.parse(new TextDecoder().decode(bytes)) as Claims;
-  } catch {
-    return null;
-  }
-}
-
-/** 16 hex digits of FNV-1a: a pseudonym that is the same every time. */
-function whoOf(sub: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(sub)) {
-    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
-  }
-  return hash.toString(16).padStart(16, '0');
 }

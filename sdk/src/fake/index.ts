@@ -10,9 +10,9 @@ export {
   type FakeActor,
   type FakeEpisodeOptions,
 } from './fake_episode.ts';
+export { FakeLifecycle } from './fake_lifecycle.ts';
 export { FakeNetwork } from './fake_network.ts';
 export {
-  FakeLifecycle,
   FakeServer,
   type FakeClaims,
   type FakeServerOptions,
