@@ -96,6 +96,19 @@ TEST_F(Talk, NobodyModeratesThemselvesOrTheirOwnRank) {
   EXPECT_EQ(show.code(show.gm, "scene.go", R"({"scene":"crypt"})"), Code::kBanned);
 }
 
+TEST_F(Talk, AnEpisodeModeratesSoManyPeople) {
+  Actor someone = show.viewer;
+  for (uint64_t i = 0; i < 10'000; ++i) {
+    someone.who = 1000 + i;
+    ASSERT_EQ(show.code(show.gm, "mod.ban", whom(someone)), Code::kOk);
+  }
+  someone.who = 50'000;
+  EXPECT_EQ(show.code(show.gm, "mod.ban", whom(someone)), Code::kTooMany);
+  EXPECT_EQ(show.code(show.gm, "mod.mute", whom(someone, R"(,"seconds":5)")), Code::kTooMany);
+  someone.who = 1000;
+  EXPECT_EQ(show.code(show.gm, "mod.mute", whom(someone, R"(,"seconds":5)")), Code::kOk);
+}
+
 TEST_F(Talk, MessagesAreDeletedOnceAndTheLastHundredAreKept) {
   (void)say(show.viewer);
   EXPECT_EQ(show.code(show.gm, "chat.delete", R"({"chat":"1"})"), Code::kOk);
