@@ -1,5 +1,5 @@
 /** Blocks of ballots and receipts: docs/formats/events.md, "Ballots". */
-import { bigEndian, concat, toHex, utf8 } from './bytes.ts';
+import { concat, toHex, utf8 } from './bytes.ts';
 import { sha256 } from './sha256.ts';
 
 export interface Ballot {
@@ -40,16 +40,26 @@ class Reader {
     return toHex(this.bytes.slice(at, at + 8).reverse());
   }
   varint(): bigint {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = this.u8();
-      value |= BigInt(byte & 0x7f) << shift;
+    let low = 0; // up to 28 bits need no big integer
+    let shift = 0;
+    let byte = this.u8();
+    for (; byte >= 0x80 && shift < 21; byte = this.u8()) {
+      low |= (byte & 0x7f) << shift;
+      shift += 7;
+    }
+    if (byte < 0x80) {
+      if (byte === 0 && shift > 0) throw new Error('a number is not in its shortest form');
+      return BigInt(low | (byte << shift));
+    }
+    let value = BigInt(low);
+    for (let at = BigInt(shift); ; at += 7n, byte = this.u8()) {
+      value |= BigInt(byte & 0x7f) << at;
       if (byte < 0x80) {
-        if (byte === 0 && shift > 0n) throw new Error('a number is not in its shortest form');
+        if (byte === 0) throw new Error('a number is not in its shortest form');
         if (value >> 64n !== 0n) throw new Error('a number is too large');
         return value;
       }
-      if (shift >= 63n) throw new Error('a number is too long');
+      if (at >= 63n) throw new Error('a number is too long');
     }
   }
   below(limit: number, what: string): number {
@@ -117,11 +127,23 @@ export function decodeBallots(payload: Uint8Array): Ballot[] {
 
 const RECEIPT_TAG = utf8('footlight ballot 1\0');
 
+const prefixes = new Map<string, Uint8Array>();
+
+function prefixOf(poll: string): Uint8Array {
+  let prefix = prefixes.get(poll);
+  if (prefix === undefined) {
+    const id = utf8(poll);
+    prefix = concat(RECEIPT_TAG, Uint8Array.of(id.length), id);
+    prefixes.set(poll, prefix);
+  }
+  return prefix;
+}
+
+const rest = new Uint8Array(28);
+const view = new DataView(rest.buffer);
+
 /** The voter's receipt, 32 hex digits. */
 export function receiptOf(ballot: Ballot, poll: string): string {
-  const id = utf8(poll);
-  const rest = new Uint8Array(28);
-  const view = new DataView(rest.buffer);
   view.setUint32(0, parseInt(ballot.who.slice(0, 8), 16));
   view.setUint32(4, parseInt(ballot.who.slice(8), 16));
   view.setUint32(8, ballot.n);
@@ -129,8 +151,8 @@ export function receiptOf(ballot: Ballot, poll: string): string {
   view.setUint8(16, ballot.weight);
   view.setUint8(17, ballot.flags);
   view.setUint16(18, ballot.edge);
-  rest.set(bigEndian(ballot.edgeMs, 8), 20);
-  return toHex(sha256(concat(RECEIPT_TAG, Uint8Array.of(id.length), id, rest)).subarray(0, 16));
+  view.setBigInt64(20, BigInt(ballot.edgeMs));
+  return toHex(sha256(prefixOf(poll), rest).subarray(0, 16));
 }
 
 /** A ballot as the export shows it: docs/formats/export.md. */

@@ -23,6 +23,7 @@ export class Sha256 {
   private readonly state = Uint32Array.from(START);
   private readonly schedule = new Uint32Array(64);
   private readonly tail = new Uint8Array(64);
+  private readonly words = new DataView(this.tail.buffer);
   private held = 0;
   private length = 0;
 
@@ -45,16 +46,27 @@ export class Sha256 {
 
   finish(): Uint8Array {
     const bits = this.length * 8;
-    const padding = new Uint8Array((this.held < 56 ? 64 : 128) - this.held);
-    padding[0] = 0x80;
-    const view = new DataView(padding.buffer);
-    view.setUint32(padding.length - 8, Math.floor(bits / 2 ** 32));
-    view.setUint32(padding.length - 4, bits >>> 0);
-    this.update(padding);
+    this.tail[this.held] = 0x80;
+    this.tail.fill(0, this.held + 1);
+    if (this.held >= 56) {
+      this.block(this.tail, 0);
+      this.tail.fill(0);
+    }
+    this.words.setUint32(56, Math.floor(bits / 2 ** 32));
+    this.words.setUint32(60, bits >>> 0);
+    this.block(this.tail, 0);
     const out = new Uint8Array(32);
     const words = new DataView(out.buffer);
-    this.state.forEach((word, i) => words.setUint32(4 * i, word));
+    for (let i = 0; i < 8; ++i) words.setUint32(4 * i, this.state[i]!);
     return out;
+  }
+
+  /** Ready for another message. */
+  reset(): this {
+    this.state.set(START);
+    this.held = 0;
+    this.length = 0;
+    return this;
   }
 
   private block(bytes: Uint8Array, from: number): void {
@@ -104,10 +116,13 @@ export class Sha256 {
   }
 }
 
+// One for all whole messages: an export has as many as it has ballots.
+const shared = new Sha256();
+
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = new Sha256();
-  for (const part of parts) hash.update(part);
-  return hash.finish();
+  shared.reset();
+  for (const part of parts) shared.update(part);
+  return shared.finish();
 }
 
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {

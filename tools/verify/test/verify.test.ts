@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { decodeBallots } from '../src/ballots.ts';
 import { fromUtf8, utf8 } from '../src/bytes.ts';
 import { reportLines, type Report, type Section } from '../src/report.ts';
 import { Verifier, verify } from '../src/verifier.ts';
@@ -334,6 +335,35 @@ describe('an episode that is still running', () => {
     expect(report.ended).toBe(false);
     expect(report.notes.join()).toContain('the seed is not revealed yet');
     expect(report.sections.dice).toEqual({ passed: 0, failed: 0 });
+  });
+});
+
+describe('numbers of a block', () => {
+  const withEventNumber = (bytes: number[]) => {
+    const [head, tail] = [block([{}]).payload.slice(0, 26), block([{}]).payload.slice(27)];
+    return decodeBallots(Uint8Array.from([...head, ...bytes, ...tail]))[0]!.i;
+  };
+
+  test('are read at every length', () => {
+    for (let bits = 0n; bits <= 64n; ++bits) {
+      for (const value of [1n << bits, (1n << bits) - 1n]) {
+        if (value >> 64n !== 0n) continue;
+        const bytes: number[] = [];
+        let left = value;
+        for (; left > 127n; left >>= 7n) bytes.push(Number(left & 127n) + 128);
+        expect(withEventNumber([...bytes, Number(left)])).toBe(value);
+      }
+    }
+  });
+
+  test('are refused above 64 bits and in a longer form', () => {
+    const long = Array<number>(9).fill(0xff);
+    expect(() => withEventNumber([...long, 2])).toThrow('too large');
+    expect(() => withEventNumber([...long, 0xff, 1])).toThrow('too long');
+    for (let length = 1; length < 10; ++length) {
+      const padded = [...Array<number>(length).fill(0x80), 0];
+      expect(() => withEventNumber(padded), `${length}`).toThrow('shortest');
+    }
   });
 });
 
