@@ -360,13 +360,11 @@ export class FootlightClient extends Commands implements Client {
   #welcome(welcome: WelcomeMessage): boolean {
     const { epoch, off, view, me, limits, now_ms, mode, build } = welcome;
     const { resume } = this.#view;
-    if (view) {
-      if (resume?.epoch !== epoch) this.#tallies.restart();
-      this.#view.reset(epoch, off, view);
-    } else if (resume?.epoch !== epoch) {
-      this.#view.doubt();
-      return false;
-    }
+    // A later owner of the same log goes on with its offsets; its tally versions begin anew.
+    if (resume?.epoch !== epoch) this.#tallies.restart();
+    if (view) this.#view.reset(epoch, off, view);
+    else if (resume) this.#view.resumed(epoch);
+    else return false;
     this.#sync.restart();
     this.#sync.welcome(now_ms);
     this.#welcomed_ms = now_ms;

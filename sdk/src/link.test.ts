@@ -109,18 +109,36 @@ describe('resume', () => {
     expect(client.view.get('characters', 'aria')).toBeUndefined();
   });
 
-  test('of another epoch is never taken for the same', async () => {
+  test('goes on under another owner of the same log, whose tally versions begin anew', async () => {
     const server = world();
     const { client } = made(server);
     const builds: unknown[] = [];
     client.on('build', (change) => builds.push(change));
     client.connect();
     await live(server, client);
+    server.patch([['timers', 'a', { label: 'A' }]]);
+    const tally = {
+      t: 'tally',
+      poll: 'fork',
+      log: 1,
+      voters: 1,
+      state: 'open',
+      final: false,
+    } as const;
+    server.tell({ ...tally, ver: 900, counts: [1, 0] });
+    await server.advance(50);
     server.restart('newer');
+    server.patch([['timers', 'b', { label: 'B' }]]);
     await server.advance(20);
     await live(server, client);
-    expect(client.state.get()).toMatchObject({ resumed: false });
+    expect(client.state.get()).toMatchObject({ resumed: true });
+    expect(server.history[1]?.hello.resume).toEqual({ epoch: 1, off: 2 });
+    await server.advance(20);
+    expect([...client.view.collection('timers').get().keys()]).toEqual(['a', 'b']);
     expect(client.view.epoch).toBe(2);
+    server.tell({ ...tally, ver: 3, counts: [0, 1] });
+    await server.advance(20);
+    expect(client.tally('fork').get()?.counts).toEqual([0, 1]);
     expect(builds).toEqual([{ from: 'fake', to: 'newer' }]);
   });
 

@@ -175,6 +175,42 @@ describe('retry_after', () => {
     expect(server.applied.map((event) => event.i)).toEqual([1, 2, 3]);
   });
 
+  test('a full outbox gets through a narrow gate, in order, without hammering at it', async () => {
+    const server = world();
+    // As the server's: a bucket of five, one more each second.
+    let tokens = 5;
+    let filled_ms = server.clock.now();
+    server.admit = () => {
+      const now_ms = server.clock.now();
+      tokens = Math.min(5, tokens + (now_ms - filled_ms) / 1000);
+      filled_ms = now_ms;
+      if (tokens < 1) return 1000;
+      --tokens;
+      return 0;
+    };
+    const client = await joined(server);
+    const sent = Array.from({ length: 60 }, (_, k) => client.chat(`${k}`));
+    await server.clock.until(() => client.outbox.get().length === 0, 120_000, 100);
+    expect(sent.every((one) => one.status.get().state === 'confirmed')).toBe(true);
+    expect(server.applied.map((event) => event.i)).toEqual(sent.map((one) => one.i));
+    expect(server.clock.now()).toBeLessThan(90_000);
+    expect(numbers(server).length).toBeLessThan(60 * 3);
+  });
+
+  test('a gate that never opens is believed after eight waits', async () => {
+    const server = world();
+    const client = await joined(server);
+    server.admit = () => 500;
+    const sent = [client.chat('a'), client.chat('b')];
+    await server.advance(10_000);
+    expect(sent[0]?.status.get()).toMatchObject({ state: 'rejected', code: Codes.RateConnection });
+    expect(numbers(server).length).toBeLessThan(25);
+    server.admit = () => 0;
+    const after = client.chat('c');
+    await server.advance(1000);
+    expect(after.status.get().state).toBe('confirmed');
+  });
+
   test('a wait longer than a minute, or a ninth one, is a refusal', async () => {
     const server = world();
     const client = await joined(server);

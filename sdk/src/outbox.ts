@@ -4,7 +4,8 @@
  * id and the server answers the same id as the first time.
  *
  * Bounds: `limit` events; an event is sent at most ten times without an answer, put off by the
- * server at most eight times, and not sent any more once it is older than `maxAgeMs`.
+ * server at most eight times, and not sent any more once it is older than `maxAgeMs`. Where the
+ * server admits no more, one event at a time feels out when it does again.
  */
 
 import { utf8Length } from './ids.ts';
@@ -17,7 +18,7 @@ import type { AckMessage, CommandArgs, CommandKind, RejectedEntry } from './wire
 
 const RESEND_MS = 5000;
 const RESEND_CAP_MS = 60_000;
-const MAX_TRIES = 10;
+const MAX_SILENCES = 10;
 const MAX_REFUSALS = 8;
 const MAX_RETRY_AFTER_MS = 60_000;
 const ENVELOPE_BYTES = '{"t":"ev","e":[]}'.length;
@@ -57,6 +58,9 @@ export class Outbox {
   #next = 1;
   #nextDirty = false;
   #holdUntilMs = 0;
+  /** Events admitted since admission was last refused; null: it never was on this connection. */
+  #credit: number | null = null;
+  #refusedInARow = 0;
   #frameBytes = 16_384;
   #list: readonly Sent[] | null = null;
   readonly #watch = new Family<'all', readonly Sent[]>(() => {
@@ -141,6 +145,7 @@ export class Outbox {
       this.#nextDirty = true;
     }
     this.#holdUntilMs = 0;
+    this.#credit = null;
     for (const sent of [...this.#events.values()]) {
       sent.sentMs = null;
       sent.notBeforeMs = 0;
@@ -158,11 +163,13 @@ export class Outbox {
     const batch: SentEvent[] = [];
     let bytes = ENVELOPE_BYTES;
     if (this.#holdUntilMs > now_ms) return null;
+    const room = Math.min(max, this.#room());
     for (const sent of this.#events.values()) {
+      if (batch.length >= room) break;
       if (sent.sentMs !== null || sent.notBeforeMs > now_ms) continue;
       if (sent.unsent) this.#firstTime(sent);
       bytes += sent.jsonBytes + 1;
-      if (batch.length === max || bytes > this.#frameBytes) break;
+      if (bytes > this.#frameBytes) break;
       batch.push(sent);
     }
     if (this.#nextDirty) {
@@ -184,12 +191,15 @@ export class Outbox {
     for (const i of ack.accepted ?? []) {
       const sent = this.#events.get(i);
       if (!sent || sent.status.get().state !== 'pending') continue;
+      this.#admitted();
+      sent.silences = 0;
       sent.markAccepted();
       this.#options.onStatus(sent);
     }
     for (const { i, log, hash } of ack.confirmed ?? []) {
       const sent = this.#events.get(i);
       if (!sent) continue;
+      if (sent.status.get().state === 'pending') this.#admitted();
       this.#drop(sent);
       sent.markConfirmed(hash === undefined ? { log } : { log, hash });
       this.#options.onStatus(sent);
@@ -207,19 +217,23 @@ export class Outbox {
     let wait_ms = Infinity;
     this.#dropOld();
     for (const sent of [...this.#events.values()]) {
-      if (sent.sentMs !== null) {
-        const due_ms = sent.sentMs + Math.min(RESEND_CAP_MS, RESEND_MS * 2 ** (sent.tries - 1));
-        if (due_ms <= now_ms && sent.tries >= MAX_TRIES) {
-          this.#drop(sent);
-          this.#reject(sent, NO_ANSWER);
-          continue;
-        }
-        if (due_ms <= now_ms) sent.sentMs = null;
-        else wait_ms = Math.min(wait_ms, due_ms - now_ms);
+      if (sent.sentMs === null) continue;
+      const due_ms = sent.sentMs + Math.min(RESEND_CAP_MS, RESEND_MS * 2 ** sent.silences);
+      if (due_ms > now_ms) {
+        wait_ms = Math.min(wait_ms, due_ms - now_ms);
+      } else if (++sent.silences >= MAX_SILENCES) {
+        this.#drop(sent);
+        this.#reject(sent, NO_ANSWER);
+        this.#changed();
+      } else {
+        sent.sentMs = null;
       }
-      if (sent.sentMs === null) {
-        wait_ms = Math.min(wait_ms, Math.max(sent.notBeforeMs, this.#holdUntilMs, now_ms) - now_ms);
-      }
+    }
+    // An answer will make room; nothing is to be done before.
+    if (this.#room() <= 0) return wait_ms;
+    for (const { sentMs, notBeforeMs } of this.#events.values()) {
+      if (sentMs !== null) continue;
+      wait_ms = Math.min(wait_ms, Math.max(notBeforeMs, this.#holdUntilMs, now_ms) - now_ms);
     }
     return wait_ms;
   }
@@ -233,22 +247,15 @@ export class Outbox {
     const sent = this.#events.get(refusal.i);
     if (!sent) return;
     const { code, message, retry_after_ms: after_ms } = refusal;
-    if (after_ms > 0 && after_ms <= MAX_RETRY_AFTER_MS && ++sent.refusals <= MAX_REFUSALS) {
-      const { clock } = this.#options;
-      sent.sentMs = null;
-      sent.notBeforeMs = clock.now() + after_ms;
-      // Admission is about the sender, not the event: what stands behind would fare no better.
-      if (isAdmissionProblem(code)) this.#holdUntilMs = sent.notBeforeMs;
-      const retry = { code, message, until: clock.wall() + after_ms };
-      sent.status.set({ state: 'pending', tries: sent.tries, retry });
-      this.#options.onStatus(sent);
+    if (after_ms > 0 && after_ms <= MAX_RETRY_AFTER_MS && !this.#hopeless(sent, code)) {
+      this.#putOff(sent, refusal);
       return;
     }
     this.#drop(sent);
     const args = this.#options.revise(sent, code);
     if (args) {
       sent.args = args;
-      sent.tries = 0;
+      sent.tries = sent.silences = 0;
       this.#store(sent);
       return;
     }
@@ -261,6 +268,44 @@ export class Outbox {
     sent.args = this.#options.refresh(sent);
     this.#measure(sent);
     this.#slot?.put(sent.i, sent.stored, this.#next);
+  }
+
+  /** Whether an event has been put off too often. */
+  #hopeless(sent: SentEvent, code: number): boolean {
+    if (!isAdmissionProblem(code)) return ++sent.refusals > MAX_REFUSALS;
+    // Admission is about the sender, not the event: of a batch that is refused only the first counts.
+    if (this.#holdUntilMs <= this.#options.clock.now()) ++this.#refusedInARow;
+    return this.#refusedInARow > MAX_REFUSALS;
+  }
+
+  #putOff(sent: SentEvent, { code, message, retry_after_ms: after_ms }: RejectedEntry): void {
+    const { clock } = this.#options;
+    sent.silences = 0;
+    sent.sentMs = null;
+    sent.notBeforeMs = clock.now() + after_ms;
+    if (isAdmissionProblem(code)) {
+      // What stands behind would fare no better.
+      this.#holdUntilMs = Math.max(this.#holdUntilMs, sent.notBeforeMs);
+      this.#credit = 0;
+    }
+    const retry = { code, message, until: clock.wall() + after_ms };
+    sent.status.set({ state: 'pending', tries: sent.tries, retry });
+    this.#options.onStatus(sent);
+  }
+
+  #admitted(): void {
+    this.#refusedInARow = 0;
+    if (this.#credit !== null) ++this.#credit;
+  }
+
+  /** How many more events may be sent: half of what was admitted in a row may be unanswered. */
+  #room(): number {
+    if (this.#credit === null) return Infinity;
+    let room = Math.max(1, Math.floor(this.#credit / 2));
+    for (const sent of this.#events.values()) {
+      if (sent.sentMs !== null && sent.status.get().state === 'pending') --room;
+    }
+    return room;
   }
 
   #store(sent: SentEvent): void {

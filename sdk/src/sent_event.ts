@@ -30,6 +30,8 @@ export class SentEvent<K extends CommandKind = CommandKind> implements Sent<K> {
   /** Never sent so far, so its arguments may still be brought up to date. */
   unsent: boolean;
   tries = 0;
+  /** Times sent in a row on one connection without any answer. */
+  silences = 0;
   refusals = 0;
   /** Monotonic: last sending on the present connection; null when it is to be sent. */
   sentMs: number | null = null;

@@ -59,6 +59,11 @@ export class ViewStore implements View {
     this.#whole = false;
   }
 
+  /** The deltas after `offset` follow, from an owner of this epoch. */
+  resumed(epoch: number): void {
+    this.#epoch = epoch;
+  }
+
   /** A whole view, as a welcome brings it. Entities that did not change stay the same objects. */
   reset(epoch: number, offset: number, view: Record<string, Record<string, unknown>>): void {
     const collections = new Map<string, Entities>();

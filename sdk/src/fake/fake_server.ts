@@ -95,6 +95,8 @@ export class FakeServer {
   loseAcks = false;
   /** The next events are refused so, each entry once. */
   readonly refusals: { code: number; retry_after_ms?: number }[] = [];
+  /** Admission: milliseconds to wait before this event may be sent again; 0 admits it. */
+  admit: (session: FakeSession, event: WireEvent) => number = () => 0;
   /** The next hellos are refused so, each entry once. */
   readonly helloRefusals: Omit<ByeMessage, 't' | 'message'>[] = [];
   /** Every session there has been, oldest first. */
@@ -203,8 +205,6 @@ export class FakeServer {
     this.disconnect();
     ++this.epoch;
     this.build = build;
-    this.#released = [];
-    this.#forgotten = this.#log;
   }
 
   /** Deltas up to now can no longer be resumed from. */
@@ -279,7 +279,8 @@ export class FakeServer {
   #welcome(session: Session): void {
     const { resume } = session.hello;
     const { sid, role, name, who, chars } = session;
-    const resumed = resume?.epoch === this.epoch && resume.off >= this.#forgotten;
+    const resumed =
+      resume !== undefined && resume.epoch <= this.epoch && resume.off >= this.#forgotten;
     const ballots = [...this.episode.ballots].flatMap(([poll, registers]) => {
       const mine = registers.get(session.sub);
       return mine ? [[poll, { ...mine, weight: undefined }]] : [];
@@ -375,6 +376,8 @@ export class FakeServer {
     const known = this.#answers.get(id);
     if (known && known.body !== body) return refused(body, i, Codes.EventIdReused);
     if (known) return known;
+    const wait_ms = this.admit(session, event);
+    if (wait_ms > 0) return refused(body, i, Codes.RateConnection, wait_ms);
     const planned = this.refusals.shift();
     if (planned) return refused(body, i, planned.code, planned.retry_after_ms);
     const log = this.#log + 1;
