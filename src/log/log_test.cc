@@ -414,6 +414,19 @@ TEST_F(LogTest, KeepsTwoSnapshotsAndFallsBackToTheOlder) {
   }
 }
 
+TEST_F(LogTest, KeepsASnapshotOfManyMegabytes) {
+  Bytes state(5 * 1024 * 1024 + 3);
+  for (size_t i = 0; i < state.size(); ++i) state[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
+  {
+    auto log = open();
+    fill(*log, 1);
+    ASSERT_TRUE(log->save_snapshot({1, state}).has_value());
+  }
+  const auto loaded = open()->load_snapshot().value();
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->state, state);
+}
+
 TEST_F(LogTest, IgnoresASnapshotOfAnotherHistory) {
   {
     auto log = open();
@@ -450,9 +463,8 @@ TEST_F(LogTest, KeepsSecretsBesideTheChain) {
 
 TEST_F(LogTest, TheWalStaysBoundedUnderLoad) {
   auto log = open();
-  for (int i = 0; i < 3000; ++i) {
-    ASSERT_TRUE(log->append(std::vector{event(std::string(3000, 'x'))}).has_value());
-  }
+  const std::vector<Record> ten(10, event(std::string(3000, 'x')));
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(log->append(ten).has_value());
   EXPECT_LT(fs::file_size(path_.string() + "-wal"),
             static_cast<uintmax_t>(3 * internal::kCheckpointPages * 4120));
   EXPECT_GT(fs::file_size(path_), uintmax_t{3000} * 3000 / 2);

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 
+#include "core/assert.h"
+
 namespace footlight::sim {
 namespace {
 
@@ -49,9 +51,13 @@ int file_read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
                            static_cast<uint64_t>(offset));
 }
 
+// SQLite's Unix VFS looks at the low 17 bits of a size only, so nobody may write more at once.
+constexpr int kMostBytesAtOnce = 0x1FFFF;
+
 int file_write(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset) {
   Handle& handle = of(file);
   if (!handle.alive()) return SQLITE_IOERR_WRITE;
+  FL_ASSERT(bytes <= kMostBytesAtOnce, "the real VFS would not write all of it");
   return handle.disk->write(*handle.file, static_cast<const uint8_t*>(data),
                             static_cast<size_t>(bytes), static_cast<uint64_t>(offset));
 }

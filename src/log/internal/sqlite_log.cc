@@ -34,20 +34,6 @@ bool tells_read_error(std::string_view text) {
   return (code & 0xFF) == SQLITE_IOERR;
 }
 
-// The check reports a page that the disk did not give in the same words as a damaged one; only the
-// code tells them apart. A disk that fails to read now may read later.
-bool is_read_failure(std::string_view report) {
-  constexpr std::string_view kBefore = "error code=";
-  const size_t at = report.find(kBefore);
-  if (at == std::string_view::npos) return false;
-  int code = 0;
-  for (const char c : report.substr(at + kBefore.size())) {
-    if (c < '0' || c > '9') break;
-    code = code * 10 + (c - '0');
-  }
-  return (code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_NOMEM;
-}
-
 int on_wal(void* pages, sqlite3*, const char*, int count) {
   *static_cast<int*>(pages) = count;
   return SQLITE_OK;
@@ -56,10 +42,7 @@ int on_wal(void* pages, sqlite3*, const char*, int count) {
 }  // namespace
 
 SqliteLog::SqliteLog(OpenOptions options, sqlite3_vfs* vfs, std::string full_path)
-    : options_(std::move(options)),
-      vfs_(vfs),
-      path_(std::move(full_path)),
-      snapshots_(vfs, path_) {}
+    : options_(std::move(options)), path_(std::move(full_path)), snapshots_(vfs, path_) {}
 
 SqliteLog::~SqliteLog() {
   if (db_.get() == nullptr) return;

@@ -49,7 +49,6 @@ class SqliteLog final : public EventLog {
   void checkpoint_when_due();
 
   OpenOptions options_;
-  sqlite3_vfs* vfs_;
   std::string path_;
   SnapshotFiles snapshots_;
   std::optional<RawFile> lock_;
