@@ -251,6 +251,26 @@ TEST_F(Ballots, OnesThatDoNotFitTheStateAreNotApplied) {
   EXPECT_EQ(show.state.hash(), before);
 }
 
+TEST_F(Ballots, AResultThatIsNotTheirSumIsACorruptLog) {
+  open("fork");
+  (void)show.vote(show.viewer, "fork", 1, 1);
+  const auto closed = [](std::string_view counts, int voters, int winner, std::string_view why) {
+    return Event{1'764'000'000'000,
+                 R"({"k":"poll.closed","d":{"poll":"fork","counts":)" + std::string(counts) +
+                     R"(,"voters":)" + std::to_string(voters) + R"(,"winner":)" +
+                     std::to_string(winner) + R"(,"why":")" + std::string(why) + R"(","chain":")" +
+                     std::string(64, '0') + R"(","chain_log":0}})"};
+  };
+  const Hash256 before = show.state.hash();
+  for (const Event& event : {closed("[2,0]", 1, 0, "votes"), closed("[1,0]", 2, 0, "votes"),
+                             closed("[1,0,0]", 1, 0, "votes"), closed("[1,0]", 1, 1, "votes"),
+                             closed("[1,0]", 1, 0, "default")}) {
+    EXPECT_EQ(apply(show.state, event, 1000, nullptr).error().code, Code::kLogCorrupt);
+  }
+  EXPECT_EQ(show.state.hash(), before);
+  EXPECT_TRUE(apply(show.state, closed("[1,0]", 1, 0, "votes"), 1000, nullptr));
+}
+
 TEST_F(Ballots, MeTellsTheReceiptOfTheBallotInForce) {
   open("many");
   (void)show.vote(show.viewer, "many", 0b01, 1);

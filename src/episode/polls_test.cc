@@ -197,6 +197,16 @@ TEST_F(Story, TimersRunOutAndStop) {
   EXPECT_EQ(entity("story", "2")["how"].as_string(), "rule");
 }
 
+TEST_F(Story, TimersRunOutWhileAPollWaitsForItsWatermark) {
+  (void)show.send(show.gm, "poll.open", R"({"poll":"fork","seconds":5})");
+  (void)show.send(show.gm, "timer.start", R"({"id":"torch","seconds":6})");
+  show.hold_watermark = true;
+  show.tick(5'000);
+  show.tick(1'000);
+  EXPECT_EQ(show.entity(kViewer, "timers", "torch"), "");
+  EXPECT_EQ(show.tally("fork").state, "closing");
+}
+
 TEST_F(Story, TheSlateIsShownToAll) {
   EXPECT_EQ(show.code(show.producer, "slate", R"({"on":true,"text":"Back soon"})"), Code::kOk);
   EXPECT_EQ(entity("episode", "state", kViewer)["slate"].dump(),

@@ -44,6 +44,7 @@ class RegisterTable {
   RegisterTable& operator=(RegisterTable&&) noexcept = default;
 
   uint64_t size() const { return size_; }
+  bool moving() const { return old_.homes != 0; }  // a growth is under way
   bool full() const { return size_ >= kMostVoters; }
   const Register* find(uint64_t who) const;
   Register* find(uint64_t who) {

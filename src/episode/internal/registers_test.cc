@@ -52,6 +52,21 @@ TEST(RegisterTable, HoldsWhatAMapHoldsThroughEveryGrowth) {
   }
 }
 
+TEST(RegisterTable, AGrowthIsSpreadOverTheInsertionsThatFollow) {
+  RegisterTable table;
+  Prng prng(11);
+  uint64_t moves = 0;
+  uint64_t during = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    const bool before = table.moving();
+    ASSERT_NE(table.insert(prng.next()), nullptr);
+    during = table.moving() ? during + 1 : 0;
+    moves += before && !table.moving() ? 1 : 0;
+    ASSERT_LE(during * 12, table.size() + 500);  // done long before the next one
+  }
+  EXPECT_GT(moves, 10u);
+}
+
 TEST(RegisterTable, AppendsInKeyOrderOnlyAndGrowsAfterwards) {
   RegisterTable source;
   Prng prng(3);
