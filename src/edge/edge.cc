@@ -203,7 +203,7 @@ void Edge::Impl::timer(bus::SessionId id, MonoUs due_us) {
 MonoUs Edge::Impl::time() {
   const MonoUs due_us = next_due_us();
   now();
-  if (due_us < now_us_) gauge.late(now_us_ - due_us, now_us_);
+  if (due_us <= now_us_) gauge.late(now_us_ - due_us, now_us_);
   wheel.advance(now_us_, [this](uint64_t id, MonoUs entry_us) { timer(id, entry_us); });
   if (flush_due_us <= now_us_) {
     flush_due_us = kNever;

@@ -1,6 +1,7 @@
-// How hard pressed an edge is, from two signs: how late its timers run (its thread has more to do
-// than time) and how many bytes wait for connections. Rises at once, falls one step at a time after
-// kCalmUs without cause, so that shedding does not flap.
+// How hard pressed an edge is, from three signs: how late its timers run (its thread has more to do
+// than time), how many bytes wait for connections, and whether the owner says that it can take no
+// more. Rises when it lasts, falls one step at a time after kCalmUs without cause, so that shedding
+// neither flaps nor answers a single stall.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -12,23 +13,28 @@ namespace footlight::edge {
 
 class PressureGauge {
  public:
-  static constexpr MonoUs kCalmUs = 2 * kUsPerSecond;
+  static constexpr MonoUs kCalmUs = kUsPerSecond;
+  static constexpr int kStreak = 3;  // so many calls in a row must be late
   static constexpr uint64_t kFullQueueBytes = uint64_t{512} << 20;
 
+  // Of every call by the clock, also those that were in time.
   void late(MonoUs by_us, MonoUs now_us) {
-    raise(by_us > 1'000'000 ? 4
-          : by_us > 500'000 ? 3
-          : by_us > 250'000 ? 2
-                            : by_us > 100'000,
-          now_us);
+    const int level = by_us > 1'000'000 ? 4
+                      : by_us > 500'000 ? 3
+                      : by_us > 250'000 ? 2
+                      : by_us > 100'000 ? 1
+                                        : 0;
+    streak_ = level == 0 ? 0 : streak_ + 1;
+    lowest_ = streak_ <= 1 ? level : std::min(lowest_, level);
+    if (streak_ >= kStreak) raise(lowest_, now_us);
   }
   void queued(uint64_t bytes, MonoUs now_us) {
     raise(bytes > kFullQueueBytes       ? 3
           : bytes > kFullQueueBytes / 2 ? 2
-                                        : bytes > kFullQueueBytes / 4,
+          : bytes > kFullQueueBytes / 4 ? 1
+                                        : 0,
           now_us);
   }
-  // The owner can take no more for now (`degraded`).
   void owner_pressed(MonoUs now_us) { raise(2, now_us); }
 
   gate::Pressure level(MonoUs now_us) {
@@ -48,6 +54,8 @@ class PressureGauge {
 
   int level_ = 0;
   MonoUs since_us_ = 0;
+  int streak_ = 0;
+  int lowest_ = 0;  // of the streak
 };
 
 }  // namespace footlight::edge
