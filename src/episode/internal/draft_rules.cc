@@ -157,9 +157,6 @@ Status Draft::settle() {
 }
 
 Status Draft::apply_effect(const Effect& effect) {
-  if (events_.empty()) {  // the command's id stands with an event of its own, not with a rule's
-    if (Status added = add(NothingChanged{}); !added) return added;
-  }
   if (!effect.target.empty()) {
     const int character = definition().character_index(effect.target);
     return character < 0 ? Status() : apply_to_character(effect, character);
