@@ -63,6 +63,21 @@ TEST(OwnerHalt, WhoJoinsAHaltedEpisodeSeesTheLastDurableView) {
   EXPECT_EQ(later.last("welcome")["mode"]["mode"].as_string(), "halted");
 }
 
+TEST(OwnerHalt, AnEdgeThatNobodyUsedMeanwhileWelcomesIntoAHaltedEpisodeToo) {
+  Stage stage(2);
+  stage.start();
+  stage.open_fork();
+  stage.join("ann", Role::kViewer, 1, 1);
+  stage.hang_up("ann");
+  stage.settle();
+  stage.send("gil", ev(2, "scene.go", R"({"scene":"crypt"})"));
+  stage.settle(false);
+  stage.log_port.fail(*stage.owner, Code::kLogHalted);
+  stage.settle(false);
+  auto& ann = stage.join("ann", Role::kViewer, 1, 1);
+  EXPECT_EQ(ann.last("welcome")["mode"]["mode"].as_string(), "halted");
+}
+
 TEST(OwnerHalt, WhatReachedTheDiskInTheFailedAppendIsConfirmedAfterTheRestart) {
   Stage stage;
   stage.start();

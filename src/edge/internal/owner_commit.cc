@@ -188,7 +188,10 @@ void Owner::Impl::tell_accepted(Batch& batch) {
 void Owner::Impl::set_mode(proto::Mode to, Error error) {
   mode = to;
   mode_error = std::move(error);
-  to_edges(bus::ModeChange{mode, mode_error});
+  // Also to edges that nobody uses now: they welcome whoever comes next.
+  for (EdgeState& edge : edges) {
+    if (edge.has_tables) to_edge(edge, bus::ModeChange{mode, mode_error});
+  }
 }
 
 // Nothing that was not released ever will be. Clients keep their events: with retry_after_ms the
