@@ -266,7 +266,8 @@ void Client::welcome(const proto::Welcome& welcome) {
   const auto last_i = static_cast<uint64_t>((*me)["last_i"].as_int());
   if (last_i < highest_confirmed_ && mode_ != proto::Mode::kHalted) {
     witness_.violation(*this, "last_i " + std::to_string(last_i) + " is below the confirmed " +
-                                  std::to_string(highest_confirmed_));
+                                  std::to_string(highest_confirmed_) + ", mode " +
+                                  std::string(proto::mode_name(mode_)));
   }
   ping();
   send_outbox();
