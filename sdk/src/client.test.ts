@@ -250,6 +250,8 @@ describe('measures', () => {
     const server = world({ latencyMs: 10, commitMs: 20 });
     const client = await joined(server, { sub: 'gm', role: 'gm' });
     const seen = new Map<LatencyClass, number>();
+    let shown = 0;
+    client.latencies.subscribe(({ command }) => (shown = command?.last ?? 0));
     client.on('latency', ({ of, ms }) => {
       if (!seen.has(of)) seen.set(of, ms);
     });
@@ -260,6 +262,7 @@ describe('measures', () => {
     client.emote('heart');
     await server.advance(1000);
     expect(seen.get('command')).toBe(40);
+    expect(shown).toBe(40);
     expect(seen.get('vote')).toBe(120);
     expect(seen.get('reaction')).toBe(270);
     expect(seen.get('delta')).toBe(10);

@@ -8,7 +8,7 @@ import { Outbox } from './outbox.ts';
 import { OutboxStore, type Slot } from './outbox_store.ts';
 import * as platform from './platform.ts';
 import { ClientCode } from './problems.ts';
-import { Emitter, Value } from './readable.ts';
+import { Emitter, Family, Value } from './readable.ts';
 import { Reactions } from './reactions.ts';
 import { SentEvent } from './sent_event.ts';
 import { TallyStore } from './tally_store.ts';
@@ -71,7 +71,6 @@ export class FootlightClient extends Commands implements Client {
   readonly slo = new Value<Slo | null>(null);
   readonly emotes = new Value<EmoteCounts>({});
   readonly clock = new Value<ClockEstimate | null>(null);
-  readonly latencies = new Value<Latencies>({});
 
   readonly #options: ClientOptions;
   readonly #clock: Clock;
@@ -83,6 +82,7 @@ export class FootlightClient extends Commands implements Client {
   readonly #tallies = new TallyStore();
   readonly #sync: ClockSync;
   readonly #latency: LatencyMeter;
+  readonly #figures = new Family<'all', Latencies>(() => this.#latency.figures());
   readonly #reactions: Reactions;
   readonly #ballots: Ballots;
   readonly #outbox: Outbox;
@@ -91,6 +91,7 @@ export class FootlightClient extends Commands implements Client {
   readonly #link: Link;
   #prefix = '';
   #held = false;
+  #preparing: Promise<void> | null = null;
   #limits: Limits = { frame_bytes: 16_384, batch: 64, tick_ms: 100 };
   #flushing = false;
   #build = '';
@@ -103,10 +104,13 @@ export class FootlightClient extends Commands implements Client {
     this.#options = options;
     const clock = (this.#clock = options.clock ?? platform.systemClock());
     const random = (this.#random = options.random ?? platform.systemRandom());
-    this.#storage = storageOf(options);
+    this.#storage = platform.storageFor(options.storage ?? 'local');
     this.#timers = new Timers(clock);
     this.#sync = new ClockSync(clock);
-    this.#latency = new LatencyMeter((of, ms) => this.#events.emit('latency', { of, ms }));
+    this.#latency = new LatencyMeter((of, ms) => {
+      this.#figures.refresh('all');
+      this.#events.emit('latency', { of, ms });
+    });
     this.#reactions = new Reactions(random);
     this.#ballots = new Ballots(clock, this.#storage);
     const locks =
@@ -159,6 +163,9 @@ export class FootlightClient extends Commands implements Client {
   }
   get receipts(): Readable<ReadonlyMap<string, Receipt>> {
     return this.#ballots.receipts;
+  }
+  get latencies(): Readable<Latencies> {
+    return this.#figures.of('all');
   }
   get outbox(): Readable<readonly Sent[]> {
     return this.#outbox.pending;
@@ -267,7 +274,13 @@ export class FootlightClient extends Commands implements Client {
 
   // The outbox's place in storage -----------------------------------------------------------------
 
-  async #prepare(): Promise<void> {
+  /** One at a time: two that open an outbox each would hand the events from one to the other. */
+  #prepare(): Promise<void> {
+    this.#preparing ??= this.#prepareOnce().finally(() => (this.#preparing = null));
+    return this.#preparing;
+  }
+
+  async #prepareOnce(): Promise<void> {
     await this.#tokens.prepare();
     const claims = this.#tokens.claims;
     // A token that cannot be read is the server's to refuse; nothing is kept under it.
@@ -308,7 +321,7 @@ export class FootlightClient extends Commands implements Client {
   #storageFailed(): void {
     if (this.#storage_failed) return;
     this.#storage_failed = true;
-    this.#problem({
+    this.#events.emit('problem', {
       code: ClientCode.storage,
       message: 'Storage refused; what is sent now does not survive a reload.',
     });
@@ -339,7 +352,7 @@ export class FootlightClient extends Commands implements Client {
         this.#reactions.clear();
       },
       tokenRefused: () => this.#tokens.refused(),
-      problem: (problem) => this.#problem(problem),
+      problem: (problem) => this.#events.emit('problem', problem),
       leaving: () => this.#letGo(),
     };
   }
@@ -439,7 +452,7 @@ export class FootlightClient extends Commands implements Client {
         break;
       }
       case 'error':
-        this.#problem({ code: message.code, message: message.message });
+        this.#events.emit('problem', { code: message.code, message: message.message });
     }
   }
 
@@ -461,18 +474,11 @@ export class FootlightClient extends Commands implements Client {
   #heartbeat(): string[] {
     const messages = [this.#ping()];
     const report = this.#latency.takeReport();
-    if (report.length) {
-      messages.push(JSON.stringify({ t: 'lat', m: report }));
-      this.latencies.set(this.#latency.figures());
-    }
+    if (report.length) messages.push(JSON.stringify({ t: 'lat', m: report }));
     if (this.#outbox.size === 0 && this.#clock.now() - this.#orphan_ms > ORPHAN_MS) {
       void this.#adoptOrphan();
     }
     return messages;
-  }
-
-  #problem(problem: Problem): void {
-    this.#events.emit('problem', problem);
   }
 }
 
@@ -483,12 +489,6 @@ export function createClient(options: ClientOptions = {}): FootlightClient {
 
 function isVote(sent: { kind: CommandKind }): sent is SentEvent<'poll.vote'> {
   return sent.kind === 'poll.vote';
-}
-
-function storageOf({ storage = 'local' }: ClientOptions): Storage {
-  if (typeof storage === 'object') return storage;
-  const local = storage === 'local' ? platform.localStorageOrNull() : null;
-  return local ?? platform.memoryStorage();
 }
 
 function urlOf({ url = platform.ownOrigin() }: ClientOptions): string {

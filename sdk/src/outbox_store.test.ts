@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { joined, numbers, reload, world } from '../test/world.ts';
 import { FakeServer } from './fake/index.ts';
-import { ClientCode, createClient, type Storage } from './index.ts';
+import { ClientCode, createClient, type Locks, type Storage } from './index.ts';
 import { memoryLocks, memoryStorage } from './platform.ts';
 
 describe('a reload', () => {
@@ -186,6 +186,32 @@ describe('tabs', () => {
     expect(server.applied).toHaveLength(2);
     expect(server.history.at(-1)?.cid).not.toBe(server.history[0]?.cid);
   });
+});
+
+test('close() and connect() while an outbox is being opened end with one outbox and all events', async () => {
+  const server = world();
+  const inner = memoryLocks();
+  const slow: Locks = {
+    claim: (name) =>
+      new Promise((resolve) =>
+        server.clock.setTimeout(() => void inner.claim(name).then(resolve), 150),
+      ),
+  };
+  const client = createClient(server.options({ sub: 'ann' }, { locks: slow }));
+  client.connect();
+  const sent = client.chat('before');
+  await server.advance(50);
+  client.close();
+  client.connect();
+  await server.advance(50);
+  client.close();
+  client.connect();
+  await server.clock.until(() => sent.status.get().state === 'confirmed');
+  expect(server.storage.keys('fl1:')).toHaveLength(1);
+  expect(server.applied).toHaveLength(1);
+  client.close();
+  await server.advance(500);
+  expect(await inner.claim(server.storage.keys('fl1:')[0] ?? '')).not.toBeNull();
 });
 
 describe('storage', () => {

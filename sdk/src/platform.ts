@@ -63,6 +63,12 @@ export function localStorageOrNull(): Storage | null {
   };
 }
 
+/** What `ClientOptions.storage` asks for, or the next best. */
+export function storageFor(wish: Storage | 'local' | 'memory'): Storage {
+  if (typeof wish === 'object') return wish;
+  return (wish === 'local' ? localStorageOrNull() : null) ?? memoryStorage();
+}
+
 /** Locks among the clients of one process that share this object. */
 export function memoryLocks(): Locks {
   const held = new Set<string>();

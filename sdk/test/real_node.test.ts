@@ -96,7 +96,8 @@ describe.skipIf(!hasBinary)('the real node', () => {
       await player.char.hp('aria', { delta: -1 }).confirmed;
       await until(() => viewer.view.get('characters', 'aria')?.hp === hp - 1, 'the hit points');
 
-      expect(viewer.emote('bell', 3)).toBe(true);
+      // A machine with more to do than it can makes the server shed; emotes are the first to go.
+      await until(() => viewer.emote('bell', 3), 'emotes to be let in');
       await until(() => (player.emotes.get()['bell'] ?? 0) > 0, 'the emotes');
       await until(() => (viewer.clock.get()?.samples ?? 0) >= 4, 'the clock');
       expect(Math.abs(viewer.serverNow() - Date.now())).toBeLessThan(50);
