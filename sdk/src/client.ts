@@ -27,7 +27,6 @@ import type {
   Latencies,
   OwnBallot,
   Presence,
-  Problem,
   Random,
   Readable,
   Receipt,

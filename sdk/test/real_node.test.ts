@@ -46,7 +46,7 @@ async function joined(
 const confirmed = (of: { status: { get(): { state: string } } }): Promise<void> =>
   until(() => of.status.get().state === 'confirmed', 'the event to be confirmed');
 
-describe.skipIf(!hasBinary)('the real node', () => {
+describe('the real node', { skip: !hasBinary }, () => {
   beforeAll(async () => {
     await node.up();
     const producer = await joined('pat', 'producer');

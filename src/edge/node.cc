@@ -193,10 +193,10 @@ Status Node::Impl::listen(uint64_t descriptors) {
   made.max_connections = static_cast<uint32_t>(
       std::min(wanted, descriptors > own + 16 ? descriptors - own : uint64_t{16}));
   if (made.max_connections < wanted) {
-    options.log(LogLevel::kWarning, "the limit of open files (" + std::to_string(descriptors) +
-                                        ") allows " + std::to_string(made.max_connections) +
-                                        " of server.max_connections " + std::to_string(wanted) +
-                                        "; raise `ulimit -n`");
+    options.log(made.max_connections < kFewConnections ? LogLevel::kWarning : LogLevel::kInfo,
+                "the limit of open files (" + std::to_string(descriptors) + ") allows " +
+                    std::to_string(made.max_connections) + " of server.max_connections " +
+                    std::to_string(wanted) + "; raise `ulimit -n`");
   }
   auto listening = net::Server::listen(std::move(made), shard_pointers, server_apps);
   if (!listening) return std::unexpected(listening.error());

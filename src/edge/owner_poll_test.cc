@@ -40,6 +40,21 @@ TEST(OwnerTally, IsAbsoluteAndComesAtTheTick) {
   }
 }
 
+TEST(OwnerTally, HoldsOnlyBallotsThatAreDurable) {
+  Stage stage;
+  stage.start();
+  auto& gil = stage.open_fork();
+  stage.join("ann", Role::kViewer, 1);
+  stage.run_ms(300);
+  const size_t before = gil.of("tally").size();
+  stage.send("ann", vote(1, "fork", 0));
+  stage.run_ms(500, false);
+  ASSERT_TRUE(stage.log_port.in_flight());
+  EXPECT_EQ(gil.of("tally").size(), before);
+  auto& late = stage.join("ben", Role::kViewer, 2);
+  EXPECT_EQ(late.last("tally")["voters"].as_int(), 1) << "joined when it was durable";
+}
+
 TEST(OwnerTally, AHiddenOneIsForTheDirectorsUntilThePollIsClosed) {
   Stage stage;
   stage.start();

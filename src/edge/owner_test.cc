@@ -76,6 +76,25 @@ TEST(OwnerRelease, MeOfAWelcomeHoldsOnlyDurableBallots) {
   EXPECT_GT(me["ballots"]["fork"]["log"].as_int(), 0);
 }
 
+TEST(OwnerRelease, AWelcomeThatRidesWithACollectingBatchShowsAllOfIt) {
+  Stage stage;
+  stage.start();
+  stage.open_fork();
+  stage.join("ann", Role::kViewer, 1);
+  stage.send("ann", vote(1, "fork", 0, 1));
+  stage.run_ms(2, false);
+  ASSERT_FALSE(stage.log_port.in_flight()) << "it waits for company";
+  auto& other = stage.open("ann/2");
+  stage.send("ann/2", rig::hello(rig::token("ann", Role::kViewer), 2));
+  stage.settle(false);
+  EXPECT_TRUE(other.frames.empty());
+  stage.send("ann", vote(2, "fork", 1, 2));
+  stage.run_ms(10);
+  const Json me = other.last("welcome")["me"];
+  EXPECT_EQ(me["ballots"]["fork"]["n"].as_int(), 2);
+  EXPECT_EQ(other.last("welcome")["off"].as_int(), me["ballots"]["fork"]["log"].as_int());
+}
+
 TEST(OwnerRelease, TheReceiptOfABallotIsFoundInTheLog) {
   Stage stage;
   stage.start();
