@@ -12,6 +12,7 @@ for program in build/fuzz/tests/fuzz/*_fuzz; do
   [ -d "$corpus" ] || { echo "0 passed, 1 failed  ($name: no corpus at $corpus)"; failed=1; continue; }
   found=build/fuzz/found/$name
   mkdir -p "$found"
+  found_any=yes
   if "$program" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=0 -verbosity=0 \
       -artifact_prefix="$found/crash-" "$found" "$corpus" >"$found.log" 2>&1; then
     echo "1 passed, 0 failed  ($name: $seconds s)"
@@ -22,4 +23,5 @@ for program in build/fuzz/tests/fuzz/*_fuzz; do
     failed=1
   fi
 done
+[ -n "${found_any:-}" ] || { echo "0 passed, 1 failed  (no fuzz target ${2:-})"; failed=1; }
 exit $failed

@@ -379,7 +379,9 @@ std::vector<Node::Link> Node::dev_links() const { return impl_->links; }
 
 void Node::reload() {
   Impl& impl = *impl_;
+  bool all = true;
   const auto complain = [&](std::string_view what, const Error& error) {
+    all = false;
     impl.options.log(LogLevel::kError, std::string(what) + " stays as it was: " + error.message());
   };
   if (impl.tls) {
@@ -400,7 +402,8 @@ void Node::reload() {
       complain("the set of pages", files.error());
     }
   }
-  impl.options.log(LogLevel::kInfo, "reloaded certificate, keys and pages");
+  impl.options.log(LogLevel::kInfo,
+                   all ? "reloaded certificate, keys and pages" : "reloaded what could be read");
 }
 
 void Node::drain(uint32_t timeout_ms) {
