@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
-# fuzz_all.sh SECONDS [NAME]: each fuzz target (or one) on its corpus. New finds go to build/, crashes are
-# printed with the command that repeats them.
+# fuzz_all.sh SECONDS [NAME]: each fuzz target (or one) on its corpus, one per core at a time. New finds go to
+# build/, crashes are printed with the command that repeats them.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
-passed=0 failed=0
-for program in build/fuzz/tests/fuzz/*_fuzz; do
+
+one() {  # PROGRAM: prints one line that counts, and the end of the log when it failed
+  local program=$1 name corpus found
   name=$(basename "$program" _fuzz)
-  [ -z "${2:-}" ] || [ "$2" = "$name" ] || continue
   corpus=tests/fuzz/corpus/$name
-  [ -d "$corpus" ] || { echo "0 passed, 1 failed  ($name: no corpus at $corpus)"; failed=1; continue; }
   found=build/fuzz/found/$name
+  [ -d "$corpus" ] || { echo "0 passed, 1 failed  ($name: no corpus at $corpus)"; return 1; }
   mkdir -p "$found"
   if "$program" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=0 -verbosity=0 \
       -artifact_prefix="$found/crash-" "$found" "$corpus" >"$found.log" 2>&1; then
     echo "1 passed, 0 failed  ($name: $seconds s)"
   else
-    echo "0 passed, 1 failed  ($name)"
-    tail -n 40 "$found.log"
-    echo "repeat: $program $found/crash-*"
-    failed=1
+    printf '0 passed, 1 failed  (%s)\n%s\nrepeat: %s %s/crash-*\n' "$name" "$(tail -n 40 "$found.log")" "$program" "$found"
+    return 1
   fi
-done
-exit $failed
+}
+export -f one
+export seconds
+
+programs=(build/fuzz/tests/fuzz/${2:-*}_fuzz)
+[ -x "${programs[0]}" ] || { echo "0 passed, 1 failed  (no fuzz target ${2:-})"; exit 1; }
+printf '%s\0' "${programs[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'one "$0"'

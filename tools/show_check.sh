@@ -15,7 +15,6 @@ check() {
 }
 for episode in tabletop drama; do
   "$bin" check "examples/$episode.episode.yaml" || failed=$((failed + 1))
-  mkdir -p "$data/$episode"
   "$bin" rehearse --episode "examples/$episode.episode.yaml" --cast 3 --audience 60 --seconds 12 \
     --data "$data/$episode" --json >"$data/report.json"
   cat "$data/report.json"

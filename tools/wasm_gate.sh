@@ -9,7 +9,7 @@ mkdir -p "$out"
 flags="--target=wasm32-wasi -std=c++23 -Oz -flto -fno-exceptions -fno-rtti -ffunction-sections
   -fdata-sections -DNDEBUG -Wall -Wextra -Wno-missing-field-initializers -Isrc"
 objects=
-rebuilt=no
+stale=
 for source in src/core/*.cc src/proto/*.cc src/proto/internal/*.cc src/gate/*.cc \
               src/gate/wasm/facade.cc src/gate/wasm/abi.cc; do
   case $source in *_test.cc) continue ;; esac
@@ -18,12 +18,15 @@ for source in src/core/*.cc src/proto/*.cc src/proto/internal/*.cc src/gate/*.cc
   # Any header may have changed: an object stands only when nothing below src/{core,proto,gate} is newer.
   if [ ! -f "$object" ] || [ -n "$(find src/core src/proto src/gate tools/wasm_gate.sh \
        -newer "$object" \( -name '*.h' -o -path "$source" -o -name wasm_gate.sh \) -print -quit)" ]; then
-    # shellcheck disable=SC2086
-    clang++-19 $flags -c "$source" -o "$object"
-    rebuilt=yes
+    stale="$stale $source $object"
   fi
 done
-if [ $rebuilt = yes ] || [ ! -f "$out/gate.wasm" ]; then
+if [ -n "$stale" ]; then
+  ccache=$(command -v ccache || true)
+  # shellcheck disable=SC2086
+  printf '%s %s\n' $stale | xargs -P "$(nproc)" -L 1 sh -c "$ccache clang++-19 $(echo $flags) -c \"\$0\" -o \"\$1\""
+fi
+if [ -n "$stale" ] || [ ! -f "$out/gate.wasm" ]; then
   # shellcheck disable=SC2086
   clang++-19 $flags -mexec-model=reactor -Wl,--gc-sections -Wl,--strip-all \
     -Wl,-z,stack-size=262144 -o "$out/gate.wasm" $objects

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -30,6 +31,9 @@ int rehearse(Options options) {
   std::optional<ServerProcess> server;
   if (options.stage.url.empty()) {
     if (options.data_dir.empty()) options.data_dir = scratch.emplace().path();
+    std::error_code error;
+    std::filesystem::create_directories(options.data_dir, error);
+    if (error) return complain({Code::kIo, options.data_dir + ": " + error.message(), 0});
     options.signing.dev = true;
     ServerSpec spec;
     spec.args = {"--dev", "--episode", options.episode_file, "--data", options.data_dir};

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 
@@ -47,6 +48,26 @@ Result<std::string> read_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(Code::kIo, path + " cannot be read");
   return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+// The built pages beside the program: as installed (bin/ beside share/footlight/web), or of the
+// tree it was built in. "" when there are none.
+std::string pages_beside_program() {
+  namespace fs = std::filesystem;
+  constexpr int kLevels = 5;  // build/release/src/cli/footlight
+  std::error_code error;
+  fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (int level = 0; level < kLevels && folder.has_relative_path(); ++level) {
+    for (const char* place : {"share/footlight/web", "web/dist"}) {
+      const fs::path pages = folder / place;
+      // Both are ours alone: a folder of that name may be anyone's.
+      if (fs::exists(pages / "build.json", error) && fs::exists(pages / "overlay", error)) {
+        return pages.string();
+      }
+    }
+    folder = folder.parent_path();
+  }
+  return "";
 }
 
 // What the command line says wins over the file.
@@ -113,16 +134,16 @@ void print_dev(const edge::Node& node) {
 }
 
 // Until a signal ends it. SIGHUP reloads; a second SIGTERM or SIGINT does not wait for the drain.
-int run_node(edge::Node& node, net::SignalWaiter& signals) {
+int run_node(edge::Node& node, net::SignalWaiter& signals, const edge::LogLine& log) {
   for (;;) {
     const int signal = signals.wait(kPatienceMs);
     if (signal == SIGHUP) node.reload();
     if (signal == SIGTERM || signal == SIGINT) break;
   }
-  log_line(edge::LogLevel::kInfo, "draining");
+  log(edge::LogLevel::kInfo, "draining");
   node.drain(kDrainMs);
   node.stop();
-  log_line(edge::LogLevel::kInfo, "stopped; the logs are synced");
+  log(edge::LogLevel::kInfo, "stopped; the logs are synced");
   return 0;
 }
 
@@ -138,21 +159,25 @@ int serve(const Options& options) {
   if (!sources) return complain(sources.error());
   edge::NodeOptions made;
   made.config = std::move(*config);
+  if (made.config.server.static_dir.empty()) {
+    made.config.server.static_dir = pages_beside_program();
+  }
   made.episodes = std::move(*sources);
   made.version = FOOTLIGHT_VERSION;
   if (options.dev) made.dev_secret = kDevSecret;
-  made.log = [quiet = options.quiet](edge::LogLevel level, std::string_view text) {
+  const edge::LogLine log = [quiet = options.quiet](edge::LogLevel level, std::string_view text) {
     if (!quiet || level != edge::LogLevel::kInfo) log_line(level, text);
   };
+  made.log = log;
   if (!options.dev && made.config.keys.empty()) {
     return complain({Code::kKeyFile, "no `keys` in the configuration; to try things out: --dev"});
   }
   auto node = edge::Node::start(std::move(made));
   if (!node) return complain(node.error());
-  log_line(edge::LogLevel::kInfo, "ready at " + (*node)->url());
+  log(edge::LogLevel::kInfo, "ready at " + (*node)->url());
   if (options.dev && !options.quiet) print_dev(**node);
   std::fflush(stdout);
-  return run_node(**node, signals);
+  return run_node(**node, signals, log);
 }
 
 }  // namespace

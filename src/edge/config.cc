@@ -243,9 +243,8 @@ std::string describe(const ConfigFault& fault, std::string_view file) {
 std::string config_markdown() {
   Config defaults;
   std::string out =
-      "<!-- Generated from src/edge/config_table.cc by `footlight check --config-doc`; do not "
-      "edit. "
-      "-->\n# Configuration\n\n"
+      "<!-- Generated from src/edge/config_table.cc by `./dev fmt`; do not edit. -->\n"
+      "# Configuration\n\n"
       "`footlight serve --config FILE.yaml`. A file is YAML; a setting `server.port` is written\n\n"
       "```yaml\nserver:\n  port: 8080\n```\n\n"
       "`--set server.port=8081` on the command line wins over the file; lists are separated by "
@@ -285,13 +284,13 @@ std::string config_markdown() {
       "| `algorithm` | `HS256` (default), `EdDSA`, `ES256` |\n"
       "| `secret_env` | HS256: the environment variable that holds the secret, at least 32 bytes "
       "|\n"
-      "| `file` | HS256: a file with the secret; else the public key, PEM |\n"
-      "\n## webhooks\n\nA list of at most 16; see [webhooks.md](webhooks.md).\n\n"
+      "| `file` | HS256: a file with the secret; else the public key in PEM, or a JSON Web Key "
+      "Set (RFC 7517) |\n"
+      "\n## webhooks\n\nA list of at most 16, read at start; see [webhooks.md](webhooks.md).\n\n"
       "| member | meaning |\n|---|---|\n"
       "| `url` | `https://…` or `http://…` |\n"
-      "| `secret_env`, `secret_file` | where the signing secret is: `whsec_` and base64, or any "
-      "text of "
-      "24 bytes or more |\n"
+      "| `secret_env`, `secret_file` | where the signing secret is: `whsec_` and base64 of "
+      "24 to 64 bytes, or any other text of as many |\n"
       "| `events` | which; empty or absent: all |\n";
   return out;
 }

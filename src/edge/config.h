@@ -1,6 +1,6 @@
 // The configuration of a node: one table of settings from which come the defaults, the checks with
 // line and column, and docs/configuration.md. A file is YAML; every setting has a dotted key, which
-// the command line can override (`--set limits.join_per_s=500`).
+// the command line can override (`--set limits.join.episode=500/s`).
 #pragma once
 #include <cstdint>
 #include <span>

@@ -104,7 +104,7 @@ struct Node::Impl {
   Status listen(uint64_t descriptors);
   Status open_episodes();
   Status make_api();
-  void begin_owners();
+  void begin_owners(std::vector<WebhookEndpoint> hooks);
   void begin_edges(std::shared_ptr<const gate::KeySet> keys);
   void stop();
   bool all_told();
@@ -142,9 +142,11 @@ Status Node::Impl::prepare() {
   if (auto status = make_api(); !status) return status;
   api->set_keys(*keys);
   if (options.episodes.empty()) options.episodes = logs_in(config.data.dir);
+  auto hooks = load_webhooks(config.webhooks);
+  if (!hooks) return std::unexpected(hooks.error());
   if (auto status = listen(*descriptors); !status) return status;
   if (auto status = open_episodes(); !status) return status;
-  begin_owners();
+  begin_owners(std::move(*hooks));
   begin_edges(std::move(*keys));
   return {};
 }
@@ -244,15 +246,11 @@ OwnerOptions Node::Impl::owner_options() const {
   return made;
 }
 
-void Node::Impl::begin_owners() {
+void Node::Impl::begin_owners(std::vector<WebhookEndpoint> hooks) {
   WebhookOptions made;
   made.clock = &clock;
   made.entropy = &entropy;
-  if (auto endpoints = load_webhooks(options.config.webhooks)) {
-    made.endpoints = std::move(*endpoints);
-  } else {
-    options.log(LogLevel::kError, "no webhooks: " + endpoints.error().message());
-  }
+  made.endpoints = std::move(hooks);
   webhooks = std::make_unique<NodeWebhooks>(std::move(made), *shards.front());
   const size_t count = std::min(episodes.size(), kMaxLogWorkers);
   for (size_t i = 0; i < count; ++i) {
@@ -381,7 +379,9 @@ std::vector<Node::Link> Node::dev_links() const { return impl_->links; }
 
 void Node::reload() {
   Impl& impl = *impl_;
+  bool all = true;
   const auto complain = [&](std::string_view what, const Error& error) {
+    all = false;
     impl.options.log(LogLevel::kError, std::string(what) + " stays as it was: " + error.message());
   };
   if (impl.tls) {
@@ -402,7 +402,8 @@ void Node::reload() {
       complain("the set of pages", files.error());
     }
   }
-  impl.options.log(LogLevel::kInfo, "reloaded certificate, keys and pages");
+  impl.options.log(LogLevel::kInfo,
+                   all ? "reloaded certificate, keys and pages" : "reloaded what could be read");
 }
 
 void Node::drain(uint32_t timeout_ms) {

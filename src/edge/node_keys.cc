@@ -3,10 +3,15 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "core/bytes.h"
 #include "gate/openssl/keys.h"
 
 namespace footlight::edge {
 namespace {
+
+constexpr std::string_view kWebhookPrefix = "whsec_";
+constexpr size_t kLeastWebhookSecret = 24;
+constexpr size_t kMostWebhookSecret = 64;
 
 Result<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -72,12 +77,33 @@ Result<std::shared_ptr<const gate::KeySet>> load_keys(std::span<const KeyConfig>
   return set;
 }
 
+Result<Bytes> webhook_secret(std::string_view text) {
+  Bytes secret(text.begin(), text.end());
+  if (text.starts_with(kWebhookPrefix)) {
+    // The one alphabet becomes the other; padding may be left out.
+    std::string base64(text.substr(kWebhookPrefix.size()));
+    while (base64.ends_with('=')) base64.pop_back();
+    for (char& c : base64) c = c == '+' ? '-' : c == '/' ? '_' : c;
+    if (!from_base64url(base64, secret))
+      return fail(Code::kKeyFile, "whsec_ is followed by base64");
+  }
+  if (secret.size() < kLeastWebhookSecret || secret.size() > kMostWebhookSecret) {
+    return fail(Code::kKeyFile, "a secret has 24 to 64 bytes");
+  }
+  return secret;
+}
+
 Result<std::vector<WebhookEndpoint>> load_webhooks(std::span<const WebhookConfig> webhooks) {
   std::vector<WebhookEndpoint> endpoints;
   for (const WebhookConfig& config : webhooks) {
-    auto secret = read_secret(config.secret_env, config.secret_file);
-    if (!secret) return std::unexpected(secret.error());
-    endpoints.push_back({config.url, Bytes(secret->begin(), secret->end()), config.events});
+    const auto text = read_secret(config.secret_env, config.secret_file);
+    auto secret = text ? webhook_secret(*text) : std::unexpected(text.error());
+    if (!secret) {
+      Error error = secret.error();
+      error.detail = "webhook " + config.url + ": " + error.detail;
+      return std::unexpected(std::move(error));
+    }
+    endpoints.push_back({config.url, std::move(*secret), config.events});
   }
   return endpoints;
 }

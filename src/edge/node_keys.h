@@ -3,6 +3,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/result.h"
 #include "edge/config.h"
@@ -17,6 +19,10 @@ inline constexpr const char* kDevKid = "dev";
 // never its content.
 Result<std::shared_ptr<const gate::KeySet>> load_keys(std::span<const KeyConfig> keys,
                                                       const std::string& dev_secret);
+// The signing secret in a webhook's variable or file: "whsec_" and the base64 of it (Standard
+// Webhooks 1.0), or the secret itself. kKeyFile unless it is of 24 to 64 bytes.
+Result<Bytes> webhook_secret(std::string_view text);
+// kKeyFile names the endpoint and what is wrong with its secret.
 Result<std::vector<WebhookEndpoint>> load_webhooks(std::span<const WebhookConfig> webhooks);
 
 }  // namespace footlight::edge

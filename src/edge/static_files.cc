@@ -24,10 +24,14 @@ bool is_hash_character(char c) {
 }
 
 std::shared_ptr<const std::string> read_file(const fs::path& path) {
+  std::error_code error;
+  const uintmax_t size = fs::file_size(path, error);
   std::ifstream in(path, std::ios::binary);
-  if (!in) return nullptr;
-  return std::make_shared<std::string>(std::istreambuf_iterator<char>(in),
-                                       std::istreambuf_iterator<char>());
+  if (error || size > StaticFiles::kMaxBytes || !in) return nullptr;
+  std::string text(size, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(size));
+  text.resize(static_cast<size_t>(in.gcount()));
+  return std::make_shared<const std::string>(std::move(text));
 }
 
 // What the policy in the page itself cannot say, and what holds for every file.

@@ -21,8 +21,8 @@ def functions(lines):
     for start, line in enumerate(lines):
         if not line.rstrip().endswith("{") or NOT_FUNCTIONS.match(line):
             continue
-        if line.lstrip().startswith("}") or line.rstrip().endswith(("= {", "{{", "({")):
-            continue  # an else branch, a list of values, an argument
+        if line.lstrip().startswith(("}", "]")) or line.rstrip().endswith(("= {", "{{", "({")):
+            continue  # an else branch, the tests of a table, a list of values, an argument
         header = start
         while header > 0 and start - header < 20 and (
                 "(" not in lines[header] or lines[header].lstrip().startswith((":", ",")) or

@@ -1,10 +1,11 @@
 // Requests out of bytes: Beast's parser with our bounds, and pipelining. No socket.
 #pragma once
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "net/asio/internal/boost.h"
 #include "net/asio/server.h"
 
 namespace footlight::net {
