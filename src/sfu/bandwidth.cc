@@ -15,7 +15,8 @@ constexpr MonoUs kLossWindowUs = 500 * kUsPerMs;
 constexpr uint32_t kLossWindowPackets = 20;
 constexpr MonoUs kProbeIntervalUs = 2 * kUsPerSecond;
 constexpr MonoUs kProbeAfterDecreaseUs = kUsPerSecond;
-// A probe makes a queue of its own; what grows in its shadow is not held against the path.
+// A probe makes a queue of its own: what grows in its shadow is not held against a path that the
+// streams do not fill.
 constexpr MonoUs kProbeShadowUs = 500 * kUsPerMs;
 constexpr MonoUs kProbeTimeoutUs = kUsPerSecond;
 constexpr MonoUs kProbeLengthUs = 20 * kUsPerMs;
@@ -182,7 +183,8 @@ void BandwidthEstimator::increase(MonoUs now) {
 
 void BandwidthEstimator::decrease(MonoUs now) {
   phase_ = Phase::kHold;
-  if (now - probed_at_ < kProbeShadowUs) return;
+  const bool filled = acknowledged_bps_ >= delay_limit_bps_ * 3 / 4;
+  if (now - probed_at_ < kProbeShadowUs && !filled) return;
   if (acknowledged_bps_ == 0) {
     if (now - decreased_at_ < round_trip_) return;
     delay_limit_bps_ = std::max(delay_limit_bps_ / 2, config_.min_bps);
