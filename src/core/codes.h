@@ -94,6 +94,12 @@
   X(kLogFormat, 4605, "The file is not an episode log of a known version.")                        \
   X(kLogFenced, 4606, "Another owner has taken this episode; this one stops.")                     \
   X(kLogLocked, 4607, "Another process holds this episode file; stop it first.")                   \
+  X(kCrdtMalformed, 4620, "The document update cannot be read; it was refused whole.")             \
+  X(kCrdtLimit, 4621, "The document update holds more than allowed; it was refused whole.")        \
+  X(kCrdtRange, 4622, "The position is outside the list.")                                         \
+  X(kCrdtGone, 4623, "The shared type was deleted; look it up again.")                             \
+  X(kCrdtType, 4624, "The shared type is of another kind.")                                        \
+  X(kCrdtSnapshot, 4625, "The document does not hold that moment of its history.")                 \
   X(kConfigSyntax, 4700, "The configuration cannot be read.")                                      \
   X(kConfigValue, 4701, "A configuration value is wrong.")                                         \
   X(kEpisodeSyntax, 4710, "The episode file is not valid YAML.")                                   \
