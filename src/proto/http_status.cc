@@ -38,6 +38,8 @@ int http_status(Code code) {
     case Code::kFrameTooLarge:
     case Code::kBatchTooLarge:
     case Code::kChatTooLong:
+    case Code::kBoardUpdateTooLarge:
+    case Code::kBoardAwareness:
       return 413;
     case Code::kUnknownVersion:
       return 426;
@@ -46,6 +48,10 @@ int http_status(Code code) {
     case Code::kEventIdReused:
     case Code::kEventIdStale:
     case Code::kSessionReplaced:
+    case Code::kBoardGap:
+    case Code::kBoardFull:
+    case Code::kBoardNotOpen:
+    case Code::kBoardTooMany:
       return 409;
     case Code::kUnknownSession:
     case Code::kNotFound:
@@ -56,6 +62,8 @@ int http_status(Code code) {
     case Code::kCharacterUnknown:
     case Code::kChatUnknown:
     case Code::kPersonUnknown:
+    case Code::kBoardUnknown:
+    case Code::kBoardHistory:
       return 404;
     case Code::kMethodNotAllowed:
       return 405;
@@ -66,6 +74,9 @@ int http_status(Code code) {
     case Code::kNotEligible:
     case Code::kCharacterForeign:
     case Code::kKicked:
+    case Code::kBoardForeignClient:
+    case Code::kBoardForbidden:
+    case Code::kBoardReadOnly:
       return 403;
     case Code::kServerFull:
     case Code::kOverloaded:
@@ -84,6 +95,8 @@ int http_status(Code code) {
     case Code::kEpisodeField:
     case Code::kEpisodeReference:
     case Code::kEpisodeLimit:
+    case Code::kBoardMalformed:
+    case Code::kBoardTooDeep:
       return 422;
     case Code::kChatSlow:
       return 429;
