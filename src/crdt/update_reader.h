@@ -34,6 +34,11 @@ class Scratch {
   uint8_t* allocate(size_t size);
   void clear();
   size_t used() const { return used_; }  // bytes handed out since clear()
+  // An empty buffer to compose something in; its bytes stand until the next call.
+  Encoder& workspace() {
+    workspace_.clear();
+    return workspace_;
+  }
 
  private:
   struct Chunk {
@@ -44,6 +49,7 @@ class Scratch {
   size_t chunk_ = 0;  // the one in use
   size_t at_ = 0;     // bytes of it that are taken
   size_t used_ = 0;
+  Encoder workspace_;
 };
 
 // One pass over an update: all structs in the order written, then all deleted ranges.
@@ -67,6 +73,7 @@ class UpdateReader {
   // Final when next_deleted() said false.
   Fault fault() const { return fault_; }
   bool block_begun() const { return block_begun_; }  // the last struct was the first of its block
+  uint64_t in_block() const { return in_block_; }    // structs to come in the current block
 
  private:
   bool next_block();
@@ -84,9 +91,13 @@ class UpdateReader {
   Id read_right();
   std::string_view read_text(uint64_t& units);
   std::string_view read_key();
-  ByteView read_canonical_any();
+  std::string_view cut_text(uint64_t units);
+  ByteView read_values(uint64_t count);
   ByteView read_json_value();
-  uint8_t* compose(size_t size);
+  bool next_delete_client();
+  uint8_t* reserve(size_t size);  // nullptr after a fault
+  ByteView keep(ByteView content);
+  ByteView keep_named(std::string_view name, ByteView value);
   bool fail(Fault fault);
   void collect_faults();
 
@@ -98,6 +109,7 @@ class UpdateReader {
     RleDecoder info;
     std::string_view text;  // of all strings, one after the other
     bool ascii = false;     // all of it
+    bool half = false;      // the first unit of the character at its front is read
     UintOptRleDecoder text_len;
     RleDecoder parent_info;
     UintOptRleDecoder type_ref;
@@ -120,6 +132,7 @@ class UpdateReader {
   uint64_t clock_ = 0;
   bool deletes_begun_ = false;
   uint64_t delete_clients_ = 0;
+  uint64_t delete_client_ = 0;
   uint64_t delete_ranges_ = 0;
   uint64_t delete_clock_ = 0;
   Columns columns_;

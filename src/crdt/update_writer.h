@@ -10,8 +10,8 @@
 //   writer.deletes(set);             // normal (delete_set.h)
 //   send(writer.finish());           // valid until reset()
 //
-// Who does not know the counts beforehand uses begin_open() and open_client() instead, which only
-// buffer a little more.
+// Who does not know the counts beforehand calls open_client() and write_open() for each client,
+// then close_clients(): at the price of one more copy.
 //
 // Contents are canonical (struct.h); what a DecodedUpdate holds is. Broken order of calls asserts.
 #pragma once
@@ -40,7 +40,6 @@ class UpdateWriter {
   // client() before named the clock it begins at.
   void write(const DecodedStruct& s, uint64_t offset = 0);
 
-  void begin_open();
   void open_client(uint64_t id, uint64_t clock);
   void write_open(const DecodedStruct& s, uint64_t offset = 0) {
     ++sections_.back().structs;
@@ -78,10 +77,15 @@ class UpdateWriter {
   void write_right(Id id);
   void write_text(std::string_view text);
   void write_key(std::string_view key);
-  void write_value_as_json(ByteView any);
+  void write_json(ByteView any);  // v1: as JSON text
+  void write_info(uint8_t info);
+  void write_parent(const DecodedStruct& s);
   void write_content(const DecodedStruct& s, uint64_t offset);
+  void write_type(const DecodedStruct& s);
+  void write_string(std::string_view text, uint64_t offset);
   void write_json_texts(const DecodedStruct& s, uint64_t offset);
   void write_values(const DecodedStruct& s, uint64_t offset);
+  void write_texts_column();
 
   bool v2_;
   Encoder rest_;  // v1: the update itself
@@ -98,9 +102,10 @@ class UpdateWriter {
   UintOptRleEncoder type_refs_;
   UintOptRleEncoder lens_;
   Encoder out_;
-  // begin_open() only
+  // open_client() only
   std::vector<Section> sections_;
-  std::string json_;
+  Encoder swap_;
+  std::string json_;  // of v1 embeds and formats
 };
 
 // Cuts the first `offset` clocks off: 0 < offset < s.len. What is left has its own previous clock

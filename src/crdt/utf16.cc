@@ -85,7 +85,7 @@ Utf8Cut utf8_cut(std::string_view valid, uint64_t units) {
     }
     const auto lead = static_cast<uint8_t>(valid[at]);
     if (lead >= 0xf0) {
-      if (units == 1) return {at, true};
+      if (units == 1) return {at, true, 0};
       units -= 2;
       at += 4;
     } else {
@@ -93,7 +93,7 @@ Utf8Cut utf8_cut(std::string_view valid, uint64_t units) {
       at += lead < 0x80 ? 1 : lead < 0xe0 ? 2 : 3;
     }
   }
-  return {at, false};
+  return {at, false, units};
 }
 
 }  // namespace footlight::crdt

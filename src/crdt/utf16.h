@@ -19,10 +19,11 @@ uint64_t utf16_length(std::string_view valid);
 
 // Where unit `units` of valid text begins, in bytes. When it is the second half of a character of
 // two units, `split` is set and the result is where that character (4 bytes) begins.
-// At most text.size(), also when the text is shorter.
+// Of a shorter text, its end; `missing` says by how many units it is too short.
 struct Utf8Cut {
   size_t at = 0;
   bool split = false;
+  uint64_t missing = 0;
 };
 Utf8Cut utf8_cut(std::string_view valid, uint64_t units);
 

@@ -1,0 +1,76 @@
+#include "crdt/state_vector.h"
+
+#include <algorithm>
+
+#include "crdt/update_reader.h"
+
+namespace footlight::crdt {
+namespace {
+bool before(const StateVector::Entry& entry, uint64_t client) { return entry.client < client; }
+}  // namespace
+
+uint64_t StateVector::get(uint64_t client) const {
+  const auto found = std::lower_bound(entries_.begin(), entries_.end(), client, before);
+  return found != entries_.end() && found->client == client ? found->clock : 0;
+}
+
+void StateVector::set(uint64_t client, uint64_t clock) {
+  if (entries_.empty() || entries_.back().client < client) {
+    entries_.push_back({client, clock});
+    return;
+  }
+  const auto found = std::lower_bound(entries_.begin(), entries_.end(), client, before);
+  if (found->client == client) {
+    found->clock = clock;
+  } else {
+    entries_.insert(found, {client, clock});
+  }
+}
+
+void StateVector::write(Encoder& out) const {
+  out.var_uint(entries_.size());
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    out.var_uint(entry->client);
+    out.var_uint(entry->clock);
+  }
+}
+
+Bytes StateVector::encode() const {
+  Encoder out;
+  write(out);
+  return out.to_bytes();
+}
+
+StateVector StateVector::read(Decoder& in) {
+  StateVector state;
+  uint64_t left = in.var_uint();
+  if (left > in.remaining() / 2) in.fail(Fault::kTruncated);
+  for (; left != 0 && in.ok(); --left) {
+    const uint64_t client = in.var_uint();
+    state.entries_.push_back({client, in.var_uint()});
+  }
+  if (!in.ok()) return {};
+  // Descending, as they are written, becomes ascending; equal ones keep their order.
+  auto& entries = state.entries_;
+  std::reverse(entries.begin(), entries.end());
+  const auto by_client = [](const Entry& a, const Entry& b) { return a.client < b.client; };
+  if (!std::is_sorted(entries.begin(), entries.end(), by_client)) {
+    std::stable_sort(entries.begin(), entries.end(), by_client);
+  }
+  // Reversed, the last one written of a client is the first one now.
+  const auto end = std::unique(entries.begin(), entries.end(),
+                               [](const Entry& a, const Entry& b) { return a.client == b.client; });
+  entries.erase(end, entries.end());
+  return state;
+}
+
+Result<StateVector> StateVector::decode(ByteView bytes) {
+  if (bytes.empty()) return StateVector{};
+  Decoder in(bytes);
+  StateVector state = read(in);
+  if (in.ok() && !in.at_end()) in.fail(Fault::kTrailing);
+  if (!in.ok()) return crdt_fault(in.fault(), "state vector");
+  return state;
+}
+
+}  // namespace footlight::crdt
