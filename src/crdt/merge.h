@@ -5,10 +5,10 @@
 // kCrdtLimit before anything else. The limits hold for all inputs of a call together.
 //
 // Where yjs has the same function the meaning is the same, and the bytes are, with two differences:
-//  - merge joins neighbouring structs where a document would have joined them (or could: it also
-//    joins over clocks that are deleted, and where another's text was inserted between), so its
-//    result is smaller than yjs's mergeUpdates, and never larger than the document's own encoding.
-//    Applied to any document it gives the same document.
+//  - merge joins neighbouring structs that a document would hold as one, and also those that it
+//    holds apart only because one is deleted or because another's text was inserted between. The
+//    result is much smaller than that of yjs's mergeUpdates; applied to any document it makes the
+//    same document, which then encodes to the same bytes.
 //  - the flag "has a key" of a struct (info 0x20) is kept; yjs loses it here, and keeps it when it
 //    encodes a document.
 #pragma once
@@ -23,9 +23,10 @@
 
 namespace footlight::crdt {
 
-// One update that says all that the given ones say; gaps between clocks become skips. The result
-// does not depend on the order of the inputs unless two give different content to one clock, which
-// only a faulty client does: then the earlier input stands. No inputs: the empty update.
+// One update that says all that the given ones say; gaps between clocks become skips. Where two
+// inputs hold different structs for one clock (one was collected meanwhile) the one that begins
+// earlier stands, or else the earlier input; otherwise the order of the inputs does not matter. No
+// inputs: the empty update.
 Result<Bytes> merge_updates(std::span<const ByteView> updates, UpdateFormat format,
                             const UpdateLimits& limits = {});
 

@@ -1,6 +1,7 @@
 #include "crdt/state_vector.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crdt/update_reader.h"
 
@@ -8,6 +9,15 @@ namespace footlight::crdt {
 namespace {
 bool before(const StateVector::Entry& entry, uint64_t client) { return entry.client < client; }
 }  // namespace
+
+StateVector::StateVector(std::vector<Entry> entries) : entries_(std::move(entries)) {
+  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+    return a.client != b.client ? a.client < b.client : a.clock > b.clock;
+  });
+  const auto end = std::unique(entries_.begin(), entries_.end(),
+                               [](const Entry& a, const Entry& b) { return a.client == b.client; });
+  entries_.erase(end, entries_.end());
+}
 
 uint64_t StateVector::get(uint64_t client) const {
   const auto found = std::lower_bound(entries_.begin(), entries_.end(), client, before);

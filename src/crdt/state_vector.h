@@ -18,6 +18,10 @@ class StateVector {
     friend bool operator==(const Entry&, const Entry&) = default;
   };
 
+  StateVector() = default;
+  // From entries in any order; of a client that comes more than once the highest clock stands.
+  explicit StateVector(std::vector<Entry> entries);
+
   // 0 when the client is unknown. O(log n).
   uint64_t get(uint64_t client) const;
   // O(1) when clients come in ascending order, else O(n).
