@@ -180,6 +180,10 @@ class Doc {
   void visit(uint64_t client, uint64_t clock, uint64_t len,
              const std::function<bool(const StructInfo&)>& visit) const;
 
+  // Calls it for each struct in the type that `item` holds, and in the types in that, that is not
+  // deleted: what goes with the item when it is deleted. Parents before what is in them.
+  void visit_below(Id item, const std::function<bool(const StructInfo&)>& visit) const;
+
   DocStats stats() const;
   PendingStats pending() const;
   void drop_pending();  // forgets structs and deletes that wait
@@ -192,6 +196,9 @@ class Doc {
   const internal::Store& store() const { return *store_; }
 
  private:
+  Result<Type> typed_root(std::string_view name, TypeRef kind);
+  template <class Handle>
+  Result<Handle> root_as(std::string_view name, TypeRef kind);
   std::unique_ptr<internal::Store> store_;
 };
 

@@ -15,6 +15,9 @@ class PlaceFinder {
   ~PlaceFinder();
   // The place of update.structs[index]. kGc and kSkip structs have none: kCollected.
   const Place& of(size_t index);
+  // The item that is now shown at the key where update.structs[index] goes, if it goes to a key and
+  // something is shown there: what applying the update replaces.
+  std::optional<Id> shown_at(size_t index);
   // The place of an item of the document or the update.
   Place of(Id id);
 
