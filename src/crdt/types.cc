@@ -120,6 +120,10 @@ std::optional<XmlText> Type::as_xml_text() const {
   if (kind() != TypeRef::kXmlText) return std::nullopt;
   return XmlText(*this);
 }
+std::optional<XmlHook> Type::as_xml_hook() const {
+  if (kind() != TypeRef::kXmlHook) return std::nullopt;
+  return XmlHook(Map(*this));
+}
 
 std::string Type::to_json() const {
   if (!alive()) return "null";
@@ -234,6 +238,9 @@ Status Array::insert(uint64_t index, const std::vector<Input>& values) {
 Status Array::push(const Input& value) {
   return alive() ? doc_->store().list_push(slot_, {&value, 1}) : gone();
 }
+Status Array::push(const std::vector<Input>& values) {
+  return alive() ? doc_->store().list_push(slot_, values) : gone();
+}
 Status Array::erase(uint64_t index, uint64_t count) {
   return alive() ? doc_->store().list_erase(slot_, index, count) : gone();
 }
@@ -267,6 +274,9 @@ Status Text::apply_delta(const Delta& delta) {
   return alive() ? doc_->store().text_delta(slot_, delta) : gone();
 }
 Value Text::attribute(std::string_view name) const { return key_value(doc_, *this, name); }
+std::vector<std::pair<std::string, Value>> Text::attributes() const {
+  return key_values(doc_, *this);
+}
 Status Text::set_attribute(std::string_view name, const Input& value) {
   return alive() ? doc_->store().map_set(slot_, name, value) : gone();
 }
@@ -298,8 +308,17 @@ Status XmlFragment::insert(uint64_t index, const std::vector<Input>& children) {
 Status XmlFragment::push(const Input& child) {
   return alive() ? doc_->store().list_insert(slot_, size(), {&child, 1}) : gone();
 }
+Status XmlFragment::push(const std::vector<Input>& children) {
+  return alive() ? doc_->store().list_insert(slot_, size(), children) : gone();
+}
 Status XmlFragment::erase(uint64_t index, uint64_t count) {
   return alive() ? doc_->store().list_erase(slot_, index, count) : gone();
+}
+
+std::string XmlHook::name() const {
+  const TypeNode* node = node_of(doc_, *this);
+  if (node == nullptr || node->name == kNone) return {};
+  return std::string(doc_->store().names[node->name]);
 }
 
 std::string XmlElement::name() const {

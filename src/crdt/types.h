@@ -32,6 +32,7 @@ class Text;
 class XmlFragment;
 class XmlElement;
 class XmlText;
+class XmlHook;
 
 namespace internal {
 class Store;
@@ -55,6 +56,7 @@ class Type {
   std::optional<XmlFragment> as_xml_fragment() const;  // XmlFragment and XmlElement
   std::optional<XmlElement> as_xml_element() const;
   std::optional<XmlText> as_xml_text() const;
+  std::optional<XmlHook> as_xml_hook() const;
   // JSON as yjs's toJSON() gives it (text and XML: a string).
   std::string to_json() const;
   // Changes of this type alone, or of it and everything below; called at the end of a transaction,
@@ -175,6 +177,7 @@ class Array : public Type {
   Status insert(uint64_t index, const Input& value);
   Status insert(uint64_t index, const std::vector<Input>& values);
   Status push(const Input& value);
+  Status push(const std::vector<Input>& values);
   Status erase(uint64_t index, uint64_t count = 1);
 
  private:
@@ -200,6 +203,7 @@ class Text : public Type {
   Status apply_delta(const Delta& delta);  // inserts of types are refused: kCrdtType
   // Attributes of the whole text, like a map's entries.
   Value attribute(std::string_view name) const;
+  std::vector<std::pair<std::string, Value>> attributes() const;
   Status set_attribute(std::string_view name, const Input& value);
   Status remove_attribute(std::string_view name);
 
@@ -231,6 +235,7 @@ class XmlFragment : public Type {
   Status insert(uint64_t index, const Input& child);  // an xml_* Input
   Status insert(uint64_t index, const std::vector<Input>& children);
   Status push(const Input& child);
+  Status push(const std::vector<Input>& children);
   Status erase(uint64_t index, uint64_t count = 1);
 
  private:
@@ -253,6 +258,17 @@ class XmlElement : public XmlFragment {
   friend class Type;
   friend class Doc;
   explicit XmlElement(Type type) : XmlFragment(type) {}
+};
+
+// A map that stands among XML elements, for a renderer of the program's own.
+class XmlHook : public Map {
+ public:
+  XmlHook() = default;
+  std::string name() const;
+
+ private:
+  friend class Type;
+  explicit XmlHook(Map map) : Map(map) {}
 };
 
 }  // namespace footlight::crdt
