@@ -69,7 +69,8 @@ class Any {
   // Canonical Any bytes, provided that objects are (see canonicalize).
   void encode(Encoder& out) const;
   // JSON.stringify: undefined, NaN and infinities become null (as an object's value undefined is
-  // left out), bytes an object of their indices; a BigInt, which JavaScript refuses, its digits.
+  // left out), bytes an object of their indices; a BigInt, which JavaScript refuses, the nearest
+  // number.
   std::string to_json() const;
   void append_json(std::string& out) const;
 

@@ -92,13 +92,14 @@ TEST(StateVector, IsWrittenWithDescendingClientsAndReadInAnyOrder) {
   EXPECT_TRUE(StateVector::decode(hex("00"))->empty());
 }
 
-TEST(StateVector, KeepsTheLastEntryOfAClient) {
+TEST(StateVector, KeepsTheHighestClockOfAClient) {
   const auto state =
       StateVector::decode(hex("030501070205"
                               "09"));
   ASSERT_TRUE(state.has_value());
   EXPECT_EQ(state->size(), 2u);
   EXPECT_EQ(state->get(5), 9u);
+  EXPECT_EQ(state->get(7), 2u);
   StateVector set;
   set.set(9, 1);
   set.set(3, 2);

@@ -449,7 +449,7 @@ void Any::append_json(std::string& out) const {
       out += "null";
     }
   } else if (const BigInt* value = std::get_if<BigInt>(&value_)) {
-    out += std::to_string(value->value);
+    append_js_number(out, static_cast<double>(value->value));
   } else if (const std::string* value = string()) {
     append_json_string(out, *value);
   } else if (const Bytes* value = bytes()) {

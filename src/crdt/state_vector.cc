@@ -52,26 +52,15 @@ Bytes StateVector::encode() const {
 }
 
 StateVector StateVector::read(Decoder& in) {
-  StateVector state;
+  std::vector<Entry> entries;
   uint64_t left = in.var_uint();
   if (left > in.remaining() / 2) in.fail(Fault::kTruncated);
   for (; left != 0 && in.ok(); --left) {
     const uint64_t client = in.var_uint();
-    state.entries_.push_back({client, in.var_uint()});
+    entries.push_back({client, in.var_uint()});
   }
   if (!in.ok()) return {};
-  // Descending, as they are written, becomes ascending; equal ones keep their order.
-  auto& entries = state.entries_;
-  std::reverse(entries.begin(), entries.end());
-  const auto by_client = [](const Entry& a, const Entry& b) { return a.client < b.client; };
-  if (!std::is_sorted(entries.begin(), entries.end(), by_client)) {
-    std::stable_sort(entries.begin(), entries.end(), by_client);
-  }
-  // Reversed, the last one written of a client is the first one now.
-  const auto end = std::unique(entries.begin(), entries.end(),
-                               [](const Entry& a, const Entry& b) { return a.client == b.client; });
-  entries.erase(end, entries.end());
-  return state;
+  return StateVector(std::move(entries));
 }
 
 Result<StateVector> StateVector::decode(ByteView bytes) {

@@ -6,14 +6,13 @@
 //
 // Formats: docs/formats/crdt-update.md. Source: yjs 13.6 `src/utils/updates.js`.
 #pragma once
-#include <array>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "core/result.h"
 #include "crdt/columns.h"
 #include "crdt/delete_set.h"
+#include "crdt/scratch.h"
 #include "crdt/struct.h"
 
 namespace footlight::crdt {
@@ -26,31 +25,6 @@ struct UpdateLimits {
 
 // kCrdtLimit for Fault::kLimit, else kCrdtMalformed; `what` names the thing that was read.
 std::unexpected<Error> crdt_fault(Fault fault, std::string_view what);
-
-// Memory for content whose wire form is not the canonical one. What it hands out keeps its place
-// until clear(), which keeps the memory for the next update.
-class Scratch {
- public:
-  uint8_t* allocate(size_t size);
-  void clear();
-  size_t used() const { return used_; }  // bytes handed out since clear()
-  // An empty buffer to compose something in; its bytes stand until the next call.
-  Encoder& workspace() {
-    workspace_.clear();
-    return workspace_;
-  }
-
- private:
-  struct Chunk {
-    std::unique_ptr<uint8_t[]> data;
-    size_t size = 0;
-  };
-  std::vector<Chunk> chunks_;
-  size_t chunk_ = 0;  // the one in use
-  size_t at_ = 0;     // bytes of it that are taken
-  size_t used_ = 0;
-  Encoder workspace_;
-};
 
 // One pass over an update: all structs in the order written, then all deleted ranges.
 //

@@ -250,9 +250,7 @@ TEST(UpdateReader, HostileUpdatesAreRefusedForWhatTheyAre) {
        UpdateFormat::kV1, Fault::kRange},  // ends above 2^53
       {"01", UpdateFormat::kV1, Fault::kTruncated},
       {"", UpdateFormat::kV1, Fault::kTruncated},
-      {"0001010105"
-       "00",
-       UpdateFormat::kV1, Fault::kTruncated},
+      {"0001010105", UpdateFormat::kV1, Fault::kTruncated},
       {"000101ffffffff0f0101", UpdateFormat::kV1, Fault::kTruncated},  // a claim of ranges
       {"01", UpdateFormat::kV2, Fault::kTag},                          // a feature flag
   };

@@ -21,6 +21,7 @@
 
 #include "crdt/columns.h"
 #include "crdt/delete_set.h"
+#include "crdt/scratch.h"
 #include "crdt/struct.h"
 
 namespace footlight::crdt {
@@ -111,7 +112,6 @@ class UpdateWriter {
 // Cuts the first `offset` clocks off: 0 < offset < s.len. What is left has its own previous clock
 // as its origin. Of text cut within a surrogate pair the rest begins with U+FFFD, whose bytes are
 // taken from `scratch`.
-class Scratch;
 void cut_front(DecodedStruct& s, uint64_t offset, Scratch& scratch);
 
 }  // namespace footlight::crdt

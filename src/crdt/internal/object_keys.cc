@@ -34,13 +34,14 @@ void order_keys(AnyObject& object) {
     kept.push_back(std::move(pair));
     place.emplace(kept.back().first, kept.size() - 1);
   }
-  const auto names = std::stable_partition(kept.begin(), kept.end(), [](const auto& pair) {
-    return array_index(pair.first).has_value();
-  });
-  std::sort(kept.begin(), names, [](const auto& a, const auto& b) {
-    return *array_index(a.first) < *array_index(b.first);
-  });
-  object = std::move(kept);
+  std::vector<std::pair<uint64_t, size_t>> ranked;  // indices by value, then names as they came
+  for (size_t i = 0; i < kept.size(); ++i) {
+    const auto index = array_index(kept[i].first);
+    ranked.emplace_back(index ? *index : (uint64_t{1} << 32) + i, i);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  object.clear();
+  for (const auto& [rank, i] : ranked) object.push_back(std::move(kept[i]));
 }
 
 void KeyOrder::add(std::string_view key) {
