@@ -84,9 +84,11 @@ struct BoardPoint {
   bool snapshot = false;  // else an update
 };
 
+// What a board is made of.
 struct BoardFile {
   std::optional<BoardSnapshot> snapshot;
   std::vector<BoardUpdate> updates;  // those after it, in order
+  std::vector<BoardPoint> snapshots;  // all that are kept, by n
   uint64_t seq = 0;                  // of the last of them
 };
 

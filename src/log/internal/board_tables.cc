@@ -143,6 +143,11 @@ Result<std::optional<BoardSnapshot>> BoardTables::newest_snapshot(std::string_vi
 
 Result<BoardFile> BoardTables::load(std::string_view board, uint64_t at_seq) {
   BoardFile out;
+  auto points_of = points(board);
+  if (!points_of) return std::unexpected(points_of.error());
+  for (const BoardPoint& point : *points_of) {
+    if (point.snapshot) out.snapshots.push_back(point);
+  }
   auto snapshot = newest_snapshot(board, at_seq, out.seq);
   if (!snapshot) return std::unexpected(snapshot.error());
   out.snapshot = std::move(*snapshot);
