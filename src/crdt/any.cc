@@ -295,7 +295,8 @@ void append_any_of_json(Encoder& out, std::string_view json) {
   if (json == "true") return out.u8(kTagTrue);
   if (json == "null") return out.u8(kTagNull);
   if (json == "false") return out.u8(kTagFalse);
-  if (json.size() >= 2 && json.front() == '"' && json.find('\\') == std::string_view::npos) {
+  if (json.size() >= 2 && json.front() == '"' && json.back() == '"' &&
+      json.find('\\') == std::string_view::npos) {
     out.u8(kTagString);
     return out.var_text(json.substr(1, json.size() - 2));
   }

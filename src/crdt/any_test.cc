@@ -234,6 +234,14 @@ TEST(Json, BadTextIsRefused) {
   EXPECT_EQ(check_json("\"\xff\"", canonical), Fault::kUtf8);
 }
 
+TEST(Json, SpaceAroundAValueIsNotPartOfIt) {
+  for (const std::string_view text : {"\"x\"\n", " \"x\"", " \"x\" "}) {
+    Encoder any;
+    append_any_of_json(any, text);
+    EXPECT_EQ(to_hex(any.view()), "770178") << text;
+  }
+}
+
 TEST(Json, BothSpellingsSayTheSame) {
   for (const std::string_view text :
        {"true", "false", "null", "\"é\"", "\"a\\nb\"", "7", "-7", "1.5", "1e+21",
