@@ -158,7 +158,7 @@ Place Doc::place_of(Id id) const {
   Place place;
   const uint32_t client = store_->find_client(id.client);
   if (client == kNone || id.clock >= store_->state(client)) return place;
-  store_->place_of(store_->find(client, static_cast<uint32_t>(id.clock)), place);
+  store_->place_of(internal::LocalId{client, static_cast<uint32_t>(id.clock)}, place);
   return place;
 }
 
@@ -174,7 +174,8 @@ void Doc::visit(uint64_t client, uint64_t clock, uint64_t len,
     if (item.clock >= end) break;
     const uint64_t from = std::max<uint64_t>(item.clock, clock);
     const uint64_t to = std::min<uint64_t>(item.end(), end);
-    if (!visit({{client, from}, to - from, item.ref, item.deleted()})) break;
+    const Ref ref = item.packed() ? Ref::kDeleted : item.ref;
+    if (!visit({{client, from}, to - from, ref, item.deleted()})) break;
   }
 }
 

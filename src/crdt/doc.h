@@ -66,7 +66,8 @@ class TransactionView {
   virtual bool local() const = 0;
   virtual uint64_t state_before(uint64_t client) const = 0;
   virtual std::vector<uint64_t> changed_clients() const = 0;
-  virtual void deleted(DeleteSet& out) const = 0;  // sorted and merged
+  virtual void deleted(DeleteSet& out) const = 0;             // normal
+  virtual std::vector<uint64_t> deleted_clients() const = 0;  // in order of first deletion
   virtual std::vector<Type> changed_types() const = 0;
   virtual bool changed_below(const Type& ancestor) const = 0;  // it or something in it
 };

@@ -19,9 +19,9 @@ struct PlaceFinder::State {
     enum class At : uint8_t { kUnknown, kOpen, kMissing, kCollected, kRoot, kDocument, kUpdate };
     At at = At::kUnknown;
     bool has_key = false;
-    uint32_t type = kNone;      // kDocument: slot
-    uint32_t holder = 0;        // kUpdate: index of the struct that holds the type
-    std::string_view root;      // kRoot: a root that the document does not have
+    uint32_t type = kNone;  // kDocument: slot
+    uint32_t holder = 0;    // kUpdate: index of the struct that holds the type
+    std::string_view root;  // kRoot: a root that the document does not have
     std::string_view key;
   };
 
@@ -63,9 +63,9 @@ struct PlaceFinder::State {
       if (it->client != id.client) return kNone;
       if (id.clock >= it->end) continue;
       const auto first = update.structs.begin() + it->first;
-      const auto found =
-          std::upper_bound(first, first + it->count, id.clock,
-                           [](uint64_t clock, const DecodedStruct& s) { return clock < s.id.clock; });
+      const auto found = std::upper_bound(
+          first, first + it->count, id.clock,
+          [](uint64_t clock, const DecodedStruct& s) { return clock < s.id.clock; });
       if (found == first) continue;
       const DecodedStruct& s = *std::prev(found);
       if (s.ref == Ref::kSkip || id.clock >= s.end()) return kNone;
@@ -80,16 +80,17 @@ struct PlaceFinder::State {
     return store.find(client, static_cast<uint32_t>(id.clock));
   }
 
-  void like_item(Handle handle, Spot& spot) const {
-    const Item& item = store.items[handle];
-    if (item.is_gc()) {
+  void like_item(Id id, Spot& spot) const {
+    const auto [handle, parent, key] =
+        store.locate({store.find_client(id.client), static_cast<uint32_t>(id.clock)});
+    if (store.items[handle].is_gc()) {
       spot.at = Spot::At::kCollected;
       return;
     }
     spot.at = Spot::At::kDocument;
-    spot.type = item.parent;
-    spot.has_key = item.in_map();
-    if (spot.has_key) spot.key = store.names[item.group_or_key];
+    spot.type = parent;
+    spot.has_key = key != kNone;
+    if (spot.has_key) spot.key = store.names[key];
   }
 
   // Fills the spot of `index` from what it names, or returns the struct that has to be known first.
@@ -134,8 +135,8 @@ struct PlaceFinder::State {
       if (!(left ? s.has_origin : s.has_right_origin)) continue;
       const Id id = left ? s.origin : s.right_origin;
       Spot from;
-      if (const Handle handle = in_document(id); handle != kNone) {
-        like_item(handle, from);
+      if (in_document(id) != kNone) {
+        like_item(id, from);
       } else {
         const uint32_t other = in_update(id);
         if (other == kNone || other == index || spots[other].at == Spot::At::kOpen) {
@@ -184,8 +185,8 @@ struct PlaceFinder::State {
       const Spot& spot = spot_of(index);
       if (spot.at == Spot::At::kMissing || spot.at == Spot::At::kCollected ||
           ++hops > spots.size()) {
-        place.state = spot.at == Spot::At::kCollected ? Place::State::kCollected
-                                                      : Place::State::kMissing;
+        place.state =
+            spot.at == Spot::At::kCollected ? Place::State::kCollected : Place::State::kMissing;
         place.steps.clear();
         return place;
       }

@@ -167,7 +167,8 @@ Input Input::text(std::vector<std::pair<Input, Attributes>> runs) {
   }
   return Input(std::move(made));
 }
-Input Input::xml_element(std::string_view name, Attributes attributes, std::vector<Input> children) {
+Input Input::xml_element(std::string_view name, Attributes attributes,
+                         std::vector<Input> children) {
   NewType made;
   made.kind = TypeRef::kXmlElement;
   made.name = name;

@@ -48,7 +48,8 @@ Result<Applied> Store::apply(const DecodedUpdate& update, Origin origin) {
   apply_structs(update);
   if (!update.deletes.empty()) {
     apply_deletes_.clear();
-    for (const IdRange& range : update.deletes) apply_deletes_.add(range.client, range.clock, range.len);
+    for (const IdRange& range : update.deletes)
+      apply_deletes_.add(range.client, range.clock, range.len);
     if (update.deletes.size() > 1) apply_deletes_.normalize();
     for (const IdRange& range : apply_deletes_.ranges()) {
       if (apply_deletes(range.client, range.clock, range.end())) ++applied.deletes;

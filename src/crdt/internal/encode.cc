@@ -41,12 +41,27 @@ void Store::to_struct(Handle handle, DecodedStruct& out) {
 void Store::write_client(UpdateWriter& writer, uint32_t client, uint32_t clock) {
   const StructIndex& index = clients[client].index;
   StructIndex::At at = index.find(clock);
-  writer.client(clients[client].id, index.count_from(at), clock);
-  DecodedStruct s;
   uint32_t offset = clock - index.get(at).clock;
+  uint64_t count = index.count_from(at);
+  if (clients[client].packs != 0) {
+    for (StructIndex::At i = at; index.valid(i); i = index.after(i)) {
+      if (items[index.item(i)].packed()) count += items[index.item(i)].len - 1;
+    }
+    if (items[index.item(at)].packed()) count -= offset;
+  }
+  writer.client(clients[client].id, count, clock);
+  DecodedStruct s;
   for (; index.valid(at); at = index.after(at)) {
-    to_struct(index.item(at), s);
-    writer.write(s, offset);
+    const Handle handle = index.item(at);
+    if (items[handle].packed()) {
+      for (uint32_t i = offset; i < items[handle].len; ++i) {
+        to_element(handle, i, s);
+        writer.write(s);
+      }
+    } else {
+      to_struct(handle, s);
+      writer.write(s, offset);
+    }
     offset = 0;
   }
 }
@@ -165,9 +180,18 @@ Result<Bytes> Store::encode_with_pending(UpdateWriter& writer, const StateVector
       open = true;
       StructIndex::At at = client.index.find(static_cast<uint32_t>(next));
       for (; client.index.valid(at); at = client.index.after(at)) {
-        to_struct(client.index.item(at), s);
-        write(s, static_cast<uint32_t>(next - s.id.clock));
-        next = s.end();
+        const Handle handle = client.index.item(at);
+        if (items[handle].packed()) {
+          const auto from = static_cast<uint32_t>(next) - items[handle].clock;
+          for (uint32_t i = from; i < items[handle].len; ++i) {
+            to_element(handle, i, s);
+            write(s, 0);
+          }
+        } else {
+          to_struct(handle, s);
+          write(s, static_cast<uint32_t>(next - s.id.clock));
+        }
+        next = items[handle].end();
       }
     }
     const auto waiting = pending.clients().find(id);

@@ -14,8 +14,8 @@ void EventImpl::each_part(F&& visit) const {
     const uint32_t before = store_.before_of(in_queue_, item.client);
     const auto part = [&](uint32_t offset, uint32_t len) {
       const uint32_t clock = item.clock + offset;
-      visit(Part{h, offset, len, clock >= before, txn().deletes(item.client, clock),
-                 item.deleted()});
+      visit(
+          Part{h, offset, len, clock >= before, txn().deletes(item.client, clock), item.deleted()});
     };
     if (item.clock < before && before < item.end()) {
       part(0, before - item.clock);
@@ -115,7 +115,8 @@ std::string EventImpl::part_text(const Part& part) const {
   const std::string_view all = store_.text(store_.items[part.item]);
   const Utf8Cut from = utf8_cut(all, part.offset);
   const Utf8Cut to = utf8_cut(all, uint64_t{part.offset} + part.len);
-  if (from.split) return std::string(kReplacement) + std::string(all.substr(from.at + 4, to.at - from.at - 4));
+  if (from.split)
+    return std::string(kReplacement) + std::string(all.substr(from.at + 4, to.at - from.at - 4));
   return std::string(all.substr(from.at, to.at - from.at));
 }
 
@@ -130,9 +131,9 @@ struct EventImpl::DeltaBuilder {
   bool has_embed = false;
   uint64_t retain = 0;
   uint64_t deleted = 0;
-  Formats current{};   // in force for what is inserted
-  Formats old{};       // in force before the transaction
-  Formats changed{};   // given to what is retained
+  Formats current{};  // in force for what is inserted
+  Formats old{};      // in force before the transaction
+  Formats changed{};  // given to what is retained
 
   void flush() {
     if (action == Action::kDelete && deleted > 0) {

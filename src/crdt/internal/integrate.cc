@@ -33,7 +33,13 @@ Handle Store::resolve(const Item& item, Handle left, Handle right) {
   } else {
     at = types[item.parent].start;
   }
+  Handle passed = left;
   while (at != kNone && at != right) {
+    if (items[at].packed()) {  // the head of a chain is never in a pack
+      at = right_of(passed);
+      continue;
+    }
+    passed = at;
     Item& other = items[at];
     other.stamp = stamp_;
     if (other.origin_client == item.origin_client &&
@@ -103,7 +109,7 @@ void Store::integrate(Handle handle, Handle left, Handle right) {
     type.start = handle;
   }
   if (item.right != kNone) {
-    items[item.right].left = handle;
+    set_left(item.right, item.parent, item.group_or_key, handle);
   } else if (key != kNone) {
     entry->tail = handle;
     if (left != kNone) delete_item(left);
@@ -247,6 +253,12 @@ Handle Store::insert(uint32_t slot, Handle left, Handle right, uint32_t key,
       grow(left, right, slot, content, client, right_origin)) {
     return left;
   }
+  return insert_new(slot, left, right, key, content);
+}
+
+Handle Store::insert_new(uint32_t slot, Handle left, Handle right, uint32_t key,
+                         const Content& content) {
+  const uint32_t client = own_client();
   const Handle handle = items.make();
   Item& item = items[handle];
   item.client = client;
@@ -256,8 +268,10 @@ Handle Store::insert(uint32_t slot, Handle left, Handle right, uint32_t key,
     item.origin_client = items[left].client;
     item.origin_clock = items[left].end() - 1;
   }
-  item.right_client = right_origin.client;
-  item.right_clock = right_origin.clock;
+  if (right != kNone) {
+    item.right_client = items[right].client;
+    item.right_clock = items[right].clock;
+  }
   item.parent = slot;
   item.ref = content.ref;
   if (key != kNone) {
@@ -323,7 +337,8 @@ void Store::integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t o
   if (left != kNone) {
     // Only a client that gives one clock two meanings gets here with another list's item.
     const Item& l = items[left];
-    if (l.parent != parent || l.in_map() != (key != kNone) || (key != kNone && l.group_or_key != key)) {
+    if (l.parent != parent || l.in_map() != (key != kNone) ||
+        (key != kNone && l.group_or_key != key)) {
       return add_gc(client, clock, len);
     }
   }

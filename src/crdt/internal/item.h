@@ -12,6 +12,17 @@ namespace footlight::crdt::internal {
 
 using Handle = uint32_t;  // of an Item
 
+// Of packs only (packs.cc), never on the wire. In a pack origin_clock is the stride, and `block`
+// points to its lanes.
+inline constexpr Ref kPackedRef = static_cast<Ref>(31);
+
+struct PackLane {  // one key's chain through a pack
+  uint32_t parent = kNone;
+  uint32_t key = kNone;
+  Handle left = kNone;   // neighbour of its first element
+  Handle right = kNone;  // neighbour of its last element
+};
+
 struct Item {
   static constexpr uint8_t kDeletedFlag = 1;
   static constexpr uint8_t kKeepFlag = 2;    // an undo manager wants the content
@@ -45,11 +56,14 @@ struct Item {
   Item() : block(nullptr) {}
   uint32_t end() const { return clock + len; }
   bool is_gc() const { return ref == Ref::kGc; }
+  bool packed() const { return ref == kPackedRef; }
   bool deleted() const { return (flags & kDeletedFlag) != 0; }
   bool keep() const { return (flags & kKeepFlag) != 0; }
   bool in_map() const { return (flags & kMapFlag) != 0; }
   bool redone() const { return (flags & kRedoneFlag) != 0; }
-  bool countable() const { return ref != Ref::kDeleted && ref != Ref::kFormat; }
+  bool countable() const {
+    return ref != Ref::kDeleted && ref != Ref::kFormat && ref != kPackedRef;
+  }
   uint32_t visible() const { return !deleted() && countable() ? len : 0; }
   const uint8_t* data() const { return size <= kInline ? bytes : block; }
 };

@@ -101,13 +101,15 @@ Content Store::make_content(const Input& value) {
     scratch.var_text(subdoc->guid);
     AnyObject options;  // what yjs keeps of them, in its order
     const Any* gc = subdoc->options.find("gc");
-    if (gc != nullptr && gc->boolean() != nullptr && !*gc->boolean()) options.emplace_back("gc", false);
+    if (gc != nullptr && gc->boolean() != nullptr && !*gc->boolean())
+      options.emplace_back("gc", false);
     const Any* load = subdoc->options.find("autoLoad");
     if (load != nullptr && load->boolean() != nullptr && *load->boolean()) {
       options.emplace_back("autoLoad", true);
     }
     const Any* meta = subdoc->options.find("meta");
-    if (meta != nullptr && !meta->is_null() && !meta->is_undefined()) options.emplace_back("meta", *meta);
+    if (meta != nullptr && !meta->is_null() && !meta->is_undefined())
+      options.emplace_back("meta", *meta);
     encode_any(scratch, Any(std::move(options)));
     return {Ref::kDoc, 1, scratch.view()};
   }
@@ -169,7 +171,8 @@ Handle Store::list_insert_after(uint32_t slot, Handle left, std::span<const Inpu
 
 Status Store::list_insert(uint32_t slot, uint64_t index, std::span<const Input> values) {
   if (index > types[slot].length) {
-    return fail(Code::kCrdtRange, std::to_string(index) + " of " + std::to_string(types[slot].length));
+    return fail(Code::kCrdtRange,
+                std::to_string(index) + " of " + std::to_string(types[slot].length));
   }
   for (const Input& value : values) {
     if (Status ok = check_input(value); !ok) return ok;

@@ -20,7 +20,8 @@ void Store::place_of_type(uint32_t slot, Place& place) const {
   place.root = names[types[slot].name];
 }
 
-void Store::place_of(Handle handle, Place& place) const {
+void Store::place_of(LocalId id, Place& place) const {
+  const auto [handle, parent, key] = locate(id);
   const Item& item = items[handle];
   place.steps.clear();
   if (item.is_gc()) {
@@ -28,12 +29,22 @@ void Store::place_of(Handle handle, Place& place) const {
     return;
   }
   place.state = Place::State::kKnown;
-  place_of_type(item.parent, place);
+  place_of_type(parent, place);
   Place::Step step;
-  step.in_list = !item.in_map();
-  if (item.in_map()) step.key = names[item.group_or_key];
-  step.kind = types[item.parent].kind;
+  step.in_list = key == kNone;
+  if (key != kNone) step.key = names[key];
+  step.kind = types[parent].kind;
   place.steps.push_back(step);
+}
+
+Store::Located Store::locate(LocalId id) const {
+  const Handle handle = find(id);
+  const Item& item = items[handle];
+  if (item.packed()) {
+    const PackLane& lane = lanes(handle)[(id.clock - item.clock) % item.origin_clock];
+    return {handle, lane.parent, lane.key};
+  }
+  return {handle, item.parent, item.in_map() ? item.group_or_key : kNone};
 }
 
 DocStats Store::stats() const {
@@ -53,8 +64,8 @@ DocStats Store::stats() const {
     ++stats.clients;
     for (StructIndex::At at; client.index.valid(at); at = client.index.after(at)) {
       const Item& item = items[client.index.item(at)];
-      ++stats.structs;
-      if (item.ref != Ref::kType) stats.content_bytes += item.size;
+      stats.structs += item.packed() ? item.len : 1;
+      if (item.ref != Ref::kType && !item.packed()) stats.content_bytes += item.size;
     }
   }
   return stats;

@@ -36,7 +36,7 @@ void Names::grow() {
   const size_t size = table_.empty() ? 8 : table_.size() * 2;
   table_.assign(size, kNone);
   for (uint32_t name = 0; name < texts_.size(); ++name) {
-    size_t i = std::hash<std::string_view>{}(texts_[name])&(size - 1);
+    size_t i = std::hash<std::string_view>{}(texts_[name]) & (size - 1);
     while (table_[i] != kNone) i = (i + 1) & (size - 1);
     table_[i] = name;
   }

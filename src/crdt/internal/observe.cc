@@ -29,6 +29,11 @@ class TxnView final : public TransactionView {
     }
     out.normalize();
   }
+  std::vector<uint64_t> deleted_clients() const override {
+    std::vector<uint64_t> out;
+    for (const uint32_t client : txn().deleted_order) out.push_back(store_.clients[client].id);
+    return out;
+  }
   std::vector<Type> changed_types() const override {
     std::vector<Type> out;
     for (const Txn::Changed& changed : txn().changed) {
@@ -140,8 +145,8 @@ void Store::notify_deep(Txn& txn, std::vector<std::unique_ptr<EventImpl>>& event
 }
 
 ObserverId Store::add_update(UpdateFormat format, UpdateHandler handler) {
-  update_observers_.push_back(std::make_shared<UpdateObserver>(
-      UpdateObserver{next_observer_, format, std::move(handler)}));
+  update_observers_.push_back(
+      std::make_shared<UpdateObserver>(UpdateObserver{next_observer_, format, std::move(handler)}));
   return next_observer_++;
 }
 

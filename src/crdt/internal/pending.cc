@@ -12,8 +12,9 @@ void Pending::add(const DecodedStruct& s) {
   std::deque<PendingStruct>& queue = clients_[s.id.client].queue;
   auto at = queue.end();
   if (!queue.empty() && queue.back().s.id.clock >= s.id.clock) {
-    at = std::upper_bound(queue.begin(), queue.end(), s.id.clock,
-                          [](uint64_t clock, const PendingStruct& p) { return clock < p.s.id.clock; });
+    at = std::upper_bound(
+        queue.begin(), queue.end(), s.id.clock,
+        [](uint64_t clock, const PendingStruct& p) { return clock < p.s.id.clock; });
   }
   if (at != queue.begin() && std::prev(at)->s.end() >= s.end()) return;
   PendingStruct copy;
@@ -29,10 +30,10 @@ void Pending::add(const DecodedStruct& s) {
       return at;
     };
     copy.s.content = {take(s.content.data(), s.content.size()), s.content.size()};
-    copy.s.parent_name = as_text({take(s.parent_name.data(), s.parent_name.size()),
-                                  s.parent_name.size()});
-    copy.s.parent_sub = as_text({take(s.parent_sub.data(), s.parent_sub.size()),
-                                 s.parent_sub.size()});
+    copy.s.parent_name =
+        as_text({take(s.parent_name.data(), s.parent_name.size()), s.parent_name.size()});
+    copy.s.parent_sub =
+        as_text({take(s.parent_sub.data(), s.parent_sub.size()), s.parent_sub.size()});
   }
   ++structs_;
   bytes_ += copy.size + kOverhead;

@@ -67,8 +67,8 @@ class Pool {
 
   uint32_t live() const { return live_; }
   uint64_t memory_bytes() const {
-    return (slabs_.size() - empty_.size()) * kPerSlab * sizeof(T) +
-           slabs_.capacity() * sizeof(T*) + metas_.capacity() * sizeof(Meta);
+    return (slabs_.size() - empty_.size()) * kPerSlab * sizeof(T) + slabs_.capacity() * sizeof(T*) +
+           metas_.capacity() * sizeof(Meta);
   }
 
  private:

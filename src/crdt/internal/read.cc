@@ -109,7 +109,8 @@ std::vector<std::pair<uint32_t, Handle>> Store::live_keys(const TypeNode& type) 
   std::vector<std::pair<uint32_t, Handle>> keys;
   if (type.map == nullptr) return keys;
   for (const MapTable::Entry& entry : type.map->entries()) {
-    if (entry.tail != kNone && !items[entry.tail].deleted()) keys.emplace_back(entry.key, entry.tail);
+    if (entry.tail != kNone && !items[entry.tail].deleted())
+      keys.emplace_back(entry.key, entry.tail);
   }
   return keys;
 }
@@ -118,9 +119,8 @@ void Store::map_json(std::string& out, const TypeNode& type, int depth) const {
   std::vector<std::pair<uint32_t, Handle>> keys = live_keys(type);
   // Objects list what looks like an array index first, in order of number.
   const auto number = [this](uint32_t key) { return array_index(names[key]); };
-  std::stable_sort(keys.begin(), keys.end(), [&](const auto& a, const auto& b) {
-    return number(a.first) < number(b.first);
-  });
+  std::stable_sort(keys.begin(), keys.end(),
+                   [&](const auto& a, const auto& b) { return number(a.first) < number(b.first); });
   out += '{';
   bool first = true;
   for (const auto& [key, handle] : keys) {

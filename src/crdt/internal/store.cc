@@ -126,8 +126,8 @@ Handle Store::split(Handle handle, uint32_t offset) {
   size_t left_size;
   uint8_t mended[8];
   if (left.ref == Ref::kString) {
-    const Utf8Cut cut = left.size == left.len ? Utf8Cut{offset, false}
-                                              : utf8_cut(as_text(all), offset);
+    const Utf8Cut cut =
+        left.size == left.len ? Utf8Cut{offset, false} : utf8_cut(as_text(all), offset);
     left_size = cut.at;
     if (!cut.split) {
       set_content(right, all.subspan(cut.at));
@@ -166,7 +166,7 @@ Handle Store::split(Handle handle, uint32_t offset) {
   left.right = right_handle;
   TypeNode& type = types[left.parent];
   if (right.right != kNone) {
-    items[right.right].left = right_handle;
+    set_left(right.right, right.parent, right.group_or_key, right_handle);
   } else if (right.in_map()) {
     type.map->find(right.group_or_key)->tail = right_handle;
   } else {
@@ -187,6 +187,10 @@ Handle Store::clean_start(uint32_t client, uint32_t clock) {
   StructIndex& index = clients[client].index;
   const StructIndex::At at = index.find(clock);
   const StructIndex::Entry entry = index.get(at);
+  if (items[entry.item].packed()) {
+    unpack(client, at);
+    return find(client, clock);
+  }
   if (entry.clock == clock || items[entry.item].is_gc()) return entry.item;
   const Handle right = split(entry.item, clock - entry.clock);
   index.insert_after(at, {clock, right});
@@ -198,6 +202,10 @@ Handle Store::clean_end(uint32_t client, uint32_t clock) {
   const StructIndex::At at = index.find(clock);
   const StructIndex::Entry entry = index.get(at);
   const Item& item = items[entry.item];
+  if (item.packed()) {
+    unpack(client, at);
+    return find(client, clock);
+  }
   if (item.end() == clock + 1 || item.is_gc()) return entry.item;
   const Handle right = split(entry.item, clock + 1 - entry.clock);
   index.insert_after(at, {clock + 1, right});
@@ -234,7 +242,7 @@ bool Store::try_join(Handle left_handle, Handle right_handle) {
   }
   left.flags |= right.flags & Item::kKeepFlag;
   left.right = right.right;
-  if (left.right != kNone) items[left.right].left = left_handle;
+  if (left.right != kNone) set_left(left.right, left.parent, left.group_or_key, left_handle);
   left.len += right.len;
   free_content(right);
   items.free(right_handle);

@@ -9,6 +9,7 @@
 //   lists.cc         positions and changes of arrays; maps.cc keys; text.cc formats
 //   read.cc          values and JSON out; observe.cc events
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -40,9 +41,10 @@ namespace footlight::crdt::internal {
 
 struct Client {
   uint64_t id = 0;
-  uint32_t state = 0;    // next clock
-  uint32_t txn = 0;      // transaction that moved it last
-  uint32_t before = 0;   // state before that transaction
+  uint32_t state = 0;       // next clock
+  uint32_t txn = 0;         // transaction that moved it last
+  uint32_t before = 0;      // state before that transaction
+  uint32_t packs = 0;       // entries of the index that are packs
   uint32_t cursor = kNone;  // while an update is applied: its block there
   StructIndex index;
 };
@@ -82,8 +84,8 @@ class Store {
   uint32_t own = kNone;  // index of our client, once it wrote or was asked for
 
   // --- store.cc
-  uint32_t client_index(uint64_t id);             // made when absent
-  uint32_t find_client(uint64_t id) const;        // kNone
+  uint32_t client_index(uint64_t id);       // made when absent
+  uint32_t find_client(uint64_t id) const;  // kNone
   uint32_t own_client();
   uint32_t state(uint32_t client) const { return clients[client].state; }
   Handle find(uint32_t client, uint32_t clock) const {
@@ -102,8 +104,8 @@ class Store {
   void free_content(Item& item);
   ByteView content(const Item& item) const { return {item.data(), item.size}; }
   std::string_view text(const Item& item) const { return as_text(content(item)); }
-  void add_struct(Handle handle);  // at the end of its client
-  void moved(uint32_t client);     // its state is about to move in this transaction
+  void add_struct(Handle handle);           // at the end of its client
+  void moved(uint32_t client);              // its state is about to move in this transaction
   uint32_t before(uint32_t client) const {  // state before the running transaction
     const Client& c = clients[client];
     return c.txn == txn_->number ? c.before : c.state;
@@ -125,6 +127,7 @@ class Store {
   void add_gc(uint32_t client, uint32_t clock, uint32_t len);
   // Makes an item of our client between two neighbours; returns it, or `left` grown by it.
   Handle insert(uint32_t type, Handle left, Handle right, uint32_t key, const Content& content);
+  Handle insert_new(uint32_t type, Handle left, Handle right, uint32_t key, const Content& content);
 
   // --- apply.cc
   Result<Applied> apply(const DecodedUpdate& update, Origin origin);
@@ -190,10 +193,68 @@ class Store {
   std::string xml_string(uint32_t type, int depth) const;
 
   // --- look.cc: what servers ask
-  void place_of(Handle handle, Place& place) const;
+  struct Located {
+    Handle handle = kNone;
+    uint32_t parent = kNone;  // type slot; kNone when collected
+    uint32_t key = kNone;     // kNone in a list
+  };
+  Located locate(LocalId id) const;
+  void place_of(LocalId id, Place& place) const;
   void place_of_type(uint32_t type, Place& place) const;  // steps down to the type
   DocStats stats() const;
   std::vector<Subdoc> subdocs() const;
+
+  // --- packs.cc
+  PackLane* lanes(Handle pack);
+  const PackLane* lanes(Handle pack) const;
+  PackLane& lane_of(Handle pack, uint32_t parent, uint32_t key);
+  void set_left(Handle of, uint32_t parent, uint32_t key, Handle left);
+  void set_right(Handle of, uint32_t parent, uint32_t key, Handle right);
+  uint32_t pack_stride(Handle handle) const;
+  bool pack_append(Handle pack, Handle handle);
+  Handle pack_start(StructIndex& index, StructIndex::At at, uint32_t stride);
+  void pack_deleted(const Txn& txn);
+  Handle make_element(const Item& pack, const PackLane& lane, uint32_t i);
+  void unpack(uint32_t client, StructIndex::At at);
+  void unpack_last(uint32_t client, StructIndex::At at);
+  Handle right_of(Handle handle);  // neighbours in a chain; a pack there is unpacked
+  Handle left_of(Handle handle);
+  void to_element(Handle pack, uint32_t i, DecodedStruct& out) const;
+
+  // --- redo.cc: what undo managers do to items
+  void keep(Handle handle, bool keep);  // it and the items that hold it
+  bool in_scope(Handle handle, std::span<const uint32_t> types) const;  // empty: all is
+  // Walks the items that ranges cover, split where they begin and end.
+  template <class F>
+  void each_item(std::span<const IdRange> ranges, F&& visit) {
+    for (const IdRange& range : ranges) {
+      const uint32_t client = find_client(range.client);
+      if (client == kNone || range.clock >= state(client)) continue;
+      const auto end = static_cast<uint32_t>(std::min<uint64_t>(range.end(), state(client)));
+      auto clock = static_cast<uint32_t>(range.clock);
+      while (clock < end) {
+        Handle handle = find(client, clock);
+        if (items[handle].is_gc()) {
+          clock = items[handle].end();
+          continue;
+        }
+        handle = clean_start(client, clock);
+        if (items[handle].end() > end) (void)clean_start(client, end);
+        clock = items[handle].end();
+        visit(handle);
+      }
+    }
+  }
+  // Makes a deleted item anew where it stood, and returns the new one; kNone when another's change
+  // took its place. `wanted` are all items to be made anew, ordered; `deletable` what is to be
+  // deleted at the same time; `stacks` whether an id is deleted by a step of the manager.
+  struct Redo {
+    const std::vector<Handle>& wanted;
+    const DeleteSet& deletable;
+    const std::function<bool(Id)>& stacks;
+    bool ignore_remote_map_changes = false;
+  };
+  Handle redo_item(Handle handle, const Redo& redo, int depth = 0);
 
   // --- observe.cc
   void notify(size_t in_queue);

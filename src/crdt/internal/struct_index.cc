@@ -108,6 +108,29 @@ void StructIndex::erase(At at) {
   }
 }
 
+void StructIndex::erase_after(At at, uint32_t count) {
+  // What is left of this block, whole blocks, then the front of one.
+  Block& block = blocks_[at.block];
+  const uint32_t here = std::min(count, block.count - at.slot - 1);
+  std::memmove(block.entries + at.slot + 1, block.entries + at.slot + 1 + here,
+               (block.count - at.slot - 1 - here) * sizeof(Entry));
+  block.count -= here;
+  count -= here;
+  size_t next = at.block + 1;
+  while (count > 0 && blocks_[next].count <= count) {
+    count -= blocks_[next].count;
+    std::free(blocks_[next].entries);
+    ++next;
+  }
+  blocks_.erase(blocks_.begin() + at.block + 1,
+                blocks_.begin() + static_cast<std::ptrdiff_t>(next));
+  if (count == 0) return;
+  Block& last = blocks_[at.block + 1];
+  std::memmove(last.entries, last.entries + count, (last.count - count) * sizeof(Entry));
+  last.count -= count;
+  last.first = last.entries[0].clock;
+}
+
 void StructIndex::set_clock(At at, uint32_t clock) {
   blocks_[at.block].entries[at.slot].clock = clock;
   if (at.slot == 0) blocks_[at.block].first = clock;

@@ -56,6 +56,7 @@ class StructIndex {
   void push_back(Entry entry);
   At insert_after(At at, Entry entry);  // returns where it stands
   void erase(At at);
+  void erase_after(At at, uint32_t count);  // that many entries behind `at`, which stays
   void set_clock(At at, uint32_t clock);
   void set_item(At at, Handle item) { blocks_[at.block].entries[at.slot].item = item; }
   uint64_t count_from(At at) const;  // entries at and after `at`

@@ -218,8 +218,8 @@ void TextEditor::format(TextPosition& at, uint64_t length, const Formats& format
   if (length > 0) {
     const std::string newlines(static_cast<size_t>(std::min(length, kMaxNewlines)), '\n');
     const auto count = static_cast<uint32_t>(newlines.size());
-    const Handle made = store_.insert(slot_, at.left, at.right, kNone,
-                                      {Ref::kString, count, as_bytes(newlines)});
+    const Handle made =
+        store_.insert(slot_, at.left, at.right, kNone, {Ref::kString, count, as_bytes(newlines)});
     if (made == at.left) {
       at.index += count;
     } else {
@@ -303,7 +303,8 @@ size_t TextEditor::clean_gap(Handle start, Handle at, const Formats& start_forma
 void TextEditor::clean_gap_without_context(Handle at) {
   while (true) {
     const Handle right = store_.items[at].right;
-    if (right == kNone || (!store_.items[right].deleted() && store_.items[right].countable())) break;
+    if (right == kNone || (!store_.items[right].deleted() && store_.items[right].countable()))
+      break;
     at = right;
   }
   std::vector<uint32_t> seen;

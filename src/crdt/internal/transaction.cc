@@ -68,6 +68,7 @@ void Store::clean_up(size_t in_queue) {
   if (!txn.deleted.empty()) join_deleted(txn);
   join_new(txn);
   if (!txn.split.empty()) join_split(txn);
+  if (options.gc && !txn.deleted.empty()) pack_deleted(txn);
   if (!txn.local) {
     for (const Txn::Moved& m : txn.moved) {
       if (m.after != m.before && clients[m.client].id == options.client) {
@@ -123,7 +124,7 @@ void Store::collect(Handle first, bool parent_collected) {
     for (Handle h = type.start; h != kNone; h = items[h].right) work_.push_back(h);
     if (type.map != nullptr) {
       for (const MapTable::Entry& entry : type.map->entries()) {
-        for (Handle h = entry.tail; h != kNone; h = items[h].left) work_.push_back(h);
+        for (Handle h = entry.tail; h != kNone; h = left_of(h)) work_.push_back(h);
       }
     }
     free_type(slot);
@@ -169,7 +170,8 @@ void Store::collect_deleted(const Txn& txn) {
       const Handle handle = index.item(at);
       const Item& item = items[handle];
       if (item.clock >= range.end()) break;
-      if (!item.is_gc() && item.ref != Ref::kDeleted && item.deleted() && !item.keep()) {
+      if (!item.is_gc() && item.ref != Ref::kDeleted && !item.packed() && item.deleted() &&
+          !item.keep()) {
         collect(handle, false);
       }
     }
@@ -183,7 +185,18 @@ void Store::collect_deleted(const Txn& txn) {
 StructIndex::At Store::join_lefts(StructIndex& index, StructIndex::At at, uint32_t& joined) {
   joined = 0;
   while (!index.is_first(at)) {
-    const StructIndex::At left = index.before(at);
+    StructIndex::At left = index.before(at);
+    if (items[index.item(left)].packed()) {
+      const Item& right = items[index.item(at)];
+      if (right.ref != Ref::kDeleted || !right.in_map() || right.origin_client != right.client ||
+          right.origin_clock + 1 != right.clock) {
+        break;
+      }
+      const uint32_t clock = right.clock;
+      unpack_last(right.client, left);
+      at = index.find(clock);
+      left = index.before(at);
+    }
     if (!try_join(index.item(left), index.item(at))) break;
     index.erase(at);
     at = left;
@@ -241,9 +254,8 @@ void Store::join_split(const Txn& txn) {
 void Store::emit(Txn& txn) {
   if (update_observers_.empty()) return;
   const bool content =
-      !txn.deleted.empty() ||
-      std::any_of(txn.moved.begin(), txn.moved.end(),
-                  [](const Txn::Moved& m) { return m.after != m.before; });
+      !txn.deleted.empty() || std::any_of(txn.moved.begin(), txn.moved.end(),
+                                          [](const Txn::Moved& m) { return m.after != m.before; });
   if (!content) return;
   for (const UpdateFormat format : {UpdateFormat::kV1, UpdateFormat::kV2}) {
     ByteView bytes;

@@ -5,6 +5,13 @@
 namespace footlight::crdt::internal {
 
 void Txn::sort_deleted() {
+  for (const LocalRange& range : deleted) {
+    if (!deleted_order.empty() && deleted_order.back() == range.client) continue;
+    if (std::find(deleted_order.begin(), deleted_order.end(), range.client) ==
+        deleted_order.end()) {
+      deleted_order.push_back(range.client);
+    }
+  }
   if (deleted_sorted) return;
   std::sort(deleted.begin(), deleted.end(), [](const LocalRange& a, const LocalRange& b) {
     return a.client != b.client ? a.client < b.client : a.clock < b.clock;

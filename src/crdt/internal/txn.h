@@ -39,9 +39,10 @@ struct Txn {
   bool format_cleanup = false;
   std::vector<Moved> moved;
   std::vector<LocalRange> deleted;
-  bool deleted_sorted = true;  // and none touches the next
+  bool deleted_sorted = true;           // and none touches the next
+  std::vector<uint32_t> deleted_order;  // clients in order of first deletion; by sort_deleted()
   std::vector<Changed> changed;
-  std::vector<LocalId> split;  // structs that may join their neighbours again
+  std::vector<LocalId> split;             // structs that may join their neighbours again
   std::vector<uint32_t> changed_parents;  // types that had an event at or below them
   std::vector<LocalId> subdocs_added;
   std::vector<Subdoc> subdocs_removed;
@@ -54,6 +55,7 @@ struct Txn {
     deleted_sorted = true;
     moved.clear();
     deleted.clear();
+    deleted_order.clear();
     changed.clear();
     split.clear();
     changed_parents.clear();

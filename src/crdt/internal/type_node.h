@@ -35,16 +35,16 @@ class MapTable {
 struct Observers;
 
 struct TypeNode {
-  Handle item = kNone;     // that holds the type; kNone: a root
-  uint32_t name = kNone;   // of a root, an XML element or a hook
+  Handle item = kNone;    // that holds the type; kNone: a root
+  uint32_t name = kNone;  // of a root, an XML element or a hook
   uint32_t generation = 0;
-  Handle start = kNone;    // first item of the list
-  Handle last = kNone;     // last item of the list
-  uint32_t length = 0;     // visible units of the list
-  uint32_t root = kNone;   // of the sequence: a group when height is 0, else a node
-  Handle cursor = kNone;   // an item whose index is known
+  Handle start = kNone;   // first item of the list
+  Handle last = kNone;    // last item of the list
+  uint32_t length = 0;    // visible units of the list
+  uint32_t root = kNone;  // of the sequence: a group when height is 0, else a node
+  Handle cursor = kNone;  // an item whose index is known
   uint32_t cursor_index = 0;
-  uint32_t changed = 0;    // transaction that changed the list last
+  uint32_t changed = 0;  // transaction that changed the list last
   MapTable* map = nullptr;
   Observers* observers = nullptr;
   uint8_t height = 0;

@@ -78,7 +78,8 @@ std::string formatted(const DeltaOp& op, const std::string& inner) {
     std::sort(node.attributes.begin(), node.attributes.end());
     nodes.push_back(std::move(node));
   }
-  std::sort(nodes.begin(), nodes.end(), [](const Node& a, const Node& b) { return a.name < b.name; });
+  std::sort(nodes.begin(), nodes.end(),
+            [](const Node& a, const Node& b) { return a.name < b.name; });
   std::string out;
   for (const Node& node : nodes) {
     out += "<" + node.name;
