@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "crdt/internal/formats.h"
 #include "crdt/internal/store.h"
 #include "crdt/utf16.h"
 
@@ -129,6 +130,8 @@ void Store::integrate(Handle handle, Handle left, Handle right) {
       break;
     case Ref::kFormat:
       type.has_formatting = true;
+      // Readers look keys up and find only what is interned.
+      (void)names.intern(read_format(content(item)).key);
       break;
     case Ref::kType:
       types[item.type].item = handle;

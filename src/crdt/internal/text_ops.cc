@@ -137,7 +137,9 @@ void Store::cleanup_formatting(Txn& txn) {
     }
   }
   begin(kNoOrigin, true);
-  for (const LocalRange& range : txn.deleted) {
+  // In the order in which their clients came up: once a format was among them, its text is cleaned
+  // as a whole instead.
+  const auto clean = [&](const LocalRange& range) {
     const StructIndex& index = clients[range.client].index;
     for (StructIndex::At at = index.find(range.clock); index.valid(at); at = index.after(at)) {
       const Handle handle = index.item(at);
@@ -150,6 +152,11 @@ void Store::cleanup_formatting(Txn& txn) {
       } else {
         TextEditor(*this, item.parent).clean_gap_without_context(handle);
       }
+    }
+  };
+  for (const uint32_t client : txn.deleted_order) {
+    for (const LocalRange& range : txn.deleted) {
+      if (range.client == client) clean(range);
     }
   }
   for (const uint32_t slot : whole) TextEditor(*this, slot).clean_all();
