@@ -74,8 +74,9 @@ TEST_F(AwarenessTest, ThoseWhoAreNotRenewedAreForgottenAfterThirtySeconds) {
 
 TEST_F(AwarenessTest, ForeignClientsArePassedOverAndTheOthersTaken) {
   std::vector<uint64_t> changed;
-  ASSERT_TRUE(awareness.apply(update({{7, 1, "{}"}, {8, 1, "{}"}}), 0,
-                              [](uint64_t client) { return client == 8; }, changed));
+  ASSERT_TRUE(awareness.apply(
+      update({{7, 1, "{}"}, {8, 1, "{}"}}), 0, [](uint64_t client) { return client == 8; },
+      changed));
   EXPECT_EQ(changed, std::vector<uint64_t>{8});
   EXPECT_FALSE(awareness.has(7));
 }

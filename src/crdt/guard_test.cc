@@ -65,13 +65,13 @@ TEST_F(GuardTest, AnEditSaysWhichKeysItTouches) {
 // A GC struct of 12 bytes that claims another's clocks.
 TEST_F(GuardTest, NobodyClaimsTheClocksOfAnother) {
   Encoder out;
-  out.var_uint(1);    // clients
-  out.var_uint(1);    // structs
-  out.var_uint(9);    // client
-  out.var_uint(0);    // clock
-  out.u8(0);          // GC
+  out.var_uint(1);  // clients
+  out.var_uint(1);  // structs
+  out.var_uint(9);  // client
+  out.var_uint(0);  // clock
+  out.u8(0);        // GC
   out.var_uint(1000);
-  out.var_uint(0);    // no deletes
+  out.var_uint(0);  // no deletes
   const auto foreign = [](uint64_t client) {
     return client == 9 ? Ownership::kForeign : Ownership::kMine;
   };
@@ -80,8 +80,9 @@ TEST_F(GuardTest, NobodyClaimsTheClocksOfAnother) {
 }
 
 TEST_F(GuardTest, TheServersIdIsNobodysElse) {
-  EXPECT_EQ(judge(edit_of(doc, kMaxClient, [](Doc& copy) { (void)copy.text("n")->insert(0, "x"); })),
-            Code::kBoardForeignClient);
+  EXPECT_EQ(
+      judge(edit_of(doc, kMaxClient, [](Doc& copy) { (void)copy.text("n")->insert(0, "x"); })),
+      Code::kBoardForeignClient);
 }
 
 // A delete set of six bytes that removes anyone's field.
@@ -109,8 +110,10 @@ TEST_F(GuardTest, GapsAndMissingPredecessorsAreGaps) {
 }
 
 TEST_F(GuardTest, TheLongestRuleThatMatchesCounts) {
-  const Rights rights(0, {{{"tokens"}, kChange}, {{"tokens", "aria"}, kAllVerbs},
-                          {{"tokens", "*", "hp"}, 0}, {{"notes", "[]"}, kInsert}});
+  const Rights rights(0, {{{"tokens"}, kChange},
+                          {{"tokens", "aria"}, kAllVerbs},
+                          {{"tokens", "*", "hp"}, 0},
+                          {{"notes", "[]"}, kInsert}});
   const auto edit = [&](const std::function<void(Doc&)>& each) {
     return judge(edit_of(doc, 7, each), rights);
   };
@@ -123,13 +126,10 @@ TEST_F(GuardTest, TheLongestRuleThatMatchesCounts) {
   EXPECT_EQ(edit([&](Doc& copy) { (void)copy.map("tokens")->set("bo", 1); }),
             Code::kBoardForbidden);
   EXPECT_EQ(edit([&](Doc& copy) { (void)copy.text("notes")->insert(2, "x"); }), Code::kOk);
-  EXPECT_EQ(edit([&](Doc& copy) { (void)copy.text("notes")->erase(2, 1); }),
-            Code::kBoardForbidden);
+  EXPECT_EQ(edit([&](Doc& copy) { (void)copy.text("notes")->erase(2, 1); }), Code::kBoardForbidden);
   EXPECT_EQ(edit([&](Doc& copy) { (void)copy.map("other")->set("k", 1); }), Code::kBoardForbidden);
   // All of it in one transaction: what is made in it is judged where it stands.
-  EXPECT_EQ(edit([&](Doc& copy) {
-              (void)token(copy).set("pos", Input::map({{"hp", 1}}));
-            }),
+  EXPECT_EQ(edit([&](Doc& copy) { (void)token(copy).set("pos", Input::map({{"hp", 1}})); }),
             Code::kOk)
       << "tokens/aria/pos/hp is not tokens/*/hp";
 }

@@ -36,7 +36,8 @@ void type_roots(Doc& doc) {
     if (root && root->kind() == TypeRef::kNone) kinds.emplace(name, TypeRef::kNone);
   }
   if (kinds.empty()) return;
-  for (const StateVector::Entry& entry : doc.state_vector().entries()) {
+  const StateVector state = doc.state_vector();
+  for (const StateVector::Entry& entry : state.entries()) {
     doc.visit(entry.client, 0, entry.clock, [&](const StructInfo& info) {
       if (info.deleted || info.ref == Ref::kGc) return true;
       const Place place = doc.place_of(info.id);

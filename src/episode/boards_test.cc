@@ -23,10 +23,10 @@ std::string fault(std::string_view boards) {
 }
 
 TEST(BoardDefinitions, ABoardSaysWhoMayDoWhatWhere) {
-  const auto show = parse_definition(with(
-      R"({"table":{"title":"The table","kind":"map","see":["gm","player"],)"
-      R"("edit":{"player":["insert","change"],"viewer":"all"},)"
-      R"("rules":[{"path":"tokens/{own}/x","player":"all","gm":"none"}]},"plain":{}})"));
+  const auto show = parse_definition(
+      with(R"({"table":{"title":"The table","kind":"map","see":["gm","player"],)"
+           R"("edit":{"player":["insert","change"],"viewer":"all"},)"
+           R"("rules":[{"path":"tokens/{own}/x","player":"all","gm":"none"}]},"plain":{}})"));
   ASSERT_TRUE(show) << show.error().message();
   ASSERT_EQ(show->boards.size(), 2u);
   const BoardDef& table = show->boards[0];
@@ -52,15 +52,15 @@ TEST(BoardDefinitions, AStarMirrorsEveryCharacterThatHasTheField) {
   for (const BoardMirror& each : show->boards[0].mirrors) {
     mirrors.push_back(board_path_text(each.path) + " " + board_path_text(each.from));
   }
-  EXPECT_EQ(mirrors, (std::vector<std::string>{
-                         "tokens/aria/hp characters/aria/hp", "tokens/bo/hp characters/bo/hp",
-                         "lvl/aria characters/aria/fields/level",
-                         "bag/ropes characters/bo/items/rope/n"}));
+  EXPECT_EQ(mirrors,
+            (std::vector<std::string>{
+                "tokens/aria/hp characters/aria/hp", "tokens/bo/hp characters/bo/hp",
+                "lvl/aria characters/aria/fields/level", "bag/ropes characters/bo/items/rope/n"}));
 }
 
 TEST(BoardDefinitions, WithoutTheSectionThereIsATable) {
-  const auto show = parse_definition(
-      R"({"footlight":1,"title":"T","characters":{"aria":{"name":"Aria"}}})");
+  const auto show =
+      parse_definition(R"({"footlight":1,"title":"T","characters":{"aria":{"name":"Aria"}}})");
   ASSERT_TRUE(show);
   ASSERT_EQ(show->boards.size(), 1u);
   EXPECT_EQ(show->boards[0].id, "table");

@@ -87,9 +87,9 @@ struct BoardPoint {
 // What a board is made of.
 struct BoardFile {
   std::optional<BoardSnapshot> snapshot;
-  std::vector<BoardUpdate> updates;  // those after it, in order
+  std::vector<BoardUpdate> updates;   // those after it, in order
   std::vector<BoardPoint> snapshots;  // all that are kept, by n
-  uint64_t seq = 0;                  // of the last of them
+  uint64_t seq = 0;                   // of the last of them
 };
 
 // The boards of the same file. Damage of one board (kBoardDamaged) costs that board alone.

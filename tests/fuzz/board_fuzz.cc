@@ -36,7 +36,8 @@ void awareness(ByteView in) {
   Awareness other({.state_bytes = 64, .states = 8, .entries = 16});
   std::vector<uint64_t> again;
   const bool took =
-      other.apply(states.encode(states.present()), 1, [](uint64_t) { return true; }, again)
+      other.apply(
+               states.encode(states.present()), 1, [](uint64_t) { return true; }, again)
           .has_value();
   FL_ASSERT(took && other.size() == states.size(), "what is encoded is read back");
   states.expire(kUsPerSecond * 60, changed);

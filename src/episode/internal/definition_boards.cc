@@ -128,8 +128,7 @@ void add_mirror(BoardPath path, std::vector<std::string> from, const std::string
 }
 
 // `tokens/*/hp: characters/*/hp`: one `*` on each side stands for every character.
-void read_mirrors(ObjectReader& in, const Definition& definition, BoardDef& board,
-                  Issues& issues) {
+void read_mirrors(ObjectReader& in, const Definition& definition, BoardDef& board, Issues& issues) {
   for (const auto& [key, value] : in.map("mirror", Limits::kBoardMirrors)) {
     const std::string at = pointer_join(in.at("mirror"), key);
     std::string message;
