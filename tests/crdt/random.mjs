@@ -1,6 +1,6 @@
 // Random histories on yjs replicas and on the engine side by side.
 //
-//   node random.mjs [--ops 1000000] [--start SEED] [--jobs 2] [--profile NAME] [--steps N]
+//   node random.mjs [--ops 1000000] [--seconds S] [--start SEED] [--jobs 2] [--profile NAME] [--steps N]
 //   node random.mjs --seed 17 [--profile NAME] [--steps N] [--keep 3,8,12]     one history
 //
 // A failure prints the seed, the fewest steps that were found to fail, and the line that repeats it.
@@ -13,6 +13,7 @@ import { attempt, plan, play, shrink } from './lib/play.mjs';
 const { values: words } = parseArgs({
   options: {
     ops: { type: 'string', default: '1000000' },
+    seconds: { type: 'string', default: '3600' },
     start: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(Math.min(4, os.cpus().length)) },
     failures: { type: 'string', default: '1' },
@@ -83,6 +84,7 @@ const many = async () => {
   let [operations, passed, failed] = [0, 0, 0];
   const began = Date.now();
   const children = [];
+  const timer = setTimeout(() => stop(), Number(words.seconds) * 1000);
   const stop = () => children.forEach((child) => child.connected && child.send('stop'));
   const ended = Array.from({ length: jobs }, (_, i) => {
     const words = process.argv.slice(2).concat('--worker', `${start + i},${jobs}`);
@@ -97,6 +99,7 @@ const many = async () => {
     return new Promise((resolve) => child.on('exit', (code) => resolve(code)));
   });
   const codes = await Promise.all(ended);
+  clearTimeout(timer);
   if (codes.some((code) => code !== 0)) failed = Math.max(failed, 1);
   const seconds = ((Date.now() - began) / 1000).toFixed(0);
   console.log(`random histories: ${operations} operations from seed ${start}, ${seconds} s`);

@@ -129,7 +129,6 @@ export const attributes = (rng) => {
     value[rng.pick(ATTRIBUTES)] = rng.weighted([
       [3, () => true],
       [3, () => null],
-      [1, () => ({ href: word(rng, 3) })],
       [1, () => rng.pick(['red', 'green', ''])],
       [1, () => rng.below(3)],
     ])();
