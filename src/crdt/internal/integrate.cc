@@ -127,6 +127,7 @@ void Store::integrate(Handle handle, Handle left, Handle right) {
   switch (item.ref) {
     case Ref::kDeleted:
       txn_->add_deleted(item.client, item.clock, item.len);
+      if (item.in_map()) txn_->key_tombstones = true;
       break;
     case Ref::kFormat:
       type.has_formatting = true;
@@ -165,6 +166,8 @@ void Store::delete_item(Handle first) {
       if (units != 0) sequences.adjust(parent, handle, -static_cast<int64_t>(units));
     }
     item.flags |= Item::kDeletedFlag;
+    txn_->collect = true;
+    if (item.in_map()) txn_->key_tombstones = true;
     txn_->add_deleted(item.client, item.clock, item.len);
     mark_changed(item.parent, item.in_map() ? item.group_or_key : kNone);
     if (item.ref == Ref::kDoc) {

@@ -23,31 +23,27 @@ void StructIndex::reserve(Block& block, uint32_t capacity) {
 }
 
 StructIndex::At StructIndex::find(uint32_t clock) const {
-  size_t low = 0;
+  // Both searches step without branches: where the answer lies cannot be predicted.
+  size_t block = 0;
   if (blocks_.size() > 1) {
     if (blocks_.back().first <= clock) {
-      low = blocks_.size() - 1;
+      block = blocks_.size() - 1;
     } else {
-      size_t high = blocks_.size() - 1;  // first block known to begin after clock
-      while (high - low > 1) {
-        const size_t middle = (low + high) / 2;
-        (blocks_[middle].first <= clock ? low : high) = middle;
+      for (size_t n = blocks_.size(); n > 1;) {
+        const size_t half = n / 2;
+        block = blocks_[block + half].first <= clock ? block + half : block;
+        n -= half;
       }
     }
   }
-  const Block& block = blocks_[low];
-  uint32_t a = 0;
-  uint32_t b = block.count;
-  if (block.entries[b - 1].clock <= clock) {
-    a = b - 1;
-  } else {
-    --b;
-    while (b - a > 1) {
-      const uint32_t middle = (a + b) / 2;
-      (block.entries[middle].clock <= clock ? a : b) = middle;
-    }
+  const Entry* const entries = blocks_[block].entries;
+  const Entry* at = entries;
+  for (uint32_t n = blocks_[block].count; n > 1;) {
+    const uint32_t half = n / 2;
+    at = at[half].clock <= clock ? at + half : at;
+    n -= half;
   }
-  return {static_cast<uint32_t>(low), a};
+  return {static_cast<uint32_t>(block), static_cast<uint32_t>(at - entries)};
 }
 
 void StructIndex::push_back(Entry entry) {

@@ -64,11 +64,11 @@ void Store::clean_up(size_t in_queue) {
   txn.sort_deleted();
   join_queue(in_queue, true);
   notify(in_queue);
-  if (options.gc && !txn.deleted.empty()) collect_deleted(txn);
+  if (options.gc && txn.collect) collect_deleted(txn);
   if (!txn.deleted.empty()) join_deleted(txn);
   join_new(txn);
   if (!txn.split.empty()) join_split(txn);
-  if (options.gc && !txn.deleted.empty()) pack_deleted(txn);
+  if (options.gc && txn.key_tombstones) pack_deleted(txn);
   if (!txn.local) {
     for (const Txn::Moved& m : txn.moved) {
       if (m.after != m.before && clients[m.client].id == options.client) {
@@ -209,6 +209,12 @@ void Store::join_deleted(const Txn& txn) {
   uint32_t joined = 0;
   for (size_t i = txn.deleted.size(); i-- > 0;) {
     const LocalRange& range = txn.deleted[i];
+    // Neighbours among new structs are all tried in join_new().
+    const auto moved = std::find_if(txn.moved.begin(), txn.moved.end(),
+                                    [&](const Txn::Moved& m) { return m.client == range.client; });
+    if (moved != txn.moved.end() && range.clock >= moved->before && range.end() < moved->after) {
+      continue;
+    }
     StructIndex& index = clients[range.client].index;
     StructIndex::At at = index.find(range.end() - 1);
     if (!index.is_last(at)) at = index.after(at);

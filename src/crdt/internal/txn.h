@@ -37,6 +37,8 @@ struct Txn {
   Origin origin = kNoOrigin;
   bool local = true;
   bool format_cleanup = false;
+  bool collect = false;         // an item was deleted that has content
+  bool key_tombstones = false;  // something under a key was deleted
   std::vector<Moved> moved;
   std::vector<LocalRange> deleted;
   bool deleted_sorted = true;           // and none touches the next
@@ -52,6 +54,8 @@ struct Txn {
     origin = kNoOrigin;
     local = true;
     format_cleanup = false;
+    collect = false;
+    key_tombstones = false;
     deleted_sorted = true;
     moved.clear();
     deleted.clear();
