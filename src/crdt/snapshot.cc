@@ -135,8 +135,7 @@ Result<Delta> delta_at(const Text& text, const Snapshot* snapshot, const Snapsho
   const auto mark = [&](std::string_view kind) {
     Encoder bytes;
     Any(AnyObject{{"type", Any(kind)}}).encode(bytes);
-    if (formats.get(ychange) == as_text(bytes.view())) return;
-    flush();
+    flush();  // each item stands alone, as with yjs, which cannot tell that the mark is the same
     formats.set(ychange, as_text(bytes.view()));
   };
   for (Handle h = store.node(text)->start; h != kNone; h = store.items[h].right) {
