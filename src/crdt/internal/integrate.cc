@@ -293,6 +293,30 @@ Handle Store::insert_new(uint32_t slot, Handle left, Handle right, uint32_t key,
   return handle;
 }
 
+// An item as it was read, without origins and not in any chain yet.
+Handle Store::make_item(const DecodedStruct& s, LocalRange range, ByteView bytes, uint32_t parent,
+                        uint32_t key) {
+  const Handle handle = items.make();
+  Item& item = items[handle];
+  item.client = range.client;
+  item.clock = range.clock;
+  item.len = range.len;
+  item.parent = parent;
+  item.ref = s.ref;
+  if (key != kNone) {
+    item.flags = Item::kMapFlag;
+    item.group_or_key = key;
+  }
+  if (s.ref == Ref::kType) {
+    const auto kind = static_cast<TypeRef>(s.content[0]);
+    const bool named = kind == TypeRef::kXmlElement || kind == TypeRef::kXmlHook;
+    item.type = make_type(kind, named ? names.intern(as_text(s.content.subspan(1))) : kNone);
+  } else if (s.ref != Ref::kDeleted) {
+    set_content(item, bytes);
+  }
+  return handle;
+}
+
 void Store::integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t offset) {
   ++applied_structs_;
   const auto clock = static_cast<uint32_t>(s.id.clock) + offset;
@@ -355,28 +379,12 @@ void Store::integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t o
       items[left].right == right && grow(left, right, parent, content, client, right_origin)) {
     return;
   }
-  const Handle handle = items.make();
+  const Handle handle = make_item(s, {client, clock, len}, content.bytes, parent, key);
   Item& item = items[handle];
-  item.client = client;
-  item.clock = clock;
-  item.len = len;
   item.origin_client = origin.client;
   item.origin_clock = origin.clock;
   item.right_client = right_origin.client;
   item.right_clock = right_origin.clock;
-  item.parent = parent;
-  item.ref = s.ref;
-  if (key != kNone) {
-    item.flags = Item::kMapFlag;
-    item.group_or_key = key;
-  }
-  if (s.ref == Ref::kType) {
-    const auto kind = static_cast<TypeRef>(s.content[0]);
-    const bool named = kind == TypeRef::kXmlElement || kind == TypeRef::kXmlHook;
-    item.type = make_type(kind, named ? names.intern(as_text(s.content.subspan(1))) : kNone);
-  } else if (s.ref != Ref::kDeleted) {
-    set_content(item, content.bytes);
-  }
   integrate(handle, left, right);
 }
 

@@ -28,6 +28,68 @@ bool Store::in_scope(Handle handle, std::span<const uint32_t> scope) const {
   return false;
 }
 
+// What an item became by being made anew.
+Handle Store::redone_as(Handle handle) {
+  const LocalId id = redone.at(handle);
+  return clean_start(id.client, id.clock);
+}
+
+void Store::redo_list_place(Handle handle, uint32_t parent, Handle& left, Handle& right) {
+  const auto in_parent = [&](Handle h) { return items[h].parent == parent; };
+  const auto current = [this](Handle h) { return redone_as(h); };
+  // Its place: after the first neighbour on the left that has a living form in the parent.
+  const auto traced = [&](Handle from) {
+    Handle at = from;
+    while (at != kNone && !in_parent(at)) at = items[at].redone() ? current(at) : kNone;
+    return at;
+  };
+  left = items[handle].left;
+  while (left != kNone) {
+    if (const Handle at = traced(left); at != kNone) {
+      left = at;
+      break;
+    }
+    left = items[left].left;
+  }
+  right = handle;
+  while (right != kNone) {
+    if (const Handle at = traced(right); at != kNone) {
+      right = at;
+      break;
+    }
+    right = items[right].right;
+  }
+}
+
+// False when another's value stands there now.
+bool Store::redo_key_place(Handle handle, uint32_t parent, uint32_t key, const Redo& redo,
+                           Handle& left) {
+  const auto in_parent = [&](Handle h) { return items[h].parent == parent; };
+  const auto current = [this](Handle h) { return redone_as(h); };
+  const auto tail = [&]() -> Handle {
+    const MapTable::Entry* entry =
+        types[parent].map == nullptr ? nullptr : types[parent].map->find(key);
+    return entry == nullptr ? kNone : entry->tail;
+  };
+  if (items[handle].right != kNone && !redo.ignore_remote_map_changes) {
+    left = handle;
+    while (left != kNone && items[left].right != kNone) {
+      const Handle after = right_of(left);
+      const Item& next = items[after];
+      const Id id = wire_id(after);
+      if (!next.redone() && !redo.deletable.contains(id) && !redo.stacks(id)) break;
+      left = after;
+      while (items[left].redone()) left = current(left);
+    }
+    // Someone else's value stands there now.
+    if (left != kNone && items[left].right != kNone) return false;
+  } else {
+    left = tail();
+  }
+  if (left != kNone && !in_parent(left)) left = tail();
+  return true;
+}
+
 Handle Store::redo_item(Handle handle, const Redo& redo, int depth) {
   if (items[handle].redone()) {
     const LocalId id = redone.at(handle);
@@ -50,54 +112,12 @@ Handle Store::redo_item(Handle handle, const Redo& redo, int depth) {
   }
   if (parent_item != kNone && items[parent_item].ref != Ref::kType) return kNone;
   const uint32_t parent = parent_item == kNone ? items[handle].parent : items[parent_item].type;
-  const auto in_parent = [&](Handle h) { return items[h].parent == parent; };
   Handle left = kNone;
   Handle right = kNone;
   if (key == kNone) {
-    // Its place: after the first neighbour on the left that has a living form in the parent.
-    const auto traced = [&](Handle from) {
-      Handle at = from;
-      while (at != kNone && !in_parent(at)) at = items[at].redone() ? current(at) : kNone;
-      return at;
-    };
-    left = items[handle].left;
-    while (left != kNone) {
-      if (const Handle at = traced(left); at != kNone) {
-        left = at;
-        break;
-      }
-      left = items[left].left;
-    }
-    right = handle;
-    while (right != kNone) {
-      if (const Handle at = traced(right); at != kNone) {
-        right = at;
-        break;
-      }
-      right = items[right].right;
-    }
-  } else {
-    const auto tail = [&]() -> Handle {
-      const MapTable::Entry* entry =
-          types[parent].map == nullptr ? nullptr : types[parent].map->find(key);
-      return entry == nullptr ? kNone : entry->tail;
-    };
-    if (items[handle].right != kNone && !redo.ignore_remote_map_changes) {
-      left = handle;
-      while (left != kNone && items[left].right != kNone) {
-        const Handle after = right_of(left);
-        const Item& next = items[after];
-        const Id id = wire_id(after);
-        if (!next.redone() && !redo.deletable.contains(id) && !redo.stacks(id)) break;
-        left = after;
-        while (items[left].redone()) left = current(left);
-      }
-      // Someone else's value stands there now.
-      if (left != kNone && items[left].right != kNone) return kNone;
-    } else {
-      left = tail();
-    }
-    if (left != kNone && !in_parent(left)) left = tail();
+    redo_list_place(handle, parent, left, right);
+  } else if (!redo_key_place(handle, parent, key, redo, left)) {
+    return kNone;
   }
   const Item& old = items[handle];
   Content content{old.ref, old.len, {}, kNone};

@@ -102,26 +102,8 @@ bool can_join(Ref ref) {
 
 // --- splitting and joining
 
-Handle Store::split(Handle handle, uint32_t offset) {
-  const Handle right_handle = items.make();
-  Item& left = items[handle];
-  Item& right = items[right_handle];
-  FL_ASSERT(offset > 0 && offset < left.len, "a split leaves two parts");
-  right.client = left.client;
-  right.clock = left.clock + offset;
-  right.len = left.len - offset;
-  right.left = handle;
-  right.right = left.right;
-  right.origin_client = left.client;
-  right.origin_clock = right.clock - 1;
-  right.right_client = left.right_client;
-  right.right_clock = left.right_clock;
-  right.parent = left.parent;
-  right.group_or_key = left.group_or_key;
-  right.ref = left.ref;
-  right.flags = left.flags;
-  right.stamp = left.stamp;
-
+// Gives `right`, which has none yet, what `left` holds from element `offset` on.
+void Store::split_content(Item& left, Item& right, uint32_t offset) {
   const ByteView all = content(left);
   size_t left_size;
   uint8_t mended[8];
@@ -158,6 +140,29 @@ Handle Store::split(Handle handle, uint32_t offset) {
     left.size_class = size_class;
   }
   left.size = static_cast<uint32_t>(left_size);
+}
+
+Handle Store::split(Handle handle, uint32_t offset) {
+  const Handle right_handle = items.make();
+  Item& left = items[handle];
+  Item& right = items[right_handle];
+  FL_ASSERT(offset > 0 && offset < left.len, "a split leaves two parts");
+  right.client = left.client;
+  right.clock = left.clock + offset;
+  right.len = left.len - offset;
+  right.left = handle;
+  right.right = left.right;
+  right.origin_client = left.client;
+  right.origin_clock = right.clock - 1;
+  right.right_client = left.right_client;
+  right.right_clock = left.right_clock;
+  right.parent = left.parent;
+  right.group_or_key = left.group_or_key;
+  right.ref = left.ref;
+  right.flags = left.flags;
+  right.stamp = left.stamp;
+
+  split_content(left, right, offset);
   if (left.redone()) {
     LocalId id = redone[handle];
     id.clock += offset;

@@ -98,6 +98,7 @@ class Store {
   Handle clean_start(uint32_t client, uint32_t clock);  // splits so that an item begins there
   Handle clean_end(uint32_t client, uint32_t clock);    // ... so that one ends with that clock
   Handle split(Handle handle, uint32_t offset);         // returns the right part
+  void split_content(Item& left, Item& right, uint32_t offset);
   bool try_join(Handle left, Handle right);
   void set_content(Item& item, ByteView bytes);
   void append_content(Item& item, ByteView bytes);
@@ -124,6 +125,8 @@ class Store {
   void mark_changed(uint32_t type, uint32_t key);
   // A struct whose dependencies are there; `offset` of its clocks are known already.
   void integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t offset);
+  Handle make_item(const DecodedStruct& s, LocalRange range, ByteView bytes, uint32_t parent,
+                   uint32_t key);
   void add_gc(uint32_t client, uint32_t clock, uint32_t len);
   // Makes an item of our client between two neighbours; returns it, or `left` grown by it.
   Handle insert(uint32_t type, Handle left, Handle right, uint32_t key, const Content& content);
@@ -255,6 +258,9 @@ class Store {
     bool ignore_remote_map_changes = false;
   };
   Handle redo_item(Handle handle, const Redo& redo, int depth = 0);
+  Handle redone_as(Handle handle);
+  void redo_list_place(Handle handle, uint32_t parent, Handle& left, Handle& right);
+  bool redo_key_place(Handle handle, uint32_t parent, uint32_t key, const Redo& redo, Handle& left);
 
   // --- observe.cc
   void notify(size_t in_queue);
