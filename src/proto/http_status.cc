@@ -29,17 +29,42 @@ int status_of_range(int code) {
   }
 }
 
+// 0: another's.
+int status_of_board(Code code) {
+  switch (code) {
+    case Code::kBoardUnknown:
+    case Code::kBoardHistory:
+      return 404;
+    case Code::kBoardUpdateTooLarge:
+    case Code::kBoardAwareness:
+      return 413;
+    case Code::kBoardForeignClient:
+    case Code::kBoardForbidden:
+    case Code::kBoardReadOnly:
+      return 403;
+    case Code::kBoardGap:
+    case Code::kBoardFull:
+    case Code::kBoardNotOpen:
+    case Code::kBoardTooMany:
+      return 409;
+    case Code::kBoardMalformed:
+    case Code::kBoardTooDeep:
+      return 422;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 int http_status(Code code) {
+  if (const int of_boards = status_of_board(code); of_boards != 0) return of_boards;
   switch (code) {
     case Code::kOk:
       return 200;
     case Code::kFrameTooLarge:
     case Code::kBatchTooLarge:
     case Code::kChatTooLong:
-    case Code::kBoardUpdateTooLarge:
-    case Code::kBoardAwareness:
       return 413;
     case Code::kUnknownVersion:
       return 426;
@@ -48,10 +73,6 @@ int http_status(Code code) {
     case Code::kEventIdReused:
     case Code::kEventIdStale:
     case Code::kSessionReplaced:
-    case Code::kBoardGap:
-    case Code::kBoardFull:
-    case Code::kBoardNotOpen:
-    case Code::kBoardTooMany:
       return 409;
     case Code::kUnknownSession:
     case Code::kNotFound:
@@ -62,8 +83,6 @@ int http_status(Code code) {
     case Code::kCharacterUnknown:
     case Code::kChatUnknown:
     case Code::kPersonUnknown:
-    case Code::kBoardUnknown:
-    case Code::kBoardHistory:
       return 404;
     case Code::kMethodNotAllowed:
       return 405;
@@ -74,9 +93,6 @@ int http_status(Code code) {
     case Code::kNotEligible:
     case Code::kCharacterForeign:
     case Code::kKicked:
-    case Code::kBoardForeignClient:
-    case Code::kBoardForbidden:
-    case Code::kBoardReadOnly:
       return 403;
     case Code::kServerFull:
     case Code::kOverloaded:
@@ -95,8 +111,6 @@ int http_status(Code code) {
     case Code::kEpisodeField:
     case Code::kEpisodeReference:
     case Code::kEpisodeLimit:
-    case Code::kBoardMalformed:
-    case Code::kBoardTooDeep:
       return 422;
     case Code::kChatSlow:
       return 429;
