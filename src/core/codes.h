@@ -112,6 +112,26 @@
   X(kLogFormat, 4605, "The file is not an episode log of a known version.")                        \
   X(kLogFenced, 4606, "Another owner has taken this episode; this one stops.")                     \
   X(kLogLocked, 4607, "Another process holds this episode file; stop it first.")                   \
+  X(kBoardUnknown, 4620, "This episode has no such board.")                                        \
+  X(kBoardForeignClient, 4621, "The edit uses another account's client id; use the one given.")    \
+  X(kBoardForbidden, 4622, "This role may not change that part of the board.")                     \
+  X(kBoardMalformed, 4623, "The board message cannot be read.")                                    \
+  X(kBoardUpdateTooLarge, 4624, "The edit is more than a board takes at once; make smaller ones.") \
+  X(kBoardTooDeep, 4625, "The edit nests deeper than a board holds.")                              \
+  X(kBoardGap, 4626, "The edit builds on what the server lacks; the server asks for it.")          \
+  X(kBoardFull, 4627, "The board is as large as it may be; delete something.")                     \
+  X(kBoardReadOnly, 4628, "This board is written by the server alone.")                            \
+  X(kBoardNotOpen, 4629, "The board is not open in this session; open it first.")                  \
+  X(kBoardTooMany, 4630, "This session has as many boards open as it may.")                        \
+  X(kBoardAwareness, 4631, "The awareness state is too large.")                                    \
+  X(kBoardHistory, 4632, "The board has no history at that point.")                                \
+  X(kBoardDamaged, 4633, "The stored board is damaged; restore a copy of the episode.")            \
+  X(kCrdtMalformed, 4640, "The document update cannot be read; it was refused whole.")             \
+  X(kCrdtLimit, 4641, "The document update holds more than allowed; it was refused whole.")        \
+  X(kCrdtRange, 4642, "The position is outside the list.")                                         \
+  X(kCrdtGone, 4643, "The shared type was deleted; look it up again.")                             \
+  X(kCrdtType, 4644, "The shared type is of another kind.")                                        \
+  X(kCrdtSnapshot, 4645, "The document does not hold that moment of its history.")                 \
   X(kConfigSyntax, 4700, "The configuration cannot be read.")                                      \
   X(kConfigValue, 4701, "A configuration value is wrong.")                                         \
   X(kEpisodeSyntax, 4710, "The episode file is not valid YAML.")                                   \
