@@ -297,6 +297,13 @@ export function picture_of(file: Uvtt): Blob | null {
   return bytes ? new Blob([bytes]) : null;
 }
 
+/** The same for everyone who looks: from the person's pseudonym. */
+export function hue_of(text: string): number {
+  let hash = 0;
+  for (const char of text) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
+  return hash % kColors;
+}
+
 export function new_id(): string {
   return [...crypto.getRandomValues(new Uint8Array(6))]
     .map((byte) => byte.toString(16).padStart(2, '0'))

@@ -9,7 +9,7 @@ import {
 } from '@footlight/client/yjs';
 import * as Y from 'yjs';
 import type { Show } from '../lib/show.svelte';
-import { BoardDoc, kColors, kPens, type MapInfo, type Token } from './board_doc';
+import { BoardDoc, hue_of, kColors, kPens, type MapInfo, type Token } from './board_doc';
 import { combatants, turn_of, type Combatant, type Turn } from './initiative';
 
 /** What one tells of oneself while it lasts; never in the document. */
@@ -290,13 +290,6 @@ export class Table {
       awareness.off('change', read);
     };
   }
-}
-
-/** The same for everyone who looks: from the person's pseudonym. */
-export function hue_of(text: string): number {
-  let hash = 0;
-  for (const char of text) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
-  return hash % kColors;
 }
 
 /** Anyone may say anything there. */
