@@ -20,6 +20,10 @@ import file from './crypt.dd2vtt?raw';
 const png = from_base64((JSON.parse(file) as { image: string }).image) as Uint8Array;
 const picture = { bytes: png, type: 'image/png', w: 4, h: 4, scale: 1 };
 
+/** Comparing element by element takes Vitest seconds. */
+function same(a: Uint8Array | null, b: Uint8Array): boolean {
+  return a !== null && Buffer.from(a).equals(Buffer.from(b));
+}
 function board(): BoardDoc {
   return new BoardDoc(new Y.Doc());
 }
@@ -152,9 +156,9 @@ describe('the picture', () => {
     expect(assemble(assets, note)).toBe(null);
     const [[key, piece] = ['', new Uint8Array()]] = pieces;
     assets.set(key, piece);
-    expect(assemble(assets, note)).toEqual(bytes);
+    expect(same(assemble(assets, note), bytes)).toBe(true);
     expect(Math.max(...pieces.map(([, one]) => one.length))).toBeLessThanOrEqual(96 * 1024);
-    expect(from_base64(to_base64(bytes))).toEqual(bytes);
+    expect(same(from_base64(to_base64(bytes)), bytes)).toBe(true);
   });
 });
 

@@ -87,7 +87,7 @@ export function open_note(
     changed,
   }: { editable: boolean; label: string; changed: (on: Set<NoteAction>) => void },
 ): NoteEditor {
-  const view: EditorView = new EditorView(place, {
+  const view = new EditorView(place, {
     state: EditorState.create({
       schema: note_schema,
       plugins: [
@@ -127,9 +127,10 @@ export function open_note(
       'aria-label': label,
       class: 'note-text',
     },
-    dispatchTransaction(transaction) {
-      view.updateState(view.state.apply(transaction));
-      changed(in_force(view.state));
+    // Plugins dispatch while the view is being made.
+    dispatchTransaction(this: EditorView, transaction) {
+      this.updateState(this.state.apply(transaction));
+      changed(in_force(this.state));
     },
   });
   return {

@@ -12,6 +12,8 @@ export type XY = readonly [x: number, y: number];
 
 const kPointsAtMost = 1000;
 const kTolerance = 0.03;
+/** Simplifying costs the square of this at worst. */
+const kRawPoints = 4000;
 
 /** Leaves out what lies within `tolerance` squares of a straight line (Douglas and Peucker, 1973). */
 export function simplify(points: readonly XY[], tolerance = kTolerance): XY[] {
@@ -34,9 +36,11 @@ export function simplify(points: readonly XY[], tolerance = kTolerance): XY[] {
 }
 
 export function encode_stroke(points: readonly XY[], color: number, width: number): Stroke {
-  let kept = simplify(points);
+  const every = Math.ceil(points.length / kRawPoints);
+  const thin = points.filter((_, k) => k % every === 0 || k === points.length - 1);
+  let kept = simplify(thin);
   for (let tolerance = kTolerance * 2; kept.length > kPointsAtMost; tolerance *= 2) {
-    kept = simplify(points, tolerance);
+    kept = simplify(kept, tolerance);
   }
   const p: number[] = [];
   let [px, py] = [0, 0];
