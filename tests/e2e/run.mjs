@@ -2,7 +2,7 @@
 import { run_all } from './lib/harness.mjs';
 import { footlight_bin, has_binary } from './lib/real_node.mjs';
 
-const kSuites = ['screens', 'pages', 'show', 'boards'];
+const kSuites = ['screens', 'pages', 'table', 'show', 'boards'];
 const kReal = ['show', 'boards'];
 
 const args = process.argv.slice(2);

@@ -70,6 +70,12 @@ export class FakeBoards {
       session.send({ t: 'board', b: id, ack: ++seat.n });
     }
   }
+  /** Someone who is not there says where they are. */
+  presence(id, client, clock, state) {
+    const text = new TextEncoder().encode(JSON.stringify(state));
+    const body = [1, ...varint(client), ...varint(clock), ...varint(text.length), ...text];
+    this.#relay(id, null, [1, ...varint(body.length), ...body]);
+  }
   leave(session) {
     this.#seats.delete(session);
   }

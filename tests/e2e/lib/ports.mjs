@@ -8,4 +8,5 @@ export const ports = {
   pictures: first + 3,
   boards: first + 4,
   cable: first + 5,
+  table: first + 6,
 };

@@ -29,7 +29,13 @@ const token_of = (page, name) =>
 const label = (page, name) => token_of(page, name).getAttribute('aria-label');
 const saved = (page, ms = 15_000) =>
   page.locator('.board .chip', { hasText: 'Saved' }).waitFor({ timeout: ms });
-const note_text = (page) => page.locator('.note-text').innerText();
+/** Without the names of those who write. */
+const note_text = (page) =>
+  page.locator('.note-text').evaluate((text) => {
+    const copy = text.cloneNode(true);
+    for (const caret of copy.querySelectorAll('.note-caret')) caret.remove();
+    return copy.textContent.replaceAll('\u2060', '');
+  });
 const jwt = async (...who) => {
   const link = await node.link('stage', ...who);
   return new URLSearchParams(new URL(link).hash.slice(1)).get('token');
