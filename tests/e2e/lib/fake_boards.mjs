@@ -94,103 +94,56 @@ export class FakeBoards {
   }
 }
 
+const point = (x, y) => ({ x, y });
+const kWalls = [
+  [point(2, 2), point(11, 2), point(11, 7)],
+  [point(11, 9), point(11, 13), point(2, 13), point(2, 2)],
+  [point(13, 4), point(22, 4), point(22, 11), point(13, 11), point(13, 9)],
+  [point(13, 7), point(13, 4)],
+];
+const kDoor = {
+  position: point(12, 8),
+  bounds: [point(11, 7), point(11, 9)],
+  rotation: 0,
+  closed: true,
+  freestanding: false,
+};
+const kLight = {
+  position: point(6, 5),
+  range: 5,
+  intensity: 1,
+  color: 'ffeccd8b',
+  shadows: true,
+};
+const kTokens = {
+  aria: { name: 'Aria Venn', at: [5, 6], size: 1, color: 0 },
+  borin: { name: 'Borin', at: [7, 8], size: 1, color: 2, hp: 4, hp_max: 11 },
+  wolf: { name: 'Grey wolf', at: [9, 4], size: 1, color: 7, hp: 4, hp_max: 11 },
+  ogre: { name: 'Ogre', at: [16, 6], size: 2, color: 1, hp: 31, hp_max: 59 },
+};
+const kScores = { aria: 19, ogre: 14, borin: 11, wolf: 7 };
+
 /** A table in the middle of a scene. */
-export function lay_table(doc, view) {
+export function lay_table(doc) {
+  const set = (root, key, value) => doc.getMap(root).set(key, value);
+  const map_of = (fields) => new Y.Map(Object.entries(fields));
   doc.transact(() => {
-    const map = doc.getMap('map');
-    map.set('size', { x: 24, y: 15 });
-    map.set('name', 'The gate below the roots');
-    map.set('ppg', 70);
-    const walls = [
-      [
-        [2, 2],
-        [11, 2],
-        [11, 7],
-      ],
-      [
-        [11, 9],
-        [11, 13],
-        [2, 13],
-        [2, 2],
-      ],
-      [
-        [13, 4],
-        [22, 4],
-        [22, 11],
-        [13, 11],
-        [13, 9],
-      ],
-      [
-        [13, 7],
-        [13, 4],
-      ],
-    ];
-    walls.forEach((points, k) =>
-      doc.getMap('walls').set(String(k).padStart(5, '0'), {
-        kind: 'wall',
-        points: points.map(([x, y]) => ({ x, y })),
-      }),
-    );
-    doc.getMap('portals').set('00000', {
-      position: { x: 12, y: 8 },
-      bounds: [
-        { x: 11, y: 7 },
-        { x: 11, y: 9 },
-      ],
-      rotation: 0,
-      closed: true,
-      freestanding: false,
-    });
-    doc.getMap('lights').set('00000', {
-      position: { x: 6, y: 5 },
-      range: 5,
-      intensity: 1,
-      color: 'ffeccd8b',
-      shadows: true,
-    });
-    const tokens = [
-      ['aria', 'Aria Venn', 5, 6, 1, 0],
-      ['borin', 'Borin', 7, 8, 1, 2],
-      ['wolf', 'Grey wolf', 9, 4, 1, 7],
-      ['ogre', 'Ogre', 16, 6, 2, 1],
-    ];
-    for (const [id, name, x, y, size, color] of tokens) {
-      const hp = view.characters[id]
-        ? []
-        : [
-            ['hp', id === 'ogre' ? 31 : 4],
-            ['hp_max', id === 'ogre' ? 59 : 11],
-          ];
-      doc
-        .getMap('tokens')
-        .set(
-          id,
-          new Y.Map([['name', name], ['at', [x, y]], ['size', size], ['color', color], ...hp]),
-        );
-    }
-    const wave = [];
-    for (let k = 0; k < 24; k++)
-      wave.push(k ? 18 : 320, k ? Math.round(Math.sin(k / 2) * 20) : 1050);
-    doc.getMap('drawing').set('s1', { c: 1, w: 9, p: wave });
-    for (const [id, name, score] of [
-      ['aria', 'Aria Venn', 19],
-      ['ogre', 'Ogre', 14],
-      ['borin', 'Borin', 11],
-      ['wolf', 'Grey wolf', 7],
-    ])
-      doc.getMap('initiative').set(
-        id,
-        new Y.Map([
-          ['name', name],
-          ['score', score],
-        ]),
-      );
-    doc.getMap('turn').set('id', 'ogre');
-    doc.getMap('turn').set('round', 2);
-    const note = new Y.Map([['title', 'What the sexton said']]);
-    doc.getMap('notes').set('n1', note);
+    set('map', 'size', point(24, 15));
+    set('map', 'name', 'The gate below the roots');
+    set('map', 'ppg', 70);
+    kWalls.forEach((points, k) => set('walls', `0000${k}`, { kind: 'wall', points }));
+    set('portals', '00000', kDoor);
+    set('lights', '00000', kLight);
+    for (const [id, token] of Object.entries(kTokens)) set('tokens', id, map_of(token));
+    for (const [id, score] of Object.entries(kScores))
+      set('initiative', id, map_of({ name: kTokens[id].name, score }));
+    set('turn', 'id', 'ogre');
+    set('turn', 'round', 2);
+    const wave = [320, 1050];
+    for (let k = 1; k < 24; k++) wave.push(18, Math.round(Math.sin(k / 2) * 20));
+    set('drawing', 's1', { c: 1, w: 9, p: wave });
     const body = new Y.XmlFragment();
-    note.set('body', body);
+    set('notes', 'n1', map_of({ title: 'What the sexton said', body }));
     const paragraph = new Y.XmlElement('paragraph');
     paragraph.insert(0, [new Y.XmlText('The bell answers whoever rings it twice.')]);
     body.insert(0, [paragraph]);

@@ -34,7 +34,7 @@ export class FakeNode {
 
   static async start(port, answers = {}) {
     const node = new FakeNode();
-    lay_table(node.boards.doc('table'), node.view);
+    lay_table(node.boards.doc('table'));
     node.#mirror();
     node.http = await serve_pages(port, answers);
     node.address = `http://127.0.0.1:${port}`;

@@ -161,23 +161,9 @@ test('edits made while the connection is away are kept and merge', async () => {
   for (const name of ['Grey wolf', 'Aria Venn']) await same(name);
 });
 
-test('stays smooth while eight people drag', async () => {
-  const tokens = node.boards.doc('table').getMap('tokens');
-  const ids = [...tokens.keys()];
-  let clock = 0;
-  const timer = setInterval(() => {
-    clock++;
-    for (let k = 0; k < 8; k++) {
-      const [x, y] = [5 + 4 * Math.sin(clock / 20 + k), 4 + 3 * Math.cos(clock / 20 + k)];
-      const user = { name: `Player ${k}`, color: '#4f9bd8', hue: k };
-      node.boards.presence('table', 9000 + k, clock, {
-        user,
-        at: [x, y],
-        drag: { id: ids[k % ids.length], x, y },
-      });
-    }
-  }, 33);
-  const frames = await gm.evaluate(async () => {
+/** Frames that `page` paints in three seconds, as their lengths in milliseconds, shortest first. */
+const frames_of = (page) =>
+  page.evaluate(async () => {
     const times = [];
     await new Promise((resolve) => {
       const step = (now) => {
@@ -192,14 +178,28 @@ test('stays smooth while eight people drag', async () => {
       .map((time, k) => time - times[k])
       .sort((a, b) => a - b);
   });
+
+test('stays smooth while eight people drag', async () => {
+  const idle = await frames_of(gm);
+  const ids = [...node.boards.doc('table').getMap('tokens').keys()];
+  let clock = 0;
+  const timer = setInterval(() => {
+    clock++;
+    for (let k = 0; k < 8; k++) {
+      const [x, y] = [5 + 4 * Math.sin(clock / 20 + k), 4 + 3 * Math.cos(clock / 20 + k)];
+      const user = { name: `Player ${k}`, color: '#4f9bd8', hue: k };
+      const drag = { id: ids[k % ids.length], x, y };
+      node.boards.presence('table', 9000 + k, clock, { user, at: [x, y], drag });
+    }
+  }, 33);
+  const busy = await frames_of(gm);
   clearInterval(timer);
-  const p50 = frames[Math.floor(frames.length / 2)];
-  const p95 = frames[Math.floor(frames.length * 0.95)];
+  const p = (frames, share) => frames[Math.floor(frames.length * share)].toFixed(1);
   console.log(
-    `        frames: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, ${frames.length} in 3 s`,
+    `        frames: p50 ${p(busy, 0.5)} ms, p95 ${p(busy, 0.95)} ms; idle p50 ${p(idle, 0.5)} ms`,
   );
-  // A machine that runs all tests at once paints slower; 60 a second are 16.7 ms.
-  assert(p50 < 34, `a frame takes ${p50} ms`);
+  // Sixty a second where the machine has time for them; one that has not is no fault of the page.
+  assert(busy.length > idle.length / 2, `${busy.length} frames, ${idle.length} when idle`);
 });
 
 test('holds on a phone in both lights, and axe finds nothing serious', async () => {

@@ -15,6 +15,21 @@ export interface Look {
   /** Pen colours. */
   pens: string[];
 }
+/** The colours in force, of styles/board.css. */
+export function look_of_page(): Look {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name: string): string => style.getPropertyValue(name).trim();
+  return {
+    paper: of('--map-paper'),
+    grid: of('--map-grid'),
+    wall: of('--map-wall'),
+    portal: of('--map-portal'),
+    light: of('--map-light'),
+    fog: of('--map-fog'),
+    pens: Array.from({ length: 8 }, (_, k) => of(`--pen-${k}`)),
+  };
+}
+
 export interface Scene {
   board: BoardDoc;
   info: MapInfo;
