@@ -180,26 +180,28 @@ const frames_of = (page) =>
   });
 
 test('stays smooth while eight people drag', async () => {
-  const idle = await frames_of(gm);
   const ids = [...node.boards.doc('table').getMap('tokens').keys()];
   let clock = 0;
+  let hands = 1;
   const timer = setInterval(() => {
     clock++;
-    for (let k = 0; k < 8; k++) {
+    for (let k = 0; k < hands; k++) {
       const [x, y] = [5 + 4 * Math.sin(clock / 20 + k), 4 + 3 * Math.cos(clock / 20 + k)];
       const user = { name: `Player ${k}`, color: '#4f9bd8', hue: k };
       const drag = { id: ids[k % ids.length], x, y };
       node.boards.presence('table', 9000 + k, clock, { user, at: [x, y], drag });
     }
   }, 33);
-  const busy = await frames_of(gm);
+  const one = await frames_of(gm);
+  hands = 8;
+  const eight = await frames_of(gm);
   clearInterval(timer);
   const p = (frames, share) => frames[Math.floor(frames.length * share)].toFixed(1);
   console.log(
-    `        frames: p50 ${p(busy, 0.5)} ms, p95 ${p(busy, 0.95)} ms; idle p50 ${p(idle, 0.5)} ms`,
+    `        frames: p50 ${p(eight, 0.5)} ms, p95 ${p(eight, 0.95)} ms; one person p50 ${p(one, 0.5)} ms`,
   );
   // Sixty a second where the machine has time for them; one that has not is no fault of the page.
-  assert(busy.length > idle.length / 2, `${busy.length} frames, ${idle.length} when idle`);
+  assert(eight.length > one.length / 2, `${eight.length} frames, ${one.length} with one person`);
 });
 
 test('holds on a phone in both lights, and axe finds nothing serious', async () => {

@@ -49,6 +49,8 @@ export class Table {
   turn = $state.raw<Turn>({ id: '', round: 0 });
   notes = $state.raw<readonly { id: string; title: string }[]>([]);
   people = $state.raw<readonly Person[]>([]);
+  /** Their pointers and what they drag, by client, as of this frame; not reactive. */
+  readonly where = new Map<number, Presence>();
   characters = $state.raw<ReadonlyMap<string, Character>>(new Map());
   /** What the server wrote over, by token. */
   overruled = $state.raw<ReadonlyMap<string, Mark>>(new Map());
@@ -270,16 +272,26 @@ export class Table {
 
   #follow_people(): () => void {
     const { awareness } = this.provider;
+    let asked = 0;
     const read = (): void => {
+      asked = 0;
       const people: Person[] = [];
+      this.where.clear();
       for (const [client, state] of awareness.getStates()) {
         const person = read_presence(state);
-        if (person) people.push({ ...person, client, me: client === awareness.clientID });
+        if (!person) continue;
+        people.push({ ...person, client, me: client === awareness.clientID });
+        this.where.set(client, person);
         if (people.length >= kPeopleAtMost) break;
       }
-      this.people = people;
+      // Where they are changes hundreds of times a second; who they are and what they hold does not.
+      const same =
+        people.length === this.people.length &&
+        people.every((one, k) => is_same(one, this.people[k]));
+      if (!same) this.people = people;
     };
-    awareness.on('change', read);
+    const changed = (): void => void (asked ||= requestAnimationFrame(read));
+    awareness.on('change', changed);
     const end = this.provider.state.subscribe(() => {
       const { session } = this.show;
       const name = session?.name ?? '';
@@ -287,9 +299,16 @@ export class Table {
     });
     return () => {
       end();
-      awareness.off('change', read);
+      cancelAnimationFrame(asked);
+      awareness.off('change', changed);
     };
   }
+}
+
+function is_same(a: Person, b: Person | undefined): boolean {
+  if (!b || a.client !== b.client || a.me !== b.me) return false;
+  if (a.user.name !== b.user.name || a.user.hue !== b.user.hue) return false;
+  return Boolean(a.at) === Boolean(b.at) && a.drag?.id === b.drag?.id;
 }
 
 /** Anyone may say anything there. */
