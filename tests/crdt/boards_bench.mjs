@@ -105,8 +105,14 @@ sentAt = 0;
 latencies.sort((a, b) => a - b);
 const at = (q) => Number((latencies[Math.floor(latencies.length * q)] ?? -1).toFixed(1));
 
-// The drag: half of the crowd leaves.
-for (const socket of sockets.splice(Math.floor(audience / 2))) socket.terminate();
+// The drag: the crowd leaves, and half as many of the audience come.
+for (const socket of sockets.splice(0)) socket.terminate();
+const seat = token('seat', 'viewer');
+let seen = 0;
+const count = (data) => {
+  if (data[0] === 0 && data[1] === 2) seen++;
+};
+for (let i = 0; i < audience / 2; i++) sockets.push(await open(seat, count));
 const draggers = [];
 for (let i = 0; i < 8; i++) {
   const doc = new Y.Doc();
@@ -121,6 +127,7 @@ const timer = setInterval(() => {
   for (const each of draggers) each.tokens.set('at', [step, step * 2]);
 }, 1000 / 60);
 await sleep(6_000); // past the first compaction
+seen = 0;
 const cpu = cpuMs();
 const rss = rssKb();
 const begun = performance.now();
@@ -139,6 +146,7 @@ console.log(
     relay_lost: expected - latencies.length,
     drag_cpu_percent: Number(cpuPercent.toFixed(1)),
     drag_rss_growth_kb: growth,
+    drag_seen_per_s: Math.round(seen / sockets.length / (took / 1000)),
     drag_updates: metric('footlight_board_updates_total'),
     compactions: metric('footlight_board_compactions_total'),
     board_memory_bytes: metric('footlight_board_memory_bytes'),

@@ -5,7 +5,7 @@ import { replicaBinary } from './lib/link.mjs';
 import { runTests } from './lib/suite.mjs';
 
 const here = new URL('.', import.meta.url).pathname;
-const OPS = process.env.CRDT_OPS ?? '400000';
+const [OPS, SECONDS] = [process.env.CRDT_OPS ?? '40000', process.env.CRDT_SECONDS ?? '60'];
 const SUITES = ['documents', 'awareness', 'sync', 'mutations'];
 const wanted = process.argv.slice(2);
 
@@ -23,7 +23,7 @@ for (const suite of SUITES) {
   console.log(`${suite}: ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
 if (wanted.length === 0 || wanted.includes('random')) {
-  const words = [`${here}random.mjs`, '--ops', OPS];
+  const words = [`${here}random.mjs`, '--ops', OPS, '--seconds', SECONDS];
   failed += spawnSync(process.execPath, words, { stdio: 'inherit' }).status === 0 ? 0 : 1;
 }
 process.exitCode = failed > 0 ? 1 : 0;
