@@ -258,12 +258,16 @@ void SctpAssociation::add_setup(PacketWriter& packet) {
   setup_due_ = false;
 }
 
-// One request at a time (RFC 6525 section 5.1.2), of streams that have nothing left to send.
+// One request at a time (RFC 6525 section 5.1.2), of streams whose last byte is acknowledged: a
+// peer built on usrsctp that has to wait for data first may look at the request again only with the
+// next data, which need not come.
 void SctpAssociation::add_reset_request(PacketWriter& packet, MonoUs now) {
   if (!reset_ && !to_reset_.empty()) {
     ResetRequest request{.sequence = next_reset_sequence_, .last_tsn = out_->last_tsn()};
+    std::vector<bool> busy(config_.streams);
+    out_->mark_in_flight(busy);
     for (const uint16_t stream : to_reset_) {
-      if (out_->drained(stream) && request.streams.size() < kMaxResetStreams) {
+      if (!busy[stream] && !out_->queued(stream) && request.streams.size() < kMaxResetStreams) {
         request.streams.push_back(stream);
       }
     }
@@ -288,6 +292,7 @@ void SctpAssociation::add_reset_request(PacketWriter& packet, MonoUs now) {
   }
   Bytes value;
   add_parameter(value, SctpParameter::kOutgoingReset, content);
+  value.resize(4 + content.size());  // the last parameter's padding is the chunk's
   if (value.size() > packet.room()) return;
   std::ranges::copy(value, packet.add(ChunkType::kReconfig, 0, value.size()));
   reset_due_ = false;

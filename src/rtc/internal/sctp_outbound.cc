@@ -51,8 +51,12 @@ Status SctpOutbound::queue(uint16_t stream, uint32_t protocol, Bytes payload,
   return {};
 }
 
-bool SctpOutbound::drained(uint16_t stream) const {
-  return !queues_.contains(stream) && (current_ == nullptr || current_->stream != stream);
+bool SctpOutbound::queued(uint16_t stream) const {
+  return queues_.contains(stream) || (current_ != nullptr && current_->stream == stream);
+}
+
+void SctpOutbound::mark_in_flight(std::vector<bool>& busy) const {
+  for (const Sent& sent : sent_) busy[sent.message->stream] = true;
 }
 
 size_t SctpOutbound::queued_bytes(uint16_t stream) const {

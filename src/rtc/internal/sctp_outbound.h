@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/bytes.h"
 #include "rtc/internal/sctp_wire.h"
@@ -46,8 +47,10 @@ class SctpOutbound {
   void on_timeout(MonoUs now);
 
   bool idle() const { return sent_.empty() && queued_bytes_ == 0; }
-  // Whether nothing of the stream waits for its first transmission.
-  bool drained(uint16_t stream) const;
+  // What a stream still has to do: `busy`, one place a stream, gets a mark for each that waits for
+  // an acknowledgement; `queued` says whether something waits for its first transmission.
+  void mark_in_flight(std::vector<bool>& busy) const;
+  bool queued(uint16_t stream) const;
   void restart_sequence(uint16_t stream) { sequences_.erase(stream); }
   uint32_t last_tsn() const { return next_tsn_ - 1; }
   size_t queued_bytes(uint16_t stream) const;
