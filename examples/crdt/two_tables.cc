@@ -29,11 +29,12 @@ int main() {
   (void)ben.map("board")->get("goblin").type()->as_map()->set("hp", 5);
 
   // Each sends what the other's state vector does not have.
-  const footlight::Bytes to_ben = *ann.encode_state_as_update(UpdateFormat::kV2,
-                                                              ben.encode_state_vector());
-  const footlight::Bytes to_ann = *ben.encode_state_as_update(UpdateFormat::kV2,
-                                                              ann.encode_state_vector());
-  if (!ben.apply_update(to_ben, UpdateFormat::kV2) || !ann.apply_update(to_ann, UpdateFormat::kV2)) {
+  const footlight::Bytes to_ben =
+      *ann.encode_state_as_update(UpdateFormat::kV2, ben.encode_state_vector());
+  const footlight::Bytes to_ann =
+      *ben.encode_state_as_update(UpdateFormat::kV2, ann.encode_state_vector());
+  if (!ben.apply_update(to_ben, UpdateFormat::kV2) ||
+      !ann.apply_update(to_ann, UpdateFormat::kV2)) {
     return std::fprintf(stderr, "an update was refused\n"), 1;
   }
   std::printf("%s\n%zu bytes for Ben, %zu for Ann\n", ann.to_json().c_str(), to_ben.size(),

@@ -34,8 +34,8 @@ class StateVector {
   // Clients in descending order, as yjs writes them since 13.5.
   void write(Encoder& out) const;
   Bytes encode() const;
-  // Reads one in any order of clients; of a client that comes twice the highest clock stands. Faults
-  // are left in `in`.
+  // Reads one in any order of clients; of a client that comes twice the highest clock stands.
+  // Faults are left in `in`.
   static StateVector read(Decoder& in);
   // kCrdtMalformed: truncated, out of range, or bytes after the end. No bytes are an empty vector.
   static Result<StateVector> decode(ByteView bytes);

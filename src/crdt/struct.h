@@ -80,7 +80,7 @@ struct DecodedStruct {
   bool has_origin = false;
   bool has_right_origin = false;
   bool has_parent_sub = false;  // parent_sub was written; false whenever the parent is inherited
-  bool has_key = false;  // info bit 0x20; stands without a key when the parent is inherited
+  bool has_key = false;         // info bit 0x20; stands without a key when the parent is inherited
   Id origin;
   Id right_origin;
   Id parent_id;

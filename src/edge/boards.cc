@@ -496,16 +496,5 @@ MonoUs Boards::time(MonoUs now_us, WallMs wall_ms) {
 MonoUs Boards::next_due_us() const { return impl_->next_due_us(); }
 void Boards::set_audience_tick(uint32_t tick_ms) { impl_->audience_tick_ms = tick_ms; }
 const BoardMetrics& Boards::metrics() const { return impl_->counted; }
-std::string Boards::list_json() const { return impl_->list_json(); }
-
-void Boards::content(std::string_view board, uint64_t at_seq, BoardReply reply) {
-  impl_->content(board, at_seq, std::move(reply));
-}
-void Boards::history(std::string_view board, BoardReply reply) {
-  impl_->history(board, std::move(reply));
-}
-void Boards::restore(std::string_view board, uint64_t at_seq, BoardReply reply) {
-  impl_->restore(board, at_seq, std::move(reply));
-}
 
 }  // namespace footlight::edge

@@ -7,45 +7,6 @@
 namespace footlight::edge::rig {
 namespace {
 
-class BoardsTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    stage.start();
-    stage.join("ann", proto::Role::kPlayer, 1);
-    stage.join("gil", proto::Role::kGm, 2);
-  }
-  void run_ms(int64_t ms) { stage.run_ms(ms); }
-  std::string board_at(std::string_view query = {}) {
-    ApiCall call;
-    call.route = ApiRoute::kBoard;
-    call.board = "table";
-    call.at = query;
-    return ask(call);
-  }
-  std::string ask(const ApiCall& call) {
-    std::string out;
-    stage.owner->api(call, [&](ApiAnswer answer) { out = answer.body; });
-    stage.settle();
-    return out;
-  }
-  std::string content() {
-    const auto json = Json::parse(board_at());
-    return json ? (*json)["content"].dump() : "";
-  }
-  // The process ends and another owner reads the log.
-  void restart() {
-    for (auto& [name, each] : stage.clients) {
-      if (!each.gone) stage.hang_up(name);
-    }
-    stage.settle();
-    stage.owner.reset();
-    stage.log.reopen();
-    stage.start_owner();
-  }
-
-  Stage stage;
-};
-
 TEST_F(BoardsTest, TwoWhoEditHoldTheSameInTheEnd) {
   BoardPeer ann(stage, "ann", 11);
   BoardPeer gil(stage, "gil", 22);

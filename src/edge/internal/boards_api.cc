@@ -153,4 +153,16 @@ void Boards::Impl::restore_from(Board& board, Result<log::BoardFile> file, Board
   }
 }
 
+std::string Boards::list_json() const { return impl_->list_json(); }
+
+void Boards::content(std::string_view board, uint64_t at_seq, BoardReply reply) {
+  impl_->content(board, at_seq, std::move(reply));
+}
+void Boards::history(std::string_view board, BoardReply reply) {
+  impl_->history(board, std::move(reply));
+}
+void Boards::restore(std::string_view board, uint64_t at_seq, BoardReply reply) {
+  impl_->restore(board, at_seq, std::move(reply));
+}
+
 }  // namespace footlight::edge

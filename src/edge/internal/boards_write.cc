@@ -81,10 +81,9 @@ void Boards::Impl::released(uint64_t seq) {
   for (BoardAnswer& each : batch.answers) {
     const auto& members = boards[each.board]->members;
     if (!members.contains(each.session)) continue;
-    options.port->board_to_edge(
-        each.session.edge,
-        bus::BoardSend{
-            .session = each.session.id, .board = each.board, .message = std::move(each.message)});
+    bus::BoardSend send{.session = each.session.id, .board = each.board};
+    send.message = std::move(each.message);
+    options.port->board_to_edge(each.session.edge, std::move(send));
   }
   for (const BoardAck& each : batch.acks) send_ack(each);
   for (auto& [reply, text] : batch.replies) reply(std::move(text));

@@ -1,5 +1,7 @@
 // A Yjs client of a board in a unit test: a document, and a connection of the stage.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -112,6 +114,46 @@ class BoardPeer {
   std::string board_;
   std::unique_ptr<crdt::Doc> doc_;
   size_t read_ = 0;
+};
+
+// One episode with a player and a director, and its board API.
+class BoardsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    stage.start();
+    stage.join("ann", proto::Role::kPlayer, 1);
+    stage.join("gil", proto::Role::kGm, 2);
+  }
+  void run_ms(int64_t ms) { stage.run_ms(ms); }
+  std::string board_at(std::string_view query = {}) {
+    ApiCall call;
+    call.route = ApiRoute::kBoard;
+    call.board = "table";
+    call.at = query;
+    return ask(call);
+  }
+  std::string ask(const ApiCall& call) {
+    std::string out;
+    stage.owner->api(call, [&](ApiAnswer answer) { out = answer.body; });
+    stage.settle();
+    return out;
+  }
+  std::string content() {
+    const auto json = Json::parse(board_at());
+    return json ? (*json)["content"].dump() : "";
+  }
+  // The process ends and another owner reads the log.
+  void restart() {
+    for (auto& [name, each] : stage.clients) {
+      if (!each.gone) stage.hang_up(name);
+    }
+    stage.settle();
+    stage.owner.reset();
+    stage.log.reopen();
+    stage.start_owner();
+  }
+
+  Stage stage;
 };
 
 }  // namespace footlight::edge::rig

@@ -423,8 +423,7 @@ Status SqliteLog::compact(const BoardSnapshot& snapshot, std::span<const uint64_
   if (auto ok = begin_fenced(); !ok) return ok;
   const auto seq = tables_.seq_of(snapshot.board, snapshot.n);
   if (!seq) return halt({Code::kLogHalted, seq.error().detail});
-  bool done =
-      tables_.insert(snapshot, *seq) && tables_.drop_updates(snapshot.board, snapshot.n);
+  bool done = tables_.insert(snapshot, *seq) && tables_.drop_updates(snapshot.board, snapshot.n);
   for (const uint64_t n : drop) done = done && tables_.drop_snapshot(snapshot.board, n);
   if (!done) return halt_after("compaction");
   if (auto ok = commit(); !ok) return ok;
