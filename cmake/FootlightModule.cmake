@@ -1,10 +1,38 @@
-# footlight_module(NAME [DEPS target...] [TEST_DEPS target...] [EXCLUDE regex])
+# What nearly every file includes, parsed once: footlight_std for the rooms, footlight_gtest for tests. Only
+# for g++, whose flags are the same for all that share one; a file still includes what it uses.
+set(FOOTLIGHT_PRECOMPILED OFF)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(FOOTLIGHT_PRECOMPILED ON)
+endif()
+function(footlight_precompiled target from)
+  if(NOT FOOTLIGHT_PRECOMPILED)
+    return()
+  endif()
+  if(NOT TARGET ${from})
+    set(std <algorithm> <array> <expected> <functional> <map> <memory> <optional> <set> <span> <string> <string_view>
+      <unordered_map> <variant> <vector>)
+    file(WRITE ${CMAKE_BINARY_DIR}/empty.cc "int main() {}\n")
+    if(from STREQUAL footlight_gtest)
+      add_executable(${from} ${CMAKE_BINARY_DIR}/empty.cc)  # -fPIE, as the tests
+      target_link_libraries(${from} PRIVATE GTest::gtest_main GTest::gmock)
+      target_compile_options(${from} PRIVATE -O0 -g1)
+      target_compile_definitions(${from} PRIVATE FOOTLIGHT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      target_precompile_headers(${from} PRIVATE ${std} <gtest/gtest.h> <gmock/gmock.h>)
+    else()
+      add_library(${from} OBJECT ${CMAKE_BINARY_DIR}/empty.cc)
+      target_precompile_headers(${from} PRIVATE ${std})
+    endif()
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${from})
+endfunction()
+
+# footlight_module(NAME [DEPS target...] [TEST_DEPS target...] [EXCLUDE regex] [PRECOMPILE header...])
 #
 # One library per room: footlight_NAME from all *.cc of the folder (not of its sub-folders, except
-# internal/), and footlight_NAME_test from its *_test.cc; EXCLUDE leaves files to another target. The
-# rooms check reads the DEPS.
+# internal/), and footlight_NAME_test from its *_test.cc; EXCLUDE leaves files to another target;
+# PRECOMPILE names headers instead of the usual ones. The rooms check reads the DEPS.
 function(footlight_module name)
-  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPS;TEST_DEPS;PRECOMPILE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc internal/*.cc)
   if(ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX "${ARG_EXCLUDE}")
@@ -15,8 +43,13 @@ function(footlight_module name)
   set(target footlight_${name})
   if(sources)
     add_library(${target} STATIC ${sources})
-    target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+    target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>)
     target_link_libraries(${target} PUBLIC ${ARG_DEPS})
+    if(ARG_PRECOMPILE)
+      target_precompile_headers(${target} PRIVATE ${ARG_PRECOMPILE})
+    else()
+      footlight_precompiled(${target} footlight_std)
+    endif()
   else()
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -35,6 +68,7 @@ function(footlight_test name)
   # A test's own code need not be fast: it is compiled in half the time.
   target_compile_options(${name} PRIVATE -O0 -g1)
   target_compile_definitions(${name} PRIVATE FOOTLIGHT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  footlight_precompiled(${name} footlight_gtest)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()

@@ -4,6 +4,7 @@
 Measures each figure beside its budget and, where a peer is installed, the ratio in the same run.
 
   votes     ballots, vote to tally, fan-out (peer: Centrifugo), memory, start, replay, on real sockets
+  crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs)
   micro     the Google Benchmark programs of bench/
 
 Machines are noisy: each figure is the median of --rounds runs, ours and the peer's in turn.
@@ -22,6 +23,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+
+from bench_crdt import bench_crdt as crdt_rows
 
 root = pathlib.Path(__file__).resolve().parents[1]
 BIN = root / "build/release/src/cli/footlight"
@@ -225,6 +228,10 @@ def bench_bare_loop(args, results):
     results.add("  bare loop", row["bare_us"], "us a send")
 
 
+def bench_crdt(args):
+    return crdt_rows(Results("crdt", args.json), args.rounds, say)
+
+
 def bench_micro(args):
     for program in sorted((root / "build/release/bench").glob("*_bench")):
         words = [str(program), "--benchmark_min_time=0.3"] + (["--benchmark_format=json"] if args.json else [])
@@ -240,7 +247,7 @@ def bench_micro(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=["votes", "micro", []], default=[])
+    parser.add_argument("names", nargs="*", choices=["votes", "crdt", "micro", []], default=[])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--connections", type=int, default=5000)
     parser.add_argument("--seconds", type=int, default=8)
@@ -249,8 +256,8 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     args = parser.parse_args()
     broken = 0
-    for name in args.names or ["votes", "micro"]:
-        broken += {"votes": bench_votes, "micro": bench_micro}[name](args)
+    for name in args.names or ["votes", "crdt", "micro"]:
+        broken += {"votes": bench_votes, "crdt": bench_crdt, "micro": bench_micro}[name](args)
     if broken:
         say(f"{broken} figures do not hold their budget (marked !)")
     sys.exit(1 if broken else 0)

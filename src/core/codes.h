@@ -3,7 +3,8 @@
 //
 //   40xx protocol   41xx token and rights   42xx admission   43xx polls and story
 //   44xx dice, characters, rules   45xx chat and moderation   46xx event log and storage
-//   47xx configuration and files   48xx command line and operations   49xx the server's life
+//   47xx configuration and files, media (473x transport, 475x tracks)   48xx command line and
+//   operations   49xx the server's life
 //
 // docs/errors.md and sdk/src/codes.ts are generated from this table (`./dev fmt`), and a test
 // checks it.
@@ -32,6 +33,23 @@
   X(kBadRequest, 4016, "The HTTP request cannot be understood; see /v1/openapi.json.")             \
   X(kNotFound, 4017, "There is nothing at this address.")                                          \
   X(kMethodNotAllowed, 4018, "This address does not take that method.")                            \
+  X(kSrtpMalformed, 4060, "The media packet is too short or its header is wrong; it was dropped.") \
+  X(kSrtpForged, 4061, "The media packet is not authentic; it was dropped.")                       \
+  X(kSrtpReplayed, 4062, "The media packet came before or is too old; it was dropped.")            \
+  X(kSrtpStreams, 4063, "The session uses more media streams than allowed; close some.")           \
+  X(kSrtpExhausted, 4064, "The media key has been used up; connect again.")                        \
+  X(kSrtpKey, 4065, "The media key does not have its profile's size.")                             \
+  X(kDtlsFailed, 4066, "The DTLS handshake failed; connect again.")                                \
+  X(kDtlsFingerprint, 4067, "The DTLS certificate is not the one the session description names.")  \
+  X(kDtlsTimeout, 4068, "The DTLS handshake took too long; connect again.")                        \
+  X(kDtlsClosed, 4069, "The DTLS connection is closed.")                                           \
+  X(kSctpProtocol, 4070, "The peer broke the rules of SCTP; the data channels are closed.")        \
+  X(kSctpTimeout, 4071, "The peer stopped answering; the data channels are closed.")               \
+  X(kSctpClosed, 4072, "The data channels are closed.")                                            \
+  X(kChannelUnknown, 4073, "No such data channel.")                                                \
+  X(kChannelTooMany, 4074, "There are as many data channels as a session may have.")               \
+  X(kChannelMessageSize, 4075, "The message is larger than the data channel takes.")               \
+  X(kChannelFull, 4076, "The data channel's send buffer is full; wait and send again.")            \
   X(kTokenMalformed, 4100, "The token is not a JWT; ask for a new one.")                           \
   X(kTokenBadSignature, 4101, "The token's signature is wrong; ask for a new one.")                \
   X(kTokenExpired, 4102, "The token has expired; ask for a new one.")                              \
@@ -94,6 +112,26 @@
   X(kLogFormat, 4605, "The file is not an episode log of a known version.")                        \
   X(kLogFenced, 4606, "Another owner has taken this episode; this one stops.")                     \
   X(kLogLocked, 4607, "Another process holds this episode file; stop it first.")                   \
+  X(kBoardUnknown, 4620, "This episode has no such board.")                                        \
+  X(kBoardForeignClient, 4621, "The edit uses another account's client id; use the one given.")    \
+  X(kBoardForbidden, 4622, "This role may not change that part of the board.")                     \
+  X(kBoardMalformed, 4623, "The board message cannot be read.")                                    \
+  X(kBoardUpdateTooLarge, 4624, "The edit is more than a board takes at once; make smaller ones.") \
+  X(kBoardTooDeep, 4625, "The edit nests deeper than a board holds.")                              \
+  X(kBoardGap, 4626, "The edit builds on what the server lacks; the server asks for it.")          \
+  X(kBoardFull, 4627, "The board is as large as it may be; delete something.")                     \
+  X(kBoardReadOnly, 4628, "This board is written by the server alone.")                            \
+  X(kBoardNotOpen, 4629, "The board is not open in this session; open it first.")                  \
+  X(kBoardTooMany, 4630, "This session has as many boards open as it may.")                        \
+  X(kBoardAwareness, 4631, "The awareness state is too large.")                                    \
+  X(kBoardHistory, 4632, "The board has no history at that point.")                                \
+  X(kBoardDamaged, 4633, "The stored board is damaged; restore a copy of the episode.")            \
+  X(kCrdtMalformed, 4640, "The document update cannot be read; it was refused whole.")             \
+  X(kCrdtLimit, 4641, "The document update holds more than allowed; it was refused whole.")        \
+  X(kCrdtRange, 4642, "The position is outside the list.")                                         \
+  X(kCrdtGone, 4643, "The shared type was deleted; look it up again.")                             \
+  X(kCrdtType, 4644, "The shared type is of another kind.")                                        \
+  X(kCrdtSnapshot, 4645, "The document does not hold that moment of its history.")                 \
   X(kConfigSyntax, 4700, "The configuration cannot be read.")                                      \
   X(kConfigValue, 4701, "A configuration value is wrong.")                                         \
   X(kEpisodeSyntax, 4710, "The episode file is not valid YAML.")                                   \
@@ -102,6 +140,20 @@
   X(kEpisodeLimit, 4713, "The episode file holds more than allowed.")                              \
   X(kKeyFile, 4720, "The key file cannot be used.")                                                \
   X(kCertificate, 4721, "The TLS certificate or key cannot be used.")                              \
+  X(kSdpSyntax, 4730, "The session description cannot be read.")                                   \
+  X(kSdpTooLarge, 4731, "The session description is larger than allowed; offer fewer tracks.")     \
+  X(kSdpTransport, 4732, "The offer must use BUNDLE, rtcp-mux, ICE and a DTLS fingerprint.")       \
+  X(kSdpChanged, 4733, "The new offer does not keep the order and kind of the earlier m-lines.")   \
+  X(kSdpState, 4734, "A description of this kind is not expected now.")                            \
+  X(kIceFrame, 4735, "A frame on the media connection is larger than allowed; it was closed.")     \
+  X(kIceConsent, 4736, "Nothing was heard from the media peer; connect again.")                    \
+  X(kMediaMalformed, 4737, "The media datagram cannot be read; it was dropped.")                   \
+  X(kMediaStranger, 4738, "The datagram belongs to no session; it was dropped.")                   \
+  X(kMediaUnknownStream, 4739, "The media packet belongs to no offered track; it was dropped.")    \
+  X(kTrackUnknown, 4750, "No such track.")                                                         \
+  X(kTrackLimit, 4751, "There are as many tracks or subscriptions as the room may hold.")          \
+  X(kTrackExists, 4752, "The track is published or subscribed already.")                           \
+  X(kTrackCodec, 4753, "The subscriber cannot decode this track's codec.")                         \
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \

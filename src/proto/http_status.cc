@@ -29,9 +29,36 @@ int status_of_range(int code) {
   }
 }
 
+// 0: another's.
+int status_of_board(Code code) {
+  switch (code) {
+    case Code::kBoardUnknown:
+    case Code::kBoardHistory:
+      return 404;
+    case Code::kBoardUpdateTooLarge:
+    case Code::kBoardAwareness:
+      return 413;
+    case Code::kBoardForeignClient:
+    case Code::kBoardForbidden:
+    case Code::kBoardReadOnly:
+      return 403;
+    case Code::kBoardGap:
+    case Code::kBoardFull:
+    case Code::kBoardNotOpen:
+    case Code::kBoardTooMany:
+      return 409;
+    case Code::kBoardMalformed:
+    case Code::kBoardTooDeep:
+      return 422;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 int http_status(Code code) {
+  if (const int of_boards = status_of_board(code); of_boards != 0) return of_boards;
   switch (code) {
     case Code::kOk:
       return 200;

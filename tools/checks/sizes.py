@@ -35,7 +35,7 @@ def functions(lines):
             continue
         indent = re.match(r"\s*", lines[header])[0]
         name = re.search(r"([\w:~]+)\s*(?:<[^>]*>)?\s*\(", lines[header])
-        if not name or name[1] in ("describe", "it", "test", "if", "for", "while", "switch", "catch"):
+        if not name or name[1] in ("describe", "it", "test", "if", "for", "while", "switch", "catch", "await"):
             continue
         for end in range(start + 1, len(lines)):
             if re.match(re.escape(indent) + r"\}", lines[end]):

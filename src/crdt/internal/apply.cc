@@ -1,0 +1,239 @@
+// Updates in: structs in the order of their dependencies, then deletes, then what waited for them.
+// Source: yjs 13.6 `src/utils/encoding.js` (integrateStructs, readUpdateV2), `DeleteSet.js`.
+#include <algorithm>
+
+#include "crdt/internal/store.h"
+
+namespace footlight::crdt::internal {
+
+Status Store::check(const DecodedUpdate& update) const {
+  for (const DecodedStruct& s : update.structs) {
+    if (s.end() > kMaxClock) return fail(Code::kCrdtLimit, "a clock is too high");
+    // A struct comes after what it refers to, so of its own client it can only name earlier clocks.
+    const auto later = [&s](Id id) { return id.client == s.id.client && id.clock >= s.id.clock; };
+    if ((s.has_origin && later(s.origin)) || (s.has_right_origin && later(s.right_origin)) ||
+        (s.parent_kind == ParentKind::kId && later(s.parent_id))) {
+      return fail(Code::kCrdtMalformed, "a struct refers to itself or its future");
+    }
+    if (s.parent_kind == ParentKind::kInherit && s.is_item() && !s.has_origin &&
+        !s.has_right_origin) {
+      return fail(Code::kCrdtMalformed, "a struct without a parent");
+    }
+  }
+  return {};
+}
+
+bool Store::missing(const DecodedStruct& s, uint64_t& client, uint64_t& clock) const {
+  if (!s.is_item()) return false;
+  const auto lacks = [&](Id id) {
+    if (id.client == s.id.client) return false;
+    const uint32_t index = find_client(id.client);
+    if (index != kNone && id.clock < clients[index].state) return false;
+    client = id.client;
+    clock = id.clock;
+    return true;
+  };
+  return (s.has_origin && lacks(s.origin)) || (s.has_right_origin && lacks(s.right_origin)) ||
+         (s.parent_kind == ParentKind::kId && lacks(s.parent_id));
+}
+
+Result<Applied> Store::apply(const DecodedUpdate& update, Origin origin) {
+  if (Status ok = check(update); !ok) return std::unexpected(std::move(ok.error()));
+  Applied applied;
+  applied_structs_ = 0;
+  begin(origin, false);
+  txn_->local = false;
+  const size_t moved_before = txn_->moved.size();
+  const size_t deleted_before = txn_->deleted.size();
+  apply_structs(update);
+  if (!update.deletes.empty()) {
+    apply_deletes_.clear();
+    for (const IdRange& range : update.deletes)
+      apply_deletes_.add(range.client, range.clock, range.len);
+    if (update.deletes.size() > 1) apply_deletes_.normalize();
+    for (const IdRange& range : apply_deletes_.ranges()) {
+      if (apply_deletes(range.client, range.clock, range.end())) ++applied.deletes;
+    }
+  }
+  if (!pending.empty() || !pending.deletes.empty()) retry_pending();
+  applied.structs = applied_structs_;
+  applied.pending_structs = pending.structs();
+  applied.changed = txn_->moved.size() != moved_before || txn_->deleted.size() != deleted_before;
+  client_taken_ = false;
+  end();
+  applied.client_taken = client_taken_;
+  return applied;
+}
+
+void Store::apply_structs(const DecodedUpdate& update) {
+  cursors_.clear();
+  cursor_order_.clear();
+  for (const ClientBlock& block : update.blocks) {
+    const uint32_t client = client_index(block.client);
+    uint32_t& cursor = clients[client].cursor;
+    if (cursor == kNone) {
+      cursor = static_cast<uint32_t>(cursors_.size());
+      cursor_order_.push_back(cursor);
+      cursors_.push_back({});
+    }
+    cursors_[cursor] = {client, block.first, block.first + block.count};  // the last one counts
+  }
+  // Higher ids first: concurrent items of lower ids then find their place without passing them.
+  std::sort(cursor_order_.begin(), cursor_order_.end(), [this](uint32_t a, uint32_t b) {
+    return clients[cursors_[a].client].id > clients[cursors_[b].client].id;
+  });
+  for (const uint32_t current : cursor_order_) {
+    stack_.clear();
+    while (cursors_[current].at < cursors_[current].end || !stack_.empty()) {
+      uint32_t head;
+      if (!stack_.empty()) {
+        head = stack_.back();
+        stack_.pop_back();
+      } else {
+        head = cursors_[current].at++;
+      }
+      while (true) {
+        const DecodedStruct& s = update.structs[head];
+        if (s.ref == Ref::kSkip) break;
+        const uint32_t client = client_index(s.id.client);
+        const uint32_t state = clients[client].state;
+        if (s.id.clock > state) {
+          stack_.push_back(head);
+          pend_stack(update);
+          break;
+        }
+        uint64_t for_client = 0;
+        uint64_t for_clock = 0;
+        if (!missing(s, for_client, for_clock)) {
+          if (s.end() > state) {
+            integrate_struct(s, client, state - static_cast<uint32_t>(s.id.clock));
+          }
+          break;
+        }
+        stack_.push_back(head);
+        const uint32_t needed = find_client(for_client);
+        const uint32_t cursor = needed == kNone ? kNone : clients[needed].cursor;
+        if (cursor == kNone || cursors_[cursor].at == cursors_[cursor].end) {
+          pend_stack(update);
+          break;
+        }
+        head = cursors_[cursor].at++;
+      }
+    }
+  }
+  for (const Cursor& cursor : cursors_) clients[cursor.client].cursor = kNone;
+}
+
+// Nothing on the stack can go on: all of it, and what follows of the same clients, waits.
+void Store::pend_stack(const DecodedUpdate& update) {
+  for (const uint32_t index : stack_) {
+    const uint64_t id = update.structs[index].id.client;
+    Cursor& cursor = cursors_[clients[client_index(id)].cursor];
+    pending.add(update.structs[index]);
+    for (; cursor.at < cursor.end; ++cursor.at) {
+      const DecodedStruct& s = update.structs[cursor.at];
+      if (s.ref != Ref::kSkip) pending.add(s);
+    }
+  }
+  for (const uint32_t index : stack_) wait_or_ready(update.structs[index].id.client);
+  stack_.clear();
+}
+
+void Store::wait_or_ready(uint64_t client) {
+  const auto it = pending.clients().find(client);
+  if (it == pending.clients().end()) return;
+  const DecodedStruct& front = it->second.queue.front().s;
+  const uint32_t index = client_index(client);
+  uint64_t for_client = 0;
+  uint64_t for_clock = 0;
+  if (front.id.clock > clients[index].state) {
+    pending.wait(client, client, front.id.clock - 1);
+  } else if (missing(front, for_client, for_clock)) {
+    pending.wait(client, for_client, for_clock);
+  } else {
+    ready_.push_back(client);
+  }
+}
+
+// Integrates what can be of one client's queue. True when its state moved.
+bool Store::retry_front(uint64_t client) {
+  bool any = false;
+  const uint32_t index = client_index(client);
+  while (true) {
+    const auto it = pending.clients().find(client);
+    if (it == pending.clients().end()) return any;
+    const DecodedStruct& s = it->second.queue.front().s;
+    const uint32_t state = clients[index].state;
+    if (s.end() > state) {
+      uint64_t for_client = 0;
+      uint64_t for_clock = 0;
+      if (s.id.clock > state || missing(s, for_client, for_clock)) break;
+      integrate_struct(s, index, state - static_cast<uint32_t>(s.id.clock));
+      any = true;
+    }
+    pending.pop_front(it);
+  }
+  wait_or_ready(client);
+  return any;
+}
+
+void Store::retry_pending() {
+  // More may join txn_->moved meanwhile.
+  for (size_t i = 0; i < txn_->moved.size(); ++i) {
+    const uint32_t client = txn_->moved[i].client;
+    pending.woken(clients[client].id, clients[client].state, ready_);
+  }
+  while (!ready_.empty()) {
+    const uint64_t client = ready_.back();
+    ready_.pop_back();
+    if (retry_front(client)) {
+      pending.woken(client, clients[find_client(client)].state, ready_);
+    }
+  }
+  if (pending.deletes.empty()) return;
+  for (size_t i = 0; i < txn_->moved.size(); ++i) {
+    const Client& client = clients[txn_->moved[i].client];
+    const auto it = pending.deletes.find(client.id);
+    if (it == pending.deletes.end()) continue;
+    std::map<uint64_t, uint64_t>& ranges = it->second;
+    while (!ranges.empty() && ranges.begin()->first < client.state) {
+      const auto [clock, end] = *ranges.begin();
+      ranges.erase(ranges.begin());
+      --pending.delete_ranges;
+      (void)apply_deletes(client.id, clock, end);
+    }
+    if (ranges.empty()) pending.deletes.erase(client.id);
+  }
+}
+
+bool Store::apply_deletes(uint64_t id, uint64_t clock, uint64_t end) {
+  const uint32_t client = find_client(id);
+  const uint64_t state = client == kNone ? 0 : clients[client].state;
+  if (end > state) pending.add_delete(id, std::max(clock, state), end);
+  if (clock >= state) return false;
+  end = std::min(end, state);
+  bool any = false;
+  StructIndex& index = clients[client].index;
+  StructIndex::At at = index.find(static_cast<uint32_t>(clock));
+  Handle handle = index.item(at);
+  if (!items[handle].deleted() && items[handle].clock < clock) {
+    const Handle right = split(handle, static_cast<uint32_t>(clock) - items[handle].clock);
+    at = index.insert_after(at, {static_cast<uint32_t>(clock), right});
+  }
+  for (; index.valid(at); at = index.after(at)) {
+    handle = index.item(at);
+    const Item& item = items[handle];
+    if (item.clock >= end) break;
+    if (item.deleted()) continue;
+    if (item.end() > end) {
+      const Handle right = split(handle, static_cast<uint32_t>(end) - item.clock);
+      at = index.insert_after(at, {static_cast<uint32_t>(end), right});
+      at = index.before(at);
+    }
+    delete_item(handle);
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace footlight::crdt::internal

@@ -1,0 +1,83 @@
+// What leaves in one turn: datagrams written one behind the other into one piece of memory, those
+// to the same peer next to each other, so that the shell can hand a whole run of them to the kernel
+// in one call (UDP_SEGMENT) or a few.
+//
+// Bounded by its two capacities; what does not fit is dropped and counted, as a full network would.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/assert.h"
+#include "core/bytes.h"
+#include "rtc/address.h"
+
+namespace footlight::rtc {
+
+// Datagrams to one peer, in order: the i-th has sizes[i] bytes and lies behind the one before.
+struct SendBatch {
+  Path path;
+  ByteView bytes;
+  std::span<const uint16_t> sizes;
+};
+
+class DatagramOut {
+ public:
+  DatagramOut(size_t bytes, size_t datagrams) : slab_(bytes) {
+    sizes_.reserve(datagrams);
+    groups_.reserve(datagrams);
+  }
+
+  // Where to write the next datagram to `path`, of at most `size` bytes; empty when there is no
+  // room. Follow it by commit() with what was written, or by another room().
+  std::span<uint8_t> room(const Path& path, size_t size) {
+    if (slab_.size() - used_ < size || sizes_.size() == sizes_.capacity()) {
+      ++dropped_;
+      return {};
+    }
+    next_ = path;
+    return {slab_.data() + used_, size};
+  }
+  void commit(size_t size) {
+    FL_ASSERT(size <= UINT16_MAX && used_ + size <= slab_.size(), "more was written than fits");
+    if (groups_.empty() || groups_.back().path != next_) {
+      groups_.push_back({next_, used_, sizes_.size()});
+    }
+    sizes_.push_back(static_cast<uint16_t>(size));
+    used_ += size;
+  }
+
+  bool empty() const { return sizes_.empty(); }
+  size_t datagram_count() const { return sizes_.size(); }
+  size_t batch_count() const { return groups_.size(); }
+  SendBatch batch(size_t index) const {
+    const Group& group = groups_[index];
+    const bool last = index + 1 == groups_.size();
+    const size_t end = last ? used_ : groups_[index + 1].at;
+    const size_t end_size = last ? sizes_.size() : groups_[index + 1].first;
+    return {group.path,
+            {slab_.data() + group.at, end - group.at},
+            {sizes_.data() + group.first, end_size - group.first}};
+  }
+  void clear() {
+    sizes_.clear();
+    groups_.clear();
+    used_ = 0;
+  }
+  uint64_t dropped() const { return dropped_; }
+
+ private:
+  struct Group {
+    Path path;
+    size_t at, first;  // in slab_ and sizes_
+  };
+  std::vector<uint8_t> slab_;
+  std::vector<uint16_t> sizes_;
+  std::vector<Group> groups_;
+  size_t used_ = 0;
+  Path next_;
+  uint64_t dropped_ = 0;
+};
+
+}  // namespace footlight::rtc

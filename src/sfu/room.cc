@@ -1,0 +1,379 @@
+#include "sfu/room.h"
+
+#include <algorithm>
+#include <array>
+
+#include "rtc/rtcp.h"
+
+namespace footlight::sfu {
+namespace {
+
+constexpr MonoUs kFeedbackUs = 100 * kUsPerMs;
+constexpr MonoUs kReceiverReportUs = kUsPerSecond;
+constexpr uint32_t kOurSsrc = 1;  // in reports: we send no stream of our own
+constexpr size_t kRtcpBytes = 1200;
+constexpr size_t kVideoRing = 512, kAudioRing = 128;
+
+std::string_view text_of(const Packet& packet, rtc::RtpExtension extension) {
+  return rtc::read_stream_name(packet.extensions[extension]);
+}
+
+}  // namespace
+
+Room::~Room() = default;
+
+Room::Member* Room::find(MemberId member) {
+  const auto found = members_.find(member);
+  return found == members_.end() ? nullptr : found->second.get();
+}
+
+Track* Room::find_track(TrackId id) {
+  for (const auto& track : tracks_) {
+    if (track->id == id) return track.get();
+  }
+  return nullptr;
+}
+
+const Track* Room::track(TrackId id) const { return const_cast<Room*>(this)->find_track(id); }
+
+const Subscriber* Room::subscriber(MemberId member) const {
+  const auto found = members_.find(member);
+  return found == members_.end() ? nullptr : found->second->subscriber.get();
+}
+
+bool Room::watched(TrackId id) const {
+  const Track* found = track(id);
+  return found && found->watchers > 0;
+}
+
+// --- who is here
+// ----------------------------------------------------------------------------------
+
+Result<MemberId> Room::join(Sink& sink, const BandwidthConfig& bandwidth) {
+  if (members_.size() >= limits_.members) return fail(Code::kServerFull, "room");
+  auto member = std::make_unique<Member>();
+  member->id = next_member_++;
+  member->sink = &sink;
+  member->subscriber = std::make_unique<Subscriber>(sink, bandwidth);
+  member->routes.reserve(kMaxRoutes);
+  const MemberId id = member->id;
+  members_.emplace(id, std::move(member));
+  return id;
+}
+
+void Room::leave(MemberId id) {
+  Member* member = find(id);
+  if (!member) return;
+  while (!member->tracks.empty()) unpublish(member->tracks.back()->id);
+  members_.erase(id);
+  speakers_.remove(id);
+  count_watchers();
+}
+
+Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, uint8_t priority) {
+  Member* member = find(id);
+  if (!member || tracks_.size() >= limits_.tracks ||
+      member->tracks.size() >= limits_.tracks_per_member) {
+    return fail(Code::kTrackLimit);
+  }
+  for (const Track* track : member->tracks) {
+    if (track->mid == media.mid) return fail(Code::kTrackExists, media.mid);
+  }
+  const auto chosen = std::find_if(media.codecs.begin(), media.codecs.end(), [](const auto& codec) {
+    return codec.codec != rtc::RtpCodec::kRed;
+  });
+  if (chosen == media.codecs.end() || media.encodings.empty() ||
+      media.encodings.size() > kMaxEncodings) {
+    return fail(Code::kTrackCodec, media.mid);
+  }
+  auto track = std::make_unique<Track>();
+  track->id = next_track_++;
+  track->owner = id;
+  track->kind = media.kind;
+  track->mid = media.mid;
+  track->codec = *chosen;
+  track->priority = priority;
+  for (const auto& codec : media.codecs) {
+    if (codec.codec == rtc::RtpCodec::kRed) track->red_payload_type = codec.payload_type;
+  }
+  track->pending.reserve(kMaxPending);
+  track->encodings.reserve(media.encodings.size());
+  for (const auto& encoding : media.encodings) {
+    const StreamSpec spec{chosen->codec, chosen->clock_rate, chosen->nack,
+                          track->audio() ? kAudioRing : kVideoRing};
+    track->encodings.push_back(
+        {encoding.rid, encoding.ssrc, encoding.rtx_ssrc, IncomingStream(spec, pool_)});
+    const auto index = static_cast<uint8_t>(track->encodings.size() - 1);
+    if (encoding.ssrc) add_route(*member, {encoding.ssrc, track.get(), index, false});
+    if (encoding.rtx_ssrc) add_route(*member, {encoding.rtx_ssrc, track.get(), index, true});
+  }
+  member->extensions = media.extensions;
+  member->feedback_extension = media.extensions.id_of(rtc::RtpExtension::kTransportCc);
+  member->tracks.push_back(track.get());
+  if (track->audio()) speakers_.add(id);
+  tracks_.push_back(std::move(track));
+  with_pending_.reserve(tracks_.size());
+  return tracks_.back()->id;
+}
+
+void Room::unpublish(TrackId id) {
+  Track* track = find_track(id);
+  if (!track) return;
+  for (const auto& [member_id, member] : members_) member->subscriber->unwatch(*track);
+  if (Member* owner = find(track->owner)) {
+    std::erase(owner->tracks, track);
+    std::erase_if(owner->routes, [&](const Route& route) { return route.track == track; });
+  }
+  std::erase(with_pending_, track);
+  std::erase_if(tracks_, [&](const auto& each) { return each.get() == track; });
+}
+
+void Room::set_extensions(MemberId id, const rtc::RtpExtensionMap& extensions) {
+  if (Member* member = find(id)) member->extensions = extensions;
+}
+
+Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& media,
+                   const rtc::OutgoingStream& stream, const WatchOptions& options) {
+  Member* member = find(id);
+  Track* track = find_track(track_id);
+  if (!member || !track) return fail(Code::kTrackUnknown);
+  OutgoingSpec spec;
+  bool found = false;
+  for (const auto& codec : media.codecs) {
+    if (codec.codec == rtc::RtpCodec::kRed && track->audio()) {
+      spec.red_payload_type = codec.payload_type;
+    }
+    if (found || codec.codec != track->codec.codec || codec.format != track->codec.format) continue;
+    found = true;
+    spec.payload_type = codec.payload_type;
+    if (stream.rtx_ssrc && codec.rtx_payload_type) {
+      spec.rtx_ssrc = stream.rtx_ssrc;
+      spec.rtx_payload_type = *codec.rtx_payload_type;
+    }
+  }
+  if (!found) return fail(Code::kTrackCodec);
+  spec.ssrc = stream.ssrc;
+  spec.mid = media.mid;
+  spec.extensions = media.extensions;
+  auto watched = member->subscriber->watch(*track, spec, options);
+  count_watchers();
+  return watched;
+}
+
+void Room::unwatch(MemberId id, TrackId track_id) {
+  Member* member = find(id);
+  Track* track = find_track(track_id);
+  if (member && track) member->subscriber->unwatch(*track);
+  count_watchers();
+}
+
+Status Room::set_options(MemberId id, TrackId track_id, const WatchOptions& options) {
+  Member* member = find(id);
+  Track* track = find_track(track_id);
+  if (!member || !track || !member->subscriber->set_options(*track, options)) {
+    return fail(Code::kTrackUnknown);
+  }
+  count_watchers();
+  return {};
+}
+
+void Room::set_last_n(MemberId id, size_t last_n) {
+  if (Member* member = find(id)) member->subscriber->set_last_n(last_n);
+}
+
+void Room::count_watchers() {
+  for (const auto& track : tracks_) track->watchers = 0;
+  for (const auto& [id, member] : members_) {
+    for (const auto& watch : member->subscriber->watches()) {
+      if (!watch->options.paused) ++watch->track->watchers;
+    }
+  }
+}
+
+// --- packets
+// --------------------------------------------------------------------------------------
+
+void Room::add_route(Member& member, const Route& route) {
+  if (member.routes.size() < kMaxRoutes) member.routes.push_back(route);
+}
+
+const Room::Route* Room::route_of(Member& member, const Packet& packet) {
+  for (const auto& route : member.routes) {
+    if (route.ssrc == packet.view.ssrc) return &route;
+  }
+  return learn_route(member, packet);
+}
+
+// A stream that names itself by mid and rid (RFC 8852, RFC 9143).
+const Room::Route* Room::learn_route(Member& member, const Packet& packet) {
+  const std::string_view mid = text_of(packet, rtc::RtpExtension::kMid);
+  const std::string_view rid = text_of(packet, rtc::RtpExtension::kRid);
+  const std::string_view repaired = text_of(packet, rtc::RtpExtension::kRepairedRid);
+  if (mid.empty() || member.routes.size() >= kMaxRoutes) return nullptr;
+  for (Track* track : member.tracks) {
+    if (track->mid != mid) continue;
+    const bool rtx = packet.view.payload_type == track->codec.rtx_payload_type;
+    const std::string_view wanted = rtx ? repaired : rid;
+    for (size_t i = 0; i < track->encodings.size(); ++i) {
+      Encoding& encoding = track->encodings[i];
+      if (track->encodings.size() > 1 && encoding.rid != wanted) continue;
+      uint32_t& known = rtx ? encoding.rtx_ssrc : encoding.ssrc;
+      if (known && !rtx) return nullptr;  // a stream keeps its SSRC; another is not believed
+      known = packet.view.ssrc;
+      member.routes.push_back({packet.view.ssrc, track, static_cast<uint8_t>(i), rtx});
+      return &member.routes.back();
+    }
+  }
+  return nullptr;
+}
+
+bool Room::parse(Member& member, Packet& packet, std::span<uint8_t> bytes) {
+  if (!rtc::parse_rtp(bytes, packet.view)) return false;
+  rtc::read_rtp_extensions(packet.view, member.extensions, packet.extensions);
+  packet.vp8 = {};
+  packet.red = false;
+  return true;
+}
+
+bool Room::restore(Member& member, Packet& packet, std::span<uint8_t> bytes, const Route& route) {
+  const Encoding& encoding = route.track->encodings[route.encoding];
+  if (!encoding.ssrc) return false;
+  return rtc::unwrap_rtx(bytes, {route.track->codec.payload_type, encoding.ssrc}) &&
+         parse(member, packet, bytes);
+}
+
+bool Room::note_codec(const Track& track, Packet& packet) {
+  const uint8_t type = packet.view.payload_type;
+  packet.red = track.red_payload_type && type == track.red_payload_type;
+  return packet.red || type == track.codec.payload_type;
+}
+
+void Room::on_rtp(MemberId id, Packet* packet, std::span<uint8_t> bytes, MonoUs now) {
+  Member* member = find(id);
+  if (!member || !parse(*member, *packet, bytes)) return pool_.give_back(packet);
+  ++stats_.packets_in;
+  const auto sequence = rtc::read_transport_cc(packet->extensions[rtc::RtpExtension::kTransportCc]);
+  if (sequence) member->feedback.on_packet(*sequence, now);
+  member->last_media_ssrc = packet->view.ssrc;
+  const Route* route = route_of(*member, *packet);
+  if (!route) {
+    ++stats_.unknown_stream;
+    return pool_.give_back(packet);
+  }
+  Track& track = *route->track;
+  if (route->rtx && !restore(*member, *packet, bytes, *route)) return pool_.give_back(packet);
+  if (!note_codec(track, *packet)) {
+    ++stats_.unknown_codec;
+    return pool_.give_back(packet);
+  }
+  if (track.pending.size() == kMaxPending) {
+    ++stats_.turn_overflow;
+    return pool_.give_back(packet);
+  }
+  if (!track.encodings[route->encoding].stream.accept(packet, now)) {
+    ++stats_.duplicates;
+    return pool_.give_back(packet);
+  }
+  if (track.audio()) {
+    if (const auto level =
+            rtc::read_audio_level(packet->extensions[rtc::RtpExtension::kAudioLevel])) {
+      speakers_.on_level(id, *level, now);
+    }
+  }
+  if (track.pending.empty()) with_pending_.push_back(&track);
+  track.pending.push_back({route->encoding, packet->sequence});
+}
+
+void Room::flush(MonoUs now) {
+  if (with_pending_.empty()) return;
+  // Audio first, and subscriber by subscriber: what goes to one peer lies together.
+  std::partition(with_pending_.begin(), with_pending_.end(),
+                 [](const Track* track) { return track->audio(); });
+  for (const auto& [id, member] : members_) {
+    if (member->subscriber->watches().empty()) continue;
+    for (Track* track : with_pending_) member->subscriber->forward(*track, now);
+  }
+  for (Track* track : with_pending_) track->pending.clear();
+  with_pending_.clear();
+}
+
+// --- feedback and time
+// ----------------------------------------------------------------------------
+
+void Room::on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoUs now) {
+  const auto info = rtc::read_sender_info(packet);
+  if (!info) return;
+  for (const auto& route : member.routes) {
+    if (route.ssrc == info->ssrc && !route.rtx) {
+      route.track->encodings[route.encoding].stream.on_sender_report(*info, now);
+    }
+  }
+}
+
+void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
+  Member* member = find(id);
+  if (!member) return;
+  rtc::RtcpReader reader(compound);
+  rtc::RtcpPacket packet;
+  while (reader.next(packet)) {
+    if (packet.type == rtc::RtcpType::kSenderReport) on_sender_report(*member, packet, now);
+  }
+  if (!member->subscriber->on_rtcp(compound, now)) ++stats_.malformed_rtcp;
+}
+
+void Room::on_time(MonoUs now) {
+  if (now < next_tick_) return;
+  next_tick_ = now + kTickUs;
+  speakers_.update(now);
+  for (const auto& [id, member] : members_) {
+    member->subscriber->on_time(speakers_, now);
+    if (!member->tracks.empty()) tick_publisher(*member, now);
+  }
+}
+
+void Room::tick_publisher(Member& member, MonoUs now) {
+  std::array<uint8_t, kRtcpBytes> buffer;
+  if (member.feedback.pending() && now - member.fed_back_at >= kFeedbackUs) {
+    member.fed_back_at = now;
+    while (const size_t size = member.feedback.write(buffer, kOurSsrc, member.last_media_ssrc)) {
+      member.sink->send_rtcp({buffer.data(), size});
+    }
+  }
+  if (now - member.reported_at >= kReceiverReportUs) {
+    member.reported_at = now;
+    std::array<rtc::ReportBlock, rtc::kRtcpMaxCount> blocks;
+    size_t count = 0;
+    for (Track* track : member.tracks) {
+      for (auto& encoding : track->encodings) {
+        if (encoding.ssrc == 0 || count == blocks.size() || !encoding.stream.stats().packets) {
+          continue;
+        }
+        blocks[count++] = encoding.stream.report_block(encoding.ssrc, now);
+      }
+    }
+    rtc::RtcpWriter writer(buffer);
+    writer.receiver_report(kOurSsrc, {blocks.data(), count});
+    if (count) member.sink->send_rtcp(writer.bytes());
+  }
+  for (Track* track : member.tracks) {
+    for (auto& encoding : track->encodings) tick_stream(member, *track, encoding, now);
+  }
+}
+
+void Room::tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs now) {
+  if (encoding.ssrc == 0) return;
+  std::array<uint8_t, kRtcpBytes> buffer;
+  rtc::RtcpWriter writer(buffer);
+  if (encoding.stream.is_missing_any()) {
+    std::array<uint16_t, IncomingStream::kMaxMissing> lost;
+    const size_t count =
+        encoding.stream.due_nacks(now, member.subscriber->estimator().round_trip(), lost);
+    writer.nack(kOurSsrc, encoding.ssrc, {lost.data(), count});
+  }
+  if (!track.audio() && encoding.stream.take_key_frame_request(now)) {
+    writer.pli(kOurSsrc, encoding.ssrc);
+  }
+  if (!writer.empty()) member.sink->send_rtcp(writer.bytes());
+}
+
+}  // namespace footlight::sfu

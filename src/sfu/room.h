@@ -1,0 +1,130 @@
+// A room: members publish tracks and watch those of others. The room takes decrypted packets and
+// feedback from the members' transports and hands what is to be sent to their sinks.
+//
+// Work is done in turns: on_rtp() only sorts a packet into its stream; flush(), once per batch of
+// datagrams, forwards everything that came, subscriber by subscriber, so that what goes to one peer
+// lies together and can leave in one system call. Audio of a turn goes before its video.
+//
+// Nothing is allocated while packets flow: memory is taken when members join, tracks are published
+// or watched, and a stream names itself. Bounds: RoomLimits; per member kMaxRoutes SSRCs, per track
+// and turn kMaxPending packets. One thread.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "core/time.h"
+#include "rtc/sdp_answer.h"
+#include "rtc/transport_feedback.h"
+#include "sfu/packet.h"
+#include "sfu/speakers.h"
+#include "sfu/subscriber.h"
+#include "sfu/track.h"
+
+namespace footlight::sfu {
+
+struct RoomLimits {
+  size_t members = 2048;
+  size_t tracks = 256;
+  size_t tracks_per_member = 16;
+};
+
+struct RoomStats {
+  uint64_t packets_in = 0;
+  uint64_t unknown_stream = 0;  // dropped: of no track (kMediaUnknownStream)
+  uint64_t unknown_codec = 0;   // dropped: a payload type that was not negotiated
+  uint64_t duplicates = 0;
+  uint64_t malformed_rtcp = 0;
+  uint64_t turn_overflow = 0;  // dropped: more than kMaxPending in one turn
+};
+
+class Room {
+ public:
+  static constexpr size_t kMaxRoutes = 64;
+  static constexpr MonoUs kTickUs = 5 * kUsPerMs;
+
+  Room(PacketPool& pool, const RoomLimits& limits = {}) : pool_(pool), limits_(limits) {}
+  ~Room();
+
+  // `sink` outlives the membership. kServerFull.
+  Result<MemberId> join(Sink& sink, const BandwidthConfig& bandwidth = {});
+  void leave(MemberId member);
+
+  // Publishes an m-line of the member's offer. kTrackLimit, kTrackExists (its mid), kTrackCodec (no
+  // codec that can be forwarded).
+  Result<TrackId> publish(MemberId member, const rtc::NegotiatedMedia& media, uint8_t priority);
+  void unpublish(TrackId track);
+  // Watches a track on an m-line of the watcher's offer. kTrackUnknown, kTrackCodec, kTrackLimit,
+  // kTrackExists.
+  Status watch(MemberId member, TrackId track, const rtc::NegotiatedMedia& media,
+               const rtc::OutgoingStream& stream, const WatchOptions& options);
+  void unwatch(MemberId member, TrackId track);
+  Status set_options(MemberId member, TrackId track, const WatchOptions& options);
+  void set_last_n(MemberId member, size_t last_n);
+  // The mid under which the member knows a packet's extension ids, for peers that use one map.
+  void set_extensions(MemberId member, const rtc::RtpExtensionMap& extensions);
+
+  // A decrypted packet that lies in `packet->buffer`, `bytes` of it. The room owns it from here on.
+  void on_rtp(MemberId member, Packet* packet, std::span<uint8_t> bytes, MonoUs now);
+  void on_rtcp(MemberId member, ByteView compound, MonoUs now);
+  // Forwards what came since the last call.
+  void flush(MonoUs now);
+
+  MonoUs deadline() const { return members_.empty() ? kNever : next_tick_; }
+  void on_time(MonoUs now);
+
+  const Track* track(TrackId track) const;
+  const Subscriber* subscriber(MemberId member) const;
+  bool watched(TrackId track) const;  // by anybody who has not paused it
+  const Speakers& speakers() const { return speakers_; }
+  const RoomStats& stats() const { return stats_; }
+
+ private:
+  struct Route {
+    uint32_t ssrc = 0;
+    Track* track = nullptr;
+    uint8_t encoding = 0;
+    bool rtx = false;
+  };
+  struct Member {
+    MemberId id = 0;
+    Sink* sink = nullptr;
+    std::unique_ptr<Subscriber> subscriber;
+    rtc::RtpExtensionMap extensions;
+    std::vector<Route> routes;
+    std::vector<Track*> tracks;
+    rtc::TransportFeedbackWriter feedback;
+    uint8_t feedback_extension = 0;
+    MonoUs fed_back_at = 0, reported_at = 0;
+    uint32_t last_media_ssrc = 0;
+  };
+
+  Member* find(MemberId member);
+  Track* find_track(TrackId track);
+  const Route* route_of(Member& member, const Packet& packet);
+  const Route* learn_route(Member& member, const Packet& packet);
+  void add_route(Member& member, const Route& route);
+  bool parse(Member& member, Packet& packet, std::span<uint8_t> bytes);
+  bool restore(Member& member, Packet& packet, std::span<uint8_t> bytes, const Route& route);
+  bool note_codec(const Track& track, Packet& packet);
+  void on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoUs now);
+  void tick_publisher(Member& member, MonoUs now);
+  void tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs now);
+  void count_watchers();
+
+  PacketPool& pool_;
+  RoomLimits limits_;
+  std::map<MemberId, std::unique_ptr<Member>> members_;
+  std::vector<std::unique_ptr<Track>> tracks_;
+  std::vector<Track*> with_pending_;
+  Speakers speakers_;
+  MemberId next_member_ = 1;
+  TrackId next_track_ = 1;
+  MonoUs next_tick_ = 0;
+  RoomStats stats_;
+};
+
+}  // namespace footlight::sfu

@@ -1,0 +1,401 @@
+#include "sfu/room.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "rtc/rtcp.h"
+#include "rtc/wire.h"
+
+namespace {
+// Counts what the forwarding path may not do.
+size_t allocations = 0;
+}  // namespace
+
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace footlight::sfu {
+namespace {
+
+constexpr uint8_t kVideo = 96, kRtx = 97, kAudio = 111, kTransportCc = 3;
+
+rtc::NegotiatedMedia line(const std::string& mid, rtc::RtpCodec codec,
+                          std::vector<rtc::NegotiatedEncoding> encodings = {}) {
+  rtc::NegotiatedMedia media;
+  media.mid = mid;
+  const bool audio = codec == rtc::RtpCodec::kOpus;
+  media.kind = audio ? rtc::MediaKind::kAudio : rtc::MediaKind::kVideo;
+  rtc::NegotiatedCodec chosen;
+  chosen.codec = codec;
+  chosen.payload_type = audio ? kAudio : kVideo;
+  if (!audio) chosen.rtx_payload_type = kRtx;
+  chosen.clock_rate = audio ? 48'000 : 90'000;
+  chosen.nack = chosen.pli = true;
+  media.codecs = {chosen};
+  media.extensions.set(rtc::RtpExtension::kTransportCc, kTransportCc);
+  media.extensions.set(rtc::RtpExtension::kMid, 4);
+  media.extensions.set(rtc::RtpExtension::kRid, 10);
+  media.extensions.set(rtc::RtpExtension::kRepairedRid, 11);
+  media.encodings = std::move(encodings);
+  return media;
+}
+
+struct Got {
+  rtc::RtpView view;
+  Bytes bytes;
+  Vp8Descriptor vp8;
+};
+
+class Recorder : public Sink {
+ public:
+  void send_rtp(ByteView head, ByteView payload) override {
+    ++count;
+    if (!keep) return;
+    Got& each = got.emplace_back();
+    each.bytes.assign(head.begin(), head.end());
+    each.bytes.insert(each.bytes.end(), payload.begin(), payload.end());
+    ASSERT_TRUE(rtc::parse_rtp(each.bytes, each.view));
+    read_vp8(each.view.payload(), each.vp8);
+  }
+  void send_rtcp(ByteView compound) override {
+    rtc::RtcpReader reader(compound);
+    rtc::RtcpPacket packet;
+    while (reader.next(packet)) {
+      plis += packet.type == rtc::RtcpType::kPayloadFeedback && packet.count == rtc::kPsfbPli;
+      nacks += packet.type == rtc::RtcpType::kTransportFeedback && packet.count == rtc::kRtpfbNack;
+      if (const auto info = rtc::read_sender_info(packet)) report = *info;
+    }
+  }
+  bool keep = true;
+  size_t count = 0, plis = 0, nacks = 0;
+  std::vector<Got> got;
+  rtc::SenderInfo report;
+};
+
+struct Sample {
+  uint32_t ssrc = 1;
+  uint16_t sequence = 1;
+  uint32_t timestamp = 0;
+  bool key = false, first = true, marker = true;
+  uint16_t picture = 1;
+  uint8_t temporal = 0;
+  bool sync = false;
+  size_t bytes = 100;
+  uint8_t payload_type = kVideo;
+  std::string mid = {}, rid = {};
+};
+
+class RoomTest : public testing::Test {
+ protected:
+  RoomTest() {
+    gm_ = *room_.join(gm_sink_);
+    viewer_ = *room_.join(viewer_sink_, {10'000'000, 40'000, 30'000'000});
+  }
+  TrackId publish(std::vector<rtc::NegotiatedEncoding> encodings) {
+    return *room_.publish(gm_, line("v", rtc::RtpCodec::kVp8, std::move(encodings)), 100);
+  }
+  void watch(TrackId track, const WatchOptions& options = {}, uint32_t rtx = 5001) {
+    const auto watched = room_.watch(viewer_, track, line("1", rtc::RtpCodec::kVp8),
+                                     {"1", "c", "s t", 5000, rtx}, options);
+    ASSERT_TRUE(watched) << watched.error().message();
+    room_.on_time(now_);
+  }
+  void give(const Sample& sample) {
+    Packet* packet = pool_.take();
+    ASSERT_NE(packet, nullptr);
+    std::array<rtc::RtpExtensionElement, 2> elements{
+        {{static_cast<uint8_t>(sample.mid.empty() ? 0 : 4), as_bytes(sample.mid)},
+         {static_cast<uint8_t>(sample.rid.empty() ? 0 : 10), as_bytes(sample.rid)}}};
+    const size_t head = rtc::write_rtp_head(
+        packet->buffer,
+        {sample.marker, false, sample.payload_type, sample.sequence, sample.timestamp, sample.ssrc},
+        elements);
+    uint8_t* at = &packet->buffer[head];
+    std::fill(at, at + sample.bytes + 7, uint8_t{0x55});
+    at[0] = static_cast<uint8_t>(0x80 | (sample.first ? 0x10 : 0));
+    at[1] = 0xE0;
+    rtc::store_u16(at + 2, static_cast<uint16_t>(0x8000 | sample.picture));
+    at[4] = 9;
+    at[5] = static_cast<uint8_t>(sample.temporal << 6 | (sample.sync ? 0x20 : 0));
+    at[6] = sample.key ? 0 : 1;
+    room_.on_rtp(gm_, packet, {packet->buffer.data(), head + 6 + sample.bytes}, now_);
+  }
+  void turn(MonoUs step = 10'000) {
+    room_.flush(now_);
+    now_ += step;
+    room_.on_time(now_);
+  }
+  void nack(uint32_t ssrc, uint16_t sequence) {
+    std::array<uint8_t, 64> buffer;
+    rtc::RtcpWriter writer(buffer);
+    const std::array<uint16_t, 1> lost{sequence};
+    writer.nack(2, ssrc, lost);
+    room_.on_rtcp(viewer_, writer.bytes(), now_);
+  }
+
+  PacketPool pool_{2000};
+  Room room_{pool_};
+  Recorder gm_sink_, viewer_sink_;
+  MemberId gm_ = 0, viewer_ = 0;
+  MonoUs now_ = 1'000'000;
+};
+
+TEST_F(RoomTest, ForwardingStartsAtAKeyFrameAndKeepsTheOrder) {
+  const TrackId track = publish({{"", 1, 0}});
+  give({.sequence = 1, .timestamp = 0});
+  turn();
+  watch(track);
+  give({.sequence = 2, .timestamp = 3000});
+  turn(100'000);
+  turn();
+  EXPECT_EQ(viewer_sink_.got.size(), 0u);
+  EXPECT_EQ(gm_sink_.plis, 1u);
+  give({.sequence = 3, .timestamp = 6000, .key = true, .picture = 20});
+  give({.sequence = 4, .timestamp = 9000, .picture = 21});
+  turn();
+  ASSERT_EQ(viewer_sink_.got.size(), 2u);
+  EXPECT_EQ(viewer_sink_.got[0].view.ssrc, 5000u);
+  EXPECT_LT(viewer_sink_.got[0].view.sequence, 0x8000);  // SRTP's roll-over counter starts safely
+  EXPECT_EQ(viewer_sink_.got[1].view.sequence, viewer_sink_.got[0].view.sequence + 1);
+  EXPECT_EQ(viewer_sink_.got[1].view.timestamp - viewer_sink_.got[0].view.timestamp, 3000u);
+}
+
+TEST_F(RoomTest, KeyFrameRequestsOfManyAreToldOnce) {
+  const TrackId track = publish({{"", 1, 0}});
+  give({.sequence = 1});
+  turn();
+  watch(track);
+  std::array<uint8_t, 64> buffer;
+  rtc::RtcpWriter writer(buffer);
+  writer.pli(2, 5000);
+  for (int i = 0; i < 30; ++i) {
+    room_.on_rtcp(viewer_, writer.bytes(), now_);
+    turn();
+  }
+  EXPECT_EQ(gm_sink_.plis, 1u);
+  for (int i = 0; i < 30; ++i) turn();
+  EXPECT_EQ(gm_sink_.plis, 2u);  // none came: asked again
+}
+
+TEST_F(RoomTest, ASwitchOfEncodingLooksLikeTheNextFrameOfTheSameStream) {
+  const TrackId track = publish({{"", 1, 0}, {"", 2, 0}});
+  watch(track, {.max = {0, 0, 0}});
+  uint16_t low = 60'000, high = 100, picture = 500;
+  const auto feed = [&](bool key) {
+    give({.ssrc = 1,
+          .sequence = low++,
+          .timestamp = 700'000 + picture * 3000u,
+          .key = key,
+          .picture = picture});
+    give({.ssrc = 2,
+          .sequence = high++,
+          .timestamp = 9'000 + picture * 3000u,
+          .key = key,
+          .picture = static_cast<uint16_t>(picture + 7000),
+          .bytes = 500});
+    ++picture;
+    turn(33'333);
+  };
+  const auto report = [&](uint32_t ssrc, uint32_t timestamp) {
+    std::array<uint8_t, 64> buffer;
+    rtc::RtcpWriter writer(buffer);
+    writer.sender_report({ssrc, uint64_t{1} << 40, timestamp, 1, 1});
+    room_.on_rtcp(gm_, writer.bytes(), now_);
+  };
+  report(1, 700'000);
+  report(2, 9'000);
+  feed(true);
+  for (int i = 0; i < 60; ++i) feed(false);
+  ASSERT_GT(viewer_sink_.got.size(), 50u);
+  ASSERT_TRUE(room_.set_options(viewer_, track, {}));
+  for (int i = 0; i < 10; ++i) feed(false);
+  EXPECT_EQ(viewer_sink_.got.back().bytes.size(), viewer_sink_.got.front().bytes.size());
+  feed(true);
+  for (int i = 0; i < 10; ++i) feed(false);
+  EXPECT_GT(viewer_sink_.got.back().bytes.size(), viewer_sink_.got.front().bytes.size());
+  for (size_t i = 1; i < viewer_sink_.got.size(); ++i) {
+    const Got &before = viewer_sink_.got[i - 1], &after = viewer_sink_.got[i];
+    EXPECT_EQ(static_cast<uint16_t>(after.view.sequence - before.view.sequence), 1) << i;
+    EXPECT_EQ((after.vp8.picture_id - before.vp8.picture_id) & 0x7FFF, 1) << i;
+    // At the switch the same picture goes out twice, a tick apart: both encodings showed it.
+    const uint32_t step = after.view.timestamp - before.view.timestamp;
+    EXPECT_TRUE(step == 3000 || (step == 1 && after.bytes.size() != before.bytes.size())) << step;
+  }
+}
+
+TEST_F(RoomTest, LayersLeftOutLeaveNoGaps) {
+  const TrackId track = publish({{"", 1, 0}});
+  watch(track, {.max = {0, 0, 0}});
+  for (uint16_t i = 0; i < 40; ++i) {
+    give({.sequence = static_cast<uint16_t>(65'520 + i),
+          .timestamp = i * 3000u,
+          .key = i == 0,
+          .picture = static_cast<uint16_t>(i),
+          .temporal = static_cast<uint8_t>(i % 2)});
+    turn();
+  }
+  ASSERT_EQ(viewer_sink_.got.size(), 20u);
+  for (size_t i = 1; i < viewer_sink_.got.size(); ++i) {
+    const Got &before = viewer_sink_.got[i - 1], &after = viewer_sink_.got[i];
+    EXPECT_EQ(static_cast<uint16_t>(after.view.sequence - before.view.sequence), 1);
+    EXPECT_EQ((after.vp8.picture_id - before.vp8.picture_id) & 0x7FFF, 1);
+    EXPECT_EQ(after.view.timestamp - before.view.timestamp, 6000u);
+  }
+}
+
+TEST_F(RoomTest, ALostPacketComesAgainOverRtxWithItsNumberAndItsRewrittenPayload) {
+  const TrackId track = publish({{"", 1, 0}});
+  watch(track);
+  give({.sequence = 9, .key = true, .picture = 77});
+  give({.sequence = 10, .timestamp = 3000, .picture = 78});
+  turn();
+  ASSERT_EQ(viewer_sink_.got.size(), 2u);
+  const Got lost = viewer_sink_.got[1];
+  nack(5000, lost.view.sequence);
+  ASSERT_EQ(viewer_sink_.got.size(), 3u);
+  Bytes again = viewer_sink_.got[2].bytes;
+  EXPECT_EQ(viewer_sink_.got[2].view.ssrc, 5001u);
+  EXPECT_EQ(viewer_sink_.got[2].view.payload_type, kRtx);
+  std::span<uint8_t> restored(again);
+  ASSERT_TRUE(rtc::unwrap_rtx(restored, {kVideo, 5000}));
+  rtc::RtpView view;
+  ASSERT_TRUE(rtc::parse_rtp(restored, view));
+  EXPECT_EQ(view.sequence, lost.view.sequence);
+  EXPECT_EQ(view.timestamp, lost.view.timestamp);
+  EXPECT_EQ(to_hex(view.payload()), to_hex(lost.view.payload()));
+  nack(5000, lost.view.sequence);  // at once again: refused
+  EXPECT_EQ(viewer_sink_.got.size(), 3u);
+  nack(5000, 30'000);  // never sent
+  EXPECT_EQ(viewer_sink_.got.size(), 3u);
+}
+
+TEST_F(RoomTest, AResendWithoutRtxIsTheSameBytes) {
+  const TrackId track = publish({{"", 1, 0}});
+  watch(track, {}, 0);
+  give({.sequence = 9, .key = true});
+  give({.sequence = 10, .timestamp = 3000});
+  turn();
+  const Got lost = viewer_sink_.got.at(0);
+  nack(5000, lost.view.sequence);
+  ASSERT_EQ(viewer_sink_.got.size(), 3u);
+  EXPECT_EQ(to_hex(viewer_sink_.got[2].bytes), to_hex(lost.bytes));
+}
+
+TEST_F(RoomTest, APublishersLossIsAskedForAndItsLateAnswerForwardedInPlace) {
+  const TrackId track = publish({{"", 1, 50}});
+  watch(track);
+  give({.sequence = 1, .key = true});
+  give({.sequence = 3, .timestamp = 6000, .picture = 3});
+  turn(15'000);
+  turn();
+  EXPECT_EQ(gm_sink_.nacks, 1u);
+  // The retransmission: RTX on SSRC 50.
+  Packet* packet = pool_.take();
+  const size_t head = rtc::write_rtp_head(packet->buffer, {true, false, kRtx, 1, 3000, 50});
+  const Bytes payload{0x00, 0x02, 0x90, 0xE0, 0x80, 0x02, 9, 0, 1, 0x55};
+  std::copy(payload.begin(), payload.end(), &packet->buffer[head]);
+  room_.on_rtp(gm_, packet, {packet->buffer.data(), head + payload.size()}, now_);
+  turn();
+  ASSERT_EQ(viewer_sink_.got.size(), 3u);
+  EXPECT_EQ(viewer_sink_.got[2].view.sequence, viewer_sink_.got[0].view.sequence + 1);
+  EXPECT_EQ(viewer_sink_.got[1].view.sequence, viewer_sink_.got[0].view.sequence + 2);
+}
+
+TEST_F(RoomTest, StreamsAreRecognizedByMidAndRidAndStrangersAreDropped) {
+  const TrackId track = publish({{"q", 0, 0}, {"f", 0, 0}});
+  watch(track, {.max = {0, 0, 0}});
+  give({.ssrc = 900, .key = true, .mid = "v", .rid = "q"});
+  give({.ssrc = 901, .key = true, .mid = "v", .rid = "f"});
+  give({.ssrc = 902, .key = true, .mid = "v", .rid = "x"});
+  give({.ssrc = 903, .key = true});
+  give({.ssrc = 904, .key = true, .mid = "v", .rid = "q"});  // another SSRC for a known encoding
+  give({.ssrc = 900, .sequence = 2, .timestamp = 3000});     // no names needed any more
+  turn();
+  EXPECT_EQ(room_.stats().unknown_stream, 3u);
+  EXPECT_EQ(viewer_sink_.got.size(), 2u);
+}
+
+TEST_F(RoomTest, NothingIsAllocatedAndNoPacketLostFromThePoolWhileForwarding) {
+  const TrackId track = publish({{"", 1, 0}, {"", 2, 0}});
+  watch(track);
+  std::vector<std::unique_ptr<Recorder>> others;
+  for (uint32_t i = 0; i < 20; ++i) {
+    others.push_back(std::make_unique<Recorder>());
+    others.back()->keep = false;
+    const MemberId member = *room_.join(*others.back());
+    ASSERT_TRUE(room_.watch(member, track, line("1", rtc::RtpCodec::kVp8),
+                            {"1", "c", "s t", 6000 + i, 7000 + i}, {}));
+  }
+  viewer_sink_.keep = false;
+  gm_sink_.keep = false;
+  const auto feed = [&](uint16_t i) {
+    for (const uint32_t ssrc : {1u, 2u}) {
+      for (uint16_t k = 0; k < 3; ++k) {
+        give({.ssrc = ssrc,
+              .sequence = static_cast<uint16_t>(3 * i + k),
+              .timestamp = i * 3000u,
+              .key = i % 50 == 0,
+              .first = k == 0,
+              .marker = k == 2,
+              .picture = i});
+      }
+    }
+    turn();
+  };
+  for (uint16_t i = 0; i < 300; ++i) feed(i);  // rings fill, layers settle
+  const size_t before = allocations;
+  const size_t sent = viewer_sink_.count;
+  for (uint16_t i = 300; i < 600; ++i) feed(i);
+  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_GT(viewer_sink_.count, sent + 800);
+  EXPECT_GT(others[0]->count, 800u);
+  EXPECT_EQ(pool_.free_count(), 2000u - 2 * 512);
+}
+
+TEST_F(RoomTest, WhoLeavesTakesItsTracksAlong) {
+  const TrackId track = publish({{"", 1, 0}});
+  watch(track);
+  EXPECT_TRUE(room_.watched(track));
+  ASSERT_TRUE(room_.set_options(viewer_, track, {.paused = true}));
+  EXPECT_FALSE(room_.watched(track));
+  give({.sequence = 1, .key = true});
+  turn();
+  EXPECT_EQ(viewer_sink_.got.size(), 0u);  // paused
+  room_.leave(gm_);
+  EXPECT_EQ(room_.track(track), nullptr);
+  EXPECT_TRUE(room_.subscriber(viewer_)->watches().empty());
+  EXPECT_EQ(pool_.free_count(), 2000u);
+}
+
+TEST_F(RoomTest, LimitsAndMisfitsHaveNumbers) {
+  const TrackId track = publish({{"", 1, 0}});
+  EXPECT_EQ(room_.publish(gm_, line("v", rtc::RtpCodec::kVp8, {{"", 7, 0}}), 1).error().code,
+            Code::kTrackExists);
+  EXPECT_EQ(room_.watch(viewer_, 99, line("1", rtc::RtpCodec::kVp8), {}, {}).error().code,
+            Code::kTrackUnknown);
+  EXPECT_EQ(room_.watch(viewer_, track, line("1", rtc::RtpCodec::kVp9), {}, {}).error().code,
+            Code::kTrackCodec);
+  watch(track);
+  EXPECT_EQ(room_.watch(viewer_, track, line("1", rtc::RtpCodec::kVp8), {}, {}).error().code,
+            Code::kTrackExists);
+  for (int i = 1; i < 16; ++i) {
+    ASSERT_TRUE(room_.publish(gm_,
+                              line("m" + std::to_string(i), rtc::RtpCodec::kVp8,
+                                   {{"", 100u + static_cast<uint32_t>(i), 0}}),
+                              1));
+  }
+  EXPECT_EQ(room_.publish(gm_, line("one more", rtc::RtpCodec::kVp8, {{"", 7, 0}}), 1).error().code,
+            Code::kTrackLimit);
+}
+
+}  // namespace
+}  // namespace footlight::sfu

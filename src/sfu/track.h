@@ -1,0 +1,44 @@
+// A published track: one voice or picture of a member, in one or several encodings.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "rtc/sdp_answer.h"
+#include "sfu/stream.h"
+
+namespace footlight::sfu {
+
+using MemberId = uint32_t;
+using TrackId = uint32_t;
+
+struct Encoding {
+  std::string rid;
+  uint32_t ssrc = 0, rtx_ssrc = 0;  // 0: not known yet, told by mid and rid
+  IncomingStream stream;
+};
+
+struct Track {
+  TrackId id = 0;
+  MemberId owner = 0;
+  rtc::MediaKind kind = rtc::MediaKind::kAudio;
+  std::string mid;
+  rtc::NegotiatedCodec codec;  // what the publisher sends
+  uint8_t red_payload_type = 0;
+  uint8_t priority = 0;
+  std::vector<Encoding> encodings;  // lowest quality first, at most kMaxEncodings
+  size_t watchers = 0;              // subscriptions that are not paused by their subscriber
+
+  // Packets of this turn, in order of arrival: what flush() forwards.
+  struct Pending {
+    uint8_t encoding = 0;
+    int64_t sequence = 0;
+  };
+  std::vector<Pending> pending;
+
+  bool audio() const { return kind == rtc::MediaKind::kAudio; }
+};
+inline constexpr size_t kMaxEncodings = 4;
+inline constexpr size_t kMaxPending = 512;  // of one track and turn; beyond it packets are dropped
+
+}  // namespace footlight::sfu

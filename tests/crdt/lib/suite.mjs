@@ -1,0 +1,33 @@
+// The smallest test runner that says how many passed and failed.
+import { Link, Session } from './link.mjs';
+
+const tests = [];
+
+export const test = (promise, body) => tests.push({ promise, body });
+
+// Runs what was registered, each with a fresh session on one engine; a failure costs that engine.
+export const runTests = async () => {
+  let [passed, failed] = [0, 0];
+  let link = new Link();
+  for (const { promise, body } of tests.splice(0)) {
+    try {
+      const session = new Session(link);
+      await body(session);
+      session.flush();
+      passed++;
+    } catch (error) {
+      failed++;
+      console.log(`failed: ${promise}\n${error.stack ?? error}`);
+      link.close();
+      link = new Link();
+    }
+  }
+  link.close();
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed;
+};
+
+export const expectEqual = (got, wanted, what) => {
+  const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
+  if (a !== b) throw new Error(`${what}: ${a}, not ${b}`);
+};

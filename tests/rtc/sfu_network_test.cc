@@ -1,0 +1,126 @@
+// The congestion control, the layers and the repair of losses, measured in a virtual network.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "virtual_network.h"
+
+namespace footlight::sfu {
+namespace {
+
+constexpr MonoUs kSecond = kUsPerSecond;
+
+struct Stage {
+  explicit Stage(uint64_t seed, size_t slots = 30'000) : world(seed), pool(slots) {
+    drive(world, room);
+  }
+  World world;
+  PacketPool pool;
+  Room room{pool};
+};
+
+std::shared_ptr<Link> link(World& world, int64_t rate_bps, uint32_t loss_per_million = 0) {
+  return std::make_shared<Link>(world, Link::Config{rate_bps, 25'000, 300'000, loss_per_million});
+}
+
+TEST(SfuNetwork, TheEstimateIsWithinAFifthOfAOneMegabitBottleneckInFiveSeconds) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Stage stage(seed);
+    Performer gm(stage.world, stage.room, stage.pool, {});
+    Viewer viewer(stage.world, stage.room, link(stage.world, 1'000'000));
+    viewer.watch(gm);
+    stage.world.run_until(5 * kSecond);
+    double sum = 0;
+    for (int second = 5; second < 20; ++second) {
+      stage.world.run_until(second * kSecond);
+      const auto estimate = static_cast<double>(viewer.estimate_bps());
+      EXPECT_GE(estimate, 800'000) << "seed " << seed << " second " << second;
+      EXPECT_LE(estimate, 1'200'000) << "seed " << seed << " second " << second;
+      sum += estimate;
+    }
+    RecordProperty("mean_bps_" + std::to_string(seed), static_cast<int>(sum / 15));
+    EXPECT_EQ(viewer.encoding(gm), 1);
+    EXPECT_EQ(viewer.voice(gm).lost_for_good, 0u);
+  }
+}
+
+TEST(SfuNetwork, AWidePathIsFoundAndTheBestEncodingShown) {
+  Stage stage(4);
+  Performer gm(stage.world, stage.room, stage.pool, {});
+  Viewer viewer(stage.world, stage.room, link(stage.world, 20'000'000));
+  viewer.watch(gm);
+  stage.world.run_until(10 * kSecond);
+  EXPECT_EQ(viewer.encoding(gm), 2);
+  viewer.reset_seen();
+  stage.world.run_until(20 * kSecond);
+  EXPECT_EQ(viewer.encoding(gm), 2);
+  EXPECT_GT(viewer.picture(gm).frames, 290u);
+  EXPECT_LT(viewer.picture(gm).longest_freeze_us, 100'000);
+}
+
+TEST(SfuNetwork, FivePercentLossLeavesAudioWholeAndVideoWithoutFreezes) {
+  for (const uint64_t seed : {5, 6}) {
+    Stage stage(seed);
+    Performer gm(stage.world, stage.room, stage.pool, {});
+    Viewer viewer(stage.world, stage.room, link(stage.world, 5'000'000, 50'000));
+    viewer.watch(gm);
+    stage.world.run_until(5 * kSecond);
+    viewer.reset_seen();
+    stage.world.run_until(25 * kSecond);
+    const Seen& voice = viewer.voice(gm);
+    EXPECT_LE(voice.lost_for_good, (voice.packets + voice.lost_for_good) / 100);
+    EXPECT_GT(voice.packets, 980u);
+    EXPECT_LE(viewer.picture(gm).longest_freeze_us, 500'000);
+    EXPECT_GT(viewer.picture(gm).frames, 560u);
+  }
+}
+
+TEST(SfuNetwork, ADropToAHalfMegabitMovesLayersWithinASecondAndSparesAudio) {
+  for (const uint64_t seed : {8, 9, 10}) {
+    Stage stage(seed);
+    Performer gm(stage.world, stage.room, stage.pool,
+                 {{150'000, 500'000, 1'800'000}, 1, 30, 1000, true});
+    const auto down = link(stage.world, 3'000'000);
+    Viewer viewer(stage.world, stage.room, down);
+    viewer.watch(gm);
+    stage.world.run_until(15 * kSecond);
+    ASSERT_EQ(viewer.encoding(gm), 2) << seed;
+    viewer.reset_seen();
+    down->set_rate(500'000);
+    MonoUs moved_at = 0;
+    for (MonoUs t = 15 * kSecond; t <= 17 * kSecond && !moved_at; t += 10'000) {
+      stage.world.run_until(t);
+      if (viewer.encoding(gm) < 2) moved_at = t;
+    }
+    EXPECT_GT(moved_at, 0) << seed;
+    EXPECT_LE(moved_at - 15 * kSecond, kSecond) << seed;
+    stage.world.run_until(30 * kSecond);
+    const Seen& voice = viewer.voice(gm);
+    EXPECT_LE(voice.lost_for_good * 100, voice.packets) << seed;
+    EXPECT_EQ(viewer.encoding(gm), 0) << seed;
+    EXPECT_LT(viewer.estimate_bps(), 650'000) << seed;
+  }
+}
+
+TEST(SfuNetwork, WhoHasPriorityKeepsItsPictureWhenThePathIsNarrow) {
+  Stage stage(11);
+  Performer gm(stage.world, stage.room, stage.pool, {{150'000, 500'000}, 1, 30, 1000, true});
+  Performer player(stage.world, stage.room, stage.pool, {{150'000, 500'000}, 1, 30, 3000, true});
+  Viewer viewer(stage.world, stage.room, link(stage.world, 1'100'000));
+  viewer.watch(gm, 200);
+  viewer.watch(player, 100);
+  int gm_high = 0, player_high = 0, samples = 0;
+  for (MonoUs t = 6 * kSecond; t <= 26 * kSecond; t += 100'000, ++samples) {
+    stage.world.run_until(t);
+    gm_high += viewer.encoding(gm) == 1;
+    player_high += viewer.encoding(player) == 1;
+  }
+  EXPECT_GT(gm_high, samples * 8 / 10);
+  EXPECT_LT(player_high, samples * 3 / 10);
+  EXPECT_GT(viewer.voice(player).packets, 500u);
+}
+
+}  // namespace
+}  // namespace footlight::sfu
