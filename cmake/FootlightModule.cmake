@@ -1,13 +1,6 @@
-# What nearly every file includes, parsed once: footlight_std for the rooms, footlight_gtest for tests. Only
-# for g++, whose flags are the same for all that share one; a file still includes what it uses.
-set(FOOTLIGHT_PRECOMPILED OFF)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  set(FOOTLIGHT_PRECOMPILED ON)
-endif()
+# What nearly every file includes, parsed once: footlight_std for the rooms, footlight_gtest for tests; a file
+# still includes what it uses.
 function(footlight_precompiled target from)
-  if(NOT FOOTLIGHT_PRECOMPILED)
-    return()
-  endif()
   if(NOT TARGET ${from})
     set(std <algorithm> <array> <expected> <functional> <map> <memory> <optional> <set> <span> <string> <string_view>
       <unordered_map> <variant> <vector>)

@@ -190,20 +190,22 @@ def bench_votes(args):
     def session_kb(row):
         return (row["server_connected_bytes"] - row["server_idle_bytes"]) / 1024 / row["connections"]
 
+    bare_us = bench_bare_loop(args, results)
+    # The budget of 110k is 1.5 x a bare send() of 6 us: where the kernel takes longer for one, it is as much lower.
+    deliveries = min(110e3, 1e6 / (1.5 * bare_us))
     results.add("ballots per server CPU-second", median(ballots, per_cpu("ballots_confirmed")), "ballots/s", 100e3, at_least=True)
     results.add("  of these per second of wall time", median(ballots, lambda r: r["ballots_confirmed"] * 1000 / r["measured_ms"]), "ballots/s")
     results.add("vote -> tally at another client, p99", median(votes, "tally_p99_us") / 1000, "ms", 150)
     results.add("vote -> tally at another client, p50", median(votes, "tally_p50_us") / 1000, "ms")
     results.add("vote -> confirmed (audience, acks at a tick), p99", median(votes, "confirm_p99_us") / 1000, "ms")
     peer = "Centrifugo" if peers else None
-    results.add("tally deliveries per server CPU-second", median(fan_out, per_cpu("tallies_received")), "deliveries/s", 110e3, at_least=True,
+    results.add("tally deliveries per server CPU-second", median(fan_out, per_cpu("tallies_received")), "deliveries/s", round(deliveries), at_least=True,
                 peer=peer, peer_value=median(peers, per_cpu("deliveries")) if peers else None, least_ratio=3)
     results.add("memory per idle WebSocket session, user space", median(fan_out, session_kb), "KB", 6,
                 peer=peer, peer_value=median(peers, session_kb) if peers else None, higher_is_better=False)
     results.add("start to ready, empty data directory", statistics.median(ready), "ms", 100)
     results.add("replay", median(replays, "ballots_per_s"), "ballots/s", 1e6, at_least=True)
     bench_command(args, results)
-    bench_bare_loop(args, results)
     return results.broken
 
 
@@ -225,7 +227,8 @@ def bench_bare_loop(args, results):
     done = subprocess.run([str(program), str(args.connections)], capture_output=True, text=True, check=True)
     row = json.loads(done.stdout.splitlines()[-1])
     results.add("broadcast beside a bare loop of send()", row["ratio"], "times its cost", 1.5)
-    results.add("  bare loop", row["bare_us"], "us a send")
+    results.add("  bare send() on this machine", row["bare_us"], "us", peer="the 6 us budgets were set at", peer_value=6, higher_is_better=False)
+    return row["bare_us"]
 
 
 def bench_crdt(args):

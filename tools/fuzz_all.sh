@@ -9,7 +9,7 @@ one() {  # PROGRAM: prints one line that counts, and the end of the log when it 
   local program=$1 name corpus found
   name=$(basename "$program" _fuzz)
   corpus=tests/fuzz/corpus/$name
-  found=build/fuzz/found/$name
+  found=build/found/$name
   [ -d "$corpus" ] || { echo "0 passed, 1 failed  ($name: no corpus at $corpus)"; return 1; }
   mkdir -p "$found"
   if "$program" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=0 -verbosity=0 \
@@ -23,6 +23,6 @@ one() {  # PROGRAM: prints one line that counts, and the end of the log when it 
 export -f one
 export seconds
 
-programs=(build/fuzz/tests/fuzz/${2:-*}_fuzz)
+programs=(build/asan-ubsan/tests/fuzz/${2:-*}_fuzz)
 [ -x "${programs[0]}" ] || { echo "0 passed, 1 failed  (no fuzz target ${2:-})"; exit 1; }
 printf '%s\0' "${programs[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'one "$0"'

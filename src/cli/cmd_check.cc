@@ -60,13 +60,13 @@ int check(const Options& options) {
 
 }  // namespace
 
-void add_check(CLI::App& app, Run& run) {
+void add_check(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("check", "read episode files and say what is wrong, with line and column");
-  command->add_option("files", options->files, "*.episode.yaml")->required();
-  command->add_flag("--json", options->json, "one JSON object a problem");
-  command->callback([options, &run] { run = [options] { return check(*options); }; });
+  Command command =
+      line.command("check", "read episode files and say what is wrong, with line and column",
+                   [options] { return check(*options); });
+  command.option("files", options->files, "*.episode.yaml").required();
+  command.flag("--json", options->json, "one JSON object a problem");
 }
 
 }  // namespace footlight::cli

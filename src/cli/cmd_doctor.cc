@@ -42,22 +42,18 @@ int doctor(const Options& options) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app, Run& run) {
+void add_doctor(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "doctor", "look for what would go wrong: ports, limits, disk sync, clock, certificate");
-  command->add_option("--url", options->doctor.url,
-                      "examine a running server instead of this machine");
-  command->add_option("--data", options->doctor.data_dir, "the data directory")
-      ->capture_default_str();
-  command->add_option("--port", options->doctor.port, "the port to serve on")
-      ->capture_default_str();
-  command->add_option("--cert", options->doctor.certificate, "the TLS certificate, PEM");
-  command->add_option("--audience", options->doctor.audience, "connections to be ready for")
-      ->capture_default_str();
-  command->add_flag("--json", options->json, "one JSON object a line");
-  command->add_flag("--quiet", options->quiet, "the exit code only");
-  command->callback([options, &run] { run = [options] { return doctor(*options); }; });
+  Command command = line.command(
+      "doctor", "look for what would go wrong: ports, limits, disk sync, clock, certificate",
+      [options] { return doctor(*options); });
+  command.option("--url", options->doctor.url, "examine a running server instead of this machine");
+  command.option("--data", options->doctor.data_dir, "the data directory");
+  command.option("--port", options->doctor.port, "the port to serve on");
+  command.option("--cert", options->doctor.certificate, "the TLS certificate, PEM");
+  command.option("--audience", options->doctor.audience, "connections to be ready for");
+  command.flag("--json", options->json, "one JSON object a line");
+  command.flag("--quiet", options->quiet, "the exit code only");
 }
 
 }  // namespace footlight::cli

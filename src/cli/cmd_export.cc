@@ -31,14 +31,14 @@ int export_log(const Options& options) {
 
 }  // namespace
 
-void add_export(CLI::App& app, Run& run) {
+void add_export(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "export", "write an episode's log as JSON lines (docs/formats/export.md) or CSV");
-  command->add_option("file", options->file, "data/<id>.episode")->required();
-  command->add_option("-o,--out", options->out, "a file instead of the standard output");
-  command->add_option("--csv", options->csv, "one table as CSV: ballots, polls, rolls, events");
-  command->callback([options, &run] { run = [options] { return export_log(*options); }; });
+  Command command =
+      line.command("export", "write an episode's log as JSON lines (docs/formats/export.md) or CSV",
+                   [options] { return export_log(*options); });
+  command.option("file", options->file, "data/<id>.episode").required();
+  command.option("-o,--out", options->out, "a file instead of the standard output");
+  command.option("--csv", options->csv, "one table as CSV: ballots, polls, rolls, events");
 }
 
 }  // namespace footlight::cli

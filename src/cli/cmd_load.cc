@@ -85,31 +85,24 @@ int load(const Options& options) {
 
 }  // namespace
 
-void add_load(CLI::App& app, Run& run) {
+void add_load(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("load",
-                                         "many connections to a running server that vote as fast "
-                                         "as asked, or listen; several processes add up");
-  command->add_option("--url", options->load.url, "the server")->required();
-  command->add_option("--episode-id", options->episode, "the episode's id")->required();
-  command->add_option("--connections", options->load.connections, "viewers")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
-  command->add_option("--connects-per-s", options->load.connects_per_s, "pace of connecting")
-      ->capture_default_str();
-  command
-      ->add_option("--votes-per-s", options->load.votes_per_s,
-                   "ballots a second over all connections; 0 listens")
-      ->capture_default_str();
-  command->add_option("--batch", options->load.batch, "ballots in one frame")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 64));
-  command->add_option("--seconds", options->load.seconds, "measured time")->capture_default_str();
-  command->add_option("--server-pid", options->load.server_pid,
-                      "the server's process, for its CPU time and memory");
-  command->add_flag("--json", options->json, "one JSON object");
-  add_signing_options(*command, options->signing);
-  command->callback([options, &run] { run = [options] { return load(*options); }; });
+  Command command = line.command("load",
+                                 "many connections to a running server that vote as fast "
+                                 "as asked, or listen; several processes add up",
+                                 [options] { return load(*options); });
+  command.option("--url", options->load.url, "the server").required();
+  command.option("--episode-id", options->episode, "the episode's id").required();
+  command.option("--connections", options->load.connections, "viewers").range(1, 1'000'000);
+  command.option("--connects-per-s", options->load.connects_per_s, "pace of connecting");
+  command.option("--votes-per-s", options->load.votes_per_s,
+                 "ballots a second over all connections; 0 listens");
+  command.option("--batch", options->load.batch, "ballots in one frame").range(1, 64);
+  command.option("--seconds", options->load.seconds, "measured time");
+  command.option("--server-pid", options->load.server_pid,
+                 "the server's process, for its CPU time and memory");
+  command.flag("--json", options->json, "one JSON object");
+  add_signing_options(command, options->signing);
 }
 
 }  // namespace footlight::cli

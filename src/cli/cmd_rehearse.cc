@@ -67,34 +67,25 @@ int rehearse(Options options) {
 
 }  // namespace
 
-void add_rehearse(CLI::App& app, Run& run) {
+void add_rehearse(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("rehearse",
-                                         "play a whole episode with a synthetic cast and audience, "
-                                         "and hold each budget against what was measured");
-  command->add_option("--episode", options->episode_file, "the episode file")
-      ->required()
-      ->check(CLI::ExistingFile);
-  command->add_option("--cast", options->show.cast, "players beside the director")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 64));
-  command->add_option("--audience", options->show.audience, "viewers")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 100'000));
-  command->add_option("--seconds", options->show.seconds, "how long the story takes")
-      ->capture_default_str()
-      ->check(CLI::Range(5, 86'400));
-  command->add_option("--seed", options->show.seed, "of everything random")->capture_default_str();
-  command->add_option("--data", options->data_dir,
-                      "keep the log here (default: a directory that is removed)");
-  command->add_option("--url", options->stage.url,
-                      "rehearse against this running server instead of one of our own");
-  command->add_flag("--loop", options->show.loop,
-                    "play on until stopped, and never end the episode");
-  command->add_flag("--json", options->json, "one JSON object a line");
-  command->add_flag("--quiet", options->quiet, "no progress line");
-  add_signing_options(*command, options->signing);
-  command->callback([options, &run] { run = [options] { return rehearse(*options); }; });
+  Command command = line.command("rehearse",
+                                 "play a whole episode with a synthetic cast and audience, "
+                                 "and hold each budget against what was measured",
+                                 [options] { return rehearse(*options); });
+  command.option("--episode", options->episode_file, "the episode file").required().existing_file();
+  command.option("--cast", options->show.cast, "players beside the director").range(1, 64);
+  command.option("--audience", options->show.audience, "viewers").range(0, 100'000);
+  command.option("--seconds", options->show.seconds, "how long the story takes").range(5, 86'400);
+  command.option("--seed", options->show.seed, "of everything random");
+  command.option("--data", options->data_dir,
+                 "keep the log here (default: a directory that is removed)");
+  command.option("--url", options->stage.url,
+                 "rehearse against this running server instead of one of our own");
+  command.flag("--loop", options->show.loop, "play on until stopped, and never end the episode");
+  command.flag("--json", options->json, "one JSON object a line");
+  command.flag("--quiet", options->quiet, "no progress line");
+  add_signing_options(command, options->signing);
 }
 
 }  // namespace footlight::cli

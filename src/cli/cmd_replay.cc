@@ -54,13 +54,13 @@ int replay(const Options& options) {
 
 }  // namespace
 
-void add_replay(CLI::App& app, Run& run) {
+void add_replay(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "replay", "derive the state again from an episode's log and show the story on a timeline");
-  command->add_option("file", options->file, "data/<id>.episode")->required();
-  command->add_flag("--json", options->json, "one JSON object a line");
-  command->callback([options, &run] { run = [options] { return replay(*options); }; });
+  Command command = line.command(
+      "replay", "derive the state again from an episode's log and show the story on a timeline",
+      [options] { return replay(*options); });
+  command.option("file", options->file, "data/<id>.episode").required();
+  command.flag("--json", options->json, "one JSON object a line");
 }
 
 }  // namespace footlight::cli

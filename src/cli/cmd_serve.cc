@@ -182,28 +182,24 @@ int serve(const Options& options) {
 
 }  // namespace
 
-void add_serve(CLI::App& app, Run& run) {
+void add_serve(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("serve", "run the server");
-  command->add_option("--config", options->config_file, "configuration (docs/configuration.md)")
-      ->check(CLI::ExistingFile);
+  Command command = line.command("serve", "run the server", [options] { return serve(*options); });
+  command.option("--config", options->config_file, "configuration (docs/configuration.md)")
+      .existing_file();
   command
-      ->add_option("--episode", options->episode_files,
-                   "an episode file; may be repeated. Without any: every log in the data directory")
-      ->check(CLI::ExistingFile);
-  command->add_option("--data", options->data_dir, "directory of the logs (data.dir)");
-  command->add_option("--static", options->static_dir,
-                      "directory of the pages (server.static_dir)");
-  command->add_option("--address", options->address, "address to listen at (server.address)");
-  command->add_option("--port", options->port, "port to listen at (server.port)")
-      ->check(CLI::Range(0, 65'535));
-  command->add_option("--threads", options->threads, "shards; 0: one per core (server.threads)")
-      ->check(CLI::Range(0, 256));
-  command->add_option("--set", options->settings, "KEY=VALUE: any setting of the configuration");
-  command->add_flag("--dev", options->dev,
-                    "accept the development key and print links to the pages");
-  command->add_flag("--quiet", options->quiet, "warnings and errors only");
-  command->callback([options, &run] { run = [options] { return serve(*options); }; });
+      .option("--episode", options->episode_files,
+              "an episode file; may be repeated. Without any: every log in the data directory")
+      .existing_file();
+  command.option("--data", options->data_dir, "directory of the logs (data.dir)");
+  command.option("--static", options->static_dir, "directory of the pages (server.static_dir)");
+  command.option("--address", options->address, "address to listen at (server.address)");
+  command.option("--port", options->port, "port to listen at (server.port)").range(0, 65'535);
+  command.option("--threads", options->threads, "shards; 0: one per core (server.threads)")
+      .range(0, 256);
+  command.option("--set", options->settings, "KEY=VALUE: any setting of the configuration");
+  command.flag("--dev", options->dev, "accept the development key and print links to the pages");
+  command.flag("--quiet", options->quiet, "warnings and errors only");
 }
 
 }  // namespace footlight::cli

@@ -35,20 +35,19 @@ int token(Options options) {
 
 }  // namespace
 
-void add_token(CLI::App& app, Run& run) {
+void add_token(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("token", "sign a token, or the whole address of a page");
-  command->add_option("--episode-id", options->episode, "the episode's id")->required();
-  command->add_option("--sub", options->who.sub, "the account")->required();
-  command->add_option("--role", options->role, "producer, gm, player, viewer")
-      ->capture_default_str();
-  command->add_option("--name", options->who.name, "shown name");
-  command->add_option("--char", options->who.characters,
-                      "a character this player may change; may be repeated");
-  command->add_option("--page", options->url,
-                      "print this page's address with the token, e.g. https://show.example/stage/");
-  add_signing_options(*command, options->signing);
-  command->callback([options, &run] { run = [options] { return token(*options); }; });
+  Command command = line.command("token", "sign a token, or the whole address of a page",
+                                 [options] { return token(*options); });
+  command.option("--episode-id", options->episode, "the episode's id").required();
+  command.option("--sub", options->who.sub, "the account").required();
+  command.option("--role", options->role, "producer, gm, player, viewer");
+  command.option("--name", options->who.name, "shown name");
+  command.option("--char", options->who.characters,
+                 "a character this player may change; may be repeated");
+  command.option("--page", options->url,
+                 "print this page's address with the token, e.g. https://show.example/stage/");
+  add_signing_options(command, options->signing);
 }
 
 }  // namespace footlight::cli

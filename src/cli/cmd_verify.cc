@@ -65,13 +65,13 @@ int verify(const Options& options) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, Run& run) {
+void add_verify(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "verify", "check an episode's log: hash chain, state, every poll recounted, every roll");
-  command->add_option("file", options->file, "data/<id>.episode")->required();
-  command->add_flag("--json", options->json, "one JSON object");
-  command->callback([options, &run] { run = [options] { return verify(*options); }; });
+  Command command = line.command(
+      "verify", "check an episode's log: hash chain, state, every poll recounted, every roll",
+      [options] { return verify(*options); });
+  command.option("file", options->file, "data/<id>.episode").required();
+  command.flag("--json", options->json, "one JSON object");
 }
 
 }  // namespace footlight::cli

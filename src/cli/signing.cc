@@ -57,13 +57,13 @@ Result<ops::TokenSource> token_source(const SigningOptions& options, const std::
   };
 }
 
-void add_signing_options(CLI::App& command, SigningOptions& options) {
-  command.add_flag("--dev", options.dev, "sign with the development key (serve --dev)");
-  command.add_option("--key", options.key_file,
-                     "key file: the secret for HS256, a private key in PEM else");
-  command.add_option("--kid", options.kid, "the key's id");
-  command.add_option("--alg", options.algorithm, "HS256, EdDSA, ES256")->capture_default_str();
-  command.add_option("--hours", options.hours, "until tokens expire")->capture_default_str();
+void add_signing_options(Command& command, SigningOptions& options) {
+  command.flag("--dev", options.dev, "sign with the development key (serve --dev)");
+  command.option("--key", options.key_file,
+                 "key file: the secret for HS256, a private key in PEM else");
+  command.option("--kid", options.kid, "the key's id");
+  command.option("--alg", options.algorithm, "HS256, EdDSA, ES256");
+  command.option("--hours", options.hours, "until tokens expire");
 }
 
 }  // namespace footlight::cli

@@ -1,9 +1,9 @@
 // Tokens for the commands that play people: signed with the development key, or with a key of the
 // operator's.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "cli/arguments.h"
 #include "core/result.h"
 #include "ops/show.h"
 
@@ -23,6 +23,6 @@ struct SigningOptions {
 
 // Signs tokens for one episode. kKeyFile when the key cannot be used.
 Result<ops::TokenSource> token_source(const SigningOptions& options, const std::string& episode);
-void add_signing_options(CLI::App& command, SigningOptions& options);
+void add_signing_options(Command& command, SigningOptions& options);
 
 }  // namespace footlight::cli

@@ -253,13 +253,13 @@ Status export_csv(log::EventLog& log, std::string_view table, const Sink& sink) 
     if (each.name == table) wanted = &each;
   }
   if (wanted == nullptr) return fail(Code::kUsage, "tables: ballots, polls, rolls, events");
-  Status status;
+  bool written = true;
   const auto put = [&](std::string_view chunk) {
-    if (chunk.empty() || sink(chunk)) return true;
-    status = fail(Code::kIo, "the export could not be written");
-    return false;
+    written = chunk.empty() || sink(chunk);
+    return written;
   };
-  if (!put(wanted->head)) return status;
+  if (!put(wanted->head)) return fail(Code::kIo, "the export could not be written");
+  Status decoded;
   Row row;
   PollNames polls;
   std::vector<episode::Ballot> ballots;
@@ -274,10 +274,12 @@ Status export_csv(log::EventLog& log, std::string_view table, const Sink& sink) 
     }
     if (record.kind != log::RecordKind::kBallots || table != "ballots") return true;
     ballots.clear();
-    status = episode::decode_ballots(record.payload, ballots);
-    return status.has_value() && put(csv_ballots(row, record, polls, ballots));
+    decoded = episode::decode_ballots(record.payload, ballots);
+    return decoded.has_value() && put(csv_ballots(row, record, polls, ballots));
   });
-  return read ? status : read;
+  if (!read) return read;
+  if (!written) return fail(Code::kIo, "the export could not be written");
+  return decoded;
 }
 
 }  // namespace footlight::edge

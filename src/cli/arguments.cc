@@ -1,0 +1,67 @@
+#include "cli/arguments.h"
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+
+namespace footlight::cli {
+
+Option& Option::required() {
+  option_->required();
+  return *this;
+}
+
+Option& Option::existing_file() {
+  option_->check(CLI::ExistingFile);
+  return *this;
+}
+
+Option& Option::range(int64_t least, int64_t most) {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+template <class T>
+Option Command::option(const char* names, T& value, const char* help) {
+  CLI::Option* option = app_->add_option(names, value, help);
+  if (value != T{}) option->capture_default_str();
+  return Option(option);
+}
+
+template Option Command::option(const char*, std::string&, const char*);
+template Option Command::option(const char*, std::vector<std::string>&, const char*);
+template Option Command::option(const char*, int&, const char*);
+template Option Command::option(const char*, int64_t&, const char*);
+template Option Command::option(const char*, uint16_t&, const char*);
+template Option Command::option(const char*, uint32_t&, const char*);
+template Option Command::option(const char*, uint64_t&, const char*);
+
+void Command::flag(const char* names, bool& value, const char* help) {
+  app_->add_flag(names, value, help);
+}
+
+CommandLine::CommandLine(const char* about, const char* version) : app_(new CLI::App(about)) {
+  app_->require_subcommand(1);
+  app_->set_version_flag("--version", version);
+}
+
+CommandLine::~CommandLine() { delete app_; }
+
+Command CommandLine::command(const char* name, const char* help, std::function<int()> run) {
+  CLI::App* command = app_->add_subcommand(name, help);
+  command->callback([this, run = std::move(run)] { chosen_ = run; });
+  return Command(command);
+}
+
+int CommandLine::run(int argc, char** argv) {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app_->exit(error) == 0 ? 0 : kExitUsage;
+  }
+  return chosen_();
+}
+
+}  // namespace footlight::cli
