@@ -184,8 +184,8 @@ TestServer::~TestServer() {
     shard->stop();
     shard->join();
   }
-  apps_.clear();
   server_.reset();
+  apps_.clear();
 }
 
 RawClient::RawClient(uint16_t port, int receive_buffer_bytes) {

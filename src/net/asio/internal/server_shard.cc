@@ -51,7 +51,10 @@ ServerShard::ServerShard(Shard& shard, ServerApp& app, const ServerOptions& opti
 
 ServerShard::~ServerShard() {
   shard_.remove_resident(this);
-  for (auto& connection : all_) poller().remove(connection->transport().fd());
+  for (auto& connection : all_) {
+    poller().remove(connection->transport().fd());
+    if (connection->announced_) app_.on_closed(*connection);
+  }
 }
 
 HttpResponse ServerShard::error_response(const Error& error) const {
