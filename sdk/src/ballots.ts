@@ -8,7 +8,7 @@ import { Codes } from './codes.ts';
 import { Family, Value } from './readable.ts';
 import type { SentEvent } from './sent_event.ts';
 import type { Clock, OwnBallot, Readable, Receipt, Storage } from './types.ts';
-import type { CommandArgs, Me } from './wire.ts';
+import type { CommandArgs, CommandKind, Me } from './wire.ts';
 
 const MAX_POLLS = 256;
 const MAX_RECEIPTS = 64;
@@ -161,4 +161,8 @@ function isReceipt(value: unknown): value is Receipt {
   const { poll, choice, n, log, hash } = (value ?? {}) as Record<string, unknown>;
   const texts = typeof poll === 'string' && typeof hash === 'string';
   return texts && Array.isArray(choice) && Number.isSafeInteger(n) && Number.isSafeInteger(log);
+}
+
+export function isVote(sent: { kind: CommandKind }): sent is SentEvent<'poll.vote'> {
+  return sent.kind === 'poll.vote';
 }

@@ -1,4 +1,5 @@
-import { Ballots } from './ballots.ts';
+import { Ballots, isVote } from './ballots.ts';
+import { Boards } from './boards.ts';
 import { ClockSync } from './clock_sync.ts';
 import { Commands } from './commands.ts';
 import { newTraceparent, randomHex } from './ids.ts';
@@ -70,6 +71,7 @@ export class FootlightClient extends Commands implements Client {
   readonly slo = new Value<Slo | null>(null);
   readonly emotes = new Value<EmoteCounts>({});
   readonly clock = new Value<ClockEstimate | null>(null);
+  readonly board: Client['board'] = (id, handlers) => this.#boards.attach(id, handlers);
 
   readonly #options: ClientOptions;
   readonly #clock: Clock;
@@ -88,6 +90,7 @@ export class FootlightClient extends Commands implements Client {
   readonly #store: OutboxStore;
   readonly #tokens: TokenKeeper;
   readonly #link: Link;
+  readonly #boards: Boards;
   #prefix = '';
   #held = false;
   #preparing: Promise<void> | null = null;
@@ -134,7 +137,7 @@ export class FootlightClient extends Commands implements Client {
       onFresh: (token) => this.#link.send(JSON.stringify({ t: 'token', token })),
     });
     this.#link = new Link(this.#owner(), {
-      url: urlOf(options),
+      url: platform.urlOf(options),
       transports: options.transports ?? [
         websocketTransport(options.WebSocket),
         httpsTransport(clock, options.fetch),
@@ -145,6 +148,8 @@ export class FootlightClient extends Commands implements Client {
       connectTimeoutMs: options.connectTimeoutMs ?? 8000,
       websocketRetryMs: options.websocketRetryMs ?? 60_000,
     });
+    const { storage } = this.#store;
+    this.#boards = new Boards(this.#link, { clock, random, locks, storage }, () => this.#prefix);
     this.#link.state.subscribe((state) => {
       this.#events.emit('state', state);
       if (state.name === 'closed') this.#cleanUp(state.message);
@@ -332,6 +337,7 @@ export class FootlightClient extends Commands implements Client {
     this.#reactions.clear();
     this.#outbox.abandonAll({ code: ClientCode.closed, message });
     this.#letGo();
+    this.#boards.closed();
   }
 
   // What the link brings --------------------------------------------------------------------------
@@ -343,12 +349,14 @@ export class FootlightClient extends Commands implements Client {
       welcome: (message) => this.#welcome(message),
       live: () => this.#live(),
       message: (message) => this.#message(message),
+      bytes: (frame) => this.#boards.bytes(frame),
       heartbeat: () => this.#heartbeat(),
       doubt: () => this.#view.doubt(),
       lost: () => {
         this.#timers.clearAll();
         this.#tokens.stop();
         this.#reactions.clear();
+        this.#boards.lost();
       },
       tokenRefused: () => this.#tokens.refused(),
       problem: (problem) => this.#events.emit('problem', problem),
@@ -402,6 +410,7 @@ export class FootlightClient extends Commands implements Client {
     );
     this.#tokens.watch();
     this.#flush();
+    this.#boards.live();
   }
 
   #message(message: PassedMessage): void {
@@ -450,6 +459,9 @@ export class FootlightClient extends Commands implements Client {
         this.#events.emit('slo', slo);
         break;
       }
+      case 'board':
+        this.#boards.message(message);
+        break;
       case 'error':
         this.#events.emit('problem', { code: message.code, message: message.message });
     }
@@ -484,13 +496,4 @@ export class FootlightClient extends Commands implements Client {
 /** The client of an episode; it does nothing until `connect()`. */
 export function createClient(options: ClientOptions = {}): FootlightClient {
   return new FootlightClient(options);
-}
-
-function isVote(sent: { kind: CommandKind }): sent is SentEvent<'poll.vote'> {
-  return sent.kind === 'poll.vote';
-}
-
-function urlOf({ url = platform.ownOrigin() }: ClientOptions): string {
-  if (!url) throw new TypeError('There is no page here to take the address from; give a url.');
-  return url;
 }

@@ -56,6 +56,8 @@ export interface LinkOwner {
   /** The state is `live` and all may be sent. */
   live(): void;
   message(message: PassedMessage): void;
+  /** A binary frame of a session that is live. */
+  bytes(frame: Uint8Array): void;
   /** What to send so that the server answers. */
   heartbeat(): string[];
   /** The view can no longer be trusted: the next hello must not resume. */
@@ -145,6 +147,16 @@ export class Link {
     this.#line?.connection?.send(message);
   }
 
+  /** Whether the connection takes binary frames. */
+  get binary(): boolean {
+    return this.#line?.connection?.sendBytes !== undefined;
+  }
+  sendBytes(frame: Uint8Array): void {
+    if (!this.live) return;
+    this.#sent_ms = this.#options.clock.now();
+    this.#line?.connection?.sendBytes?.(frame);
+  }
+
   /** Connects anew at once. */
   restart(): void {
     if (!this.live) return;
@@ -196,6 +208,11 @@ export class Link {
           if (line === this.#trial) this.#trial_said_hello = true;
         },
         message: (text) => this.#message(line, text),
+        bytes: (frame) => {
+          if (line !== this.#line || !line.live) return;
+          this.#heard();
+          this.#owner.bytes(frame);
+        },
         closed: (problem) => this.#closed(line, problem),
       });
     } catch (error) {

@@ -35,7 +35,7 @@ interface Found {
 }
 
 export class OutboxStore {
-  readonly #storage: Storage;
+  readonly storage: Storage;
   readonly #locks: Locks;
   readonly #random: Random;
   readonly #wall: () => number;
@@ -48,7 +48,7 @@ export class OutboxStore {
     wall: () => number,
     onFailure: () => void,
   ) {
-    this.#storage = storage;
+    this.storage = storage;
     this.#locks = locks;
     this.#random = random;
     this.#wall = wall;
@@ -90,7 +90,7 @@ export class OutboxStore {
       found.set(cid, one);
       return one;
     };
-    for (const key of this.#try(() => this.#storage.keys(prefix)) ?? []) {
+    for (const key of this.#try(() => this.storage.keys(prefix)) ?? []) {
       const [cid = '', number] = key.slice(prefix.length).split(':');
       if (!/^[0-9a-f]{16}$/.test(cid)) continue;
       if (number !== undefined) {
@@ -104,7 +104,7 @@ export class OutboxStore {
     const forget_before_ms = this.#wall() - FORGET_AFTER_MS;
     return [...found.values()].filter((one) => {
       if (one.numbers.length || one.used_ms >= forget_before_ms) return true;
-      this.#try(() => this.#storage.remove(prefix + one.cid));
+      this.#try(() => this.storage.remove(prefix + one.cid));
       return false;
     });
   }
@@ -120,11 +120,11 @@ export class OutboxStore {
       const event = this.#read(`${key}:${i}`) as StoredEvent | null;
       if (event && typeof event.k === 'string' && typeof event.at === 'number')
         events.set(i, event);
-      else this.#try(() => this.#storage.remove(`${key}:${i}`));
+      else this.#try(() => this.storage.remove(`${key}:${i}`));
     }
     const next = Math.max(now.next, ...now.numbers.map((i) => i + 1));
     const touch = (n: number): void => {
-      this.#try(() => this.#storage.set(key, JSON.stringify({ n, t: Math.round(this.#wall()) })));
+      this.#try(() => this.storage.set(key, JSON.stringify({ n, t: Math.round(this.#wall()) })));
     };
     touch(next);
     return {
@@ -134,16 +134,16 @@ export class OutboxStore {
       touch,
       put: (i, event, n) => {
         touch(n);
-        this.#try(() => this.#storage.set(`${key}:${i}`, JSON.stringify(event)));
+        this.#try(() => this.storage.set(`${key}:${i}`, JSON.stringify(event)));
       },
-      remove: (i) => void this.#try(() => this.#storage.remove(`${key}:${i}`)),
+      remove: (i) => void this.#try(() => this.storage.remove(`${key}:${i}`)),
       release,
     };
   }
 
   #read(key: string): unknown {
     try {
-      const value: unknown = JSON.parse(this.#storage.get(key) ?? 'null');
+      const value: unknown = JSON.parse(this.storage.get(key) ?? 'null');
       return typeof value === 'object' ? value : null;
     } catch {
       return null;

@@ -145,6 +145,9 @@ const READERS: { [T in ServerMessage['t']]: (f: Fields) => ServerMessage & { t: 
     };
   },
 
+  // Its other fields are read by what speaks y-protocols (src/yjs/messages.ts).
+  board: (f) => ({ ...f, t: 'board', b: string(f['b']) }),
+
   error: (f) => ({ t: 'error', code: code(f['code']), message: string(f['message'] ?? '') }),
 
   bye(f) {

@@ -190,7 +190,7 @@ describe('the page', () => {
     const lifecycle = platform.systemLifecycle();
     expect(lifecycle.hidden()).toBe(false);
     expect(lifecycle.subscribe(() => {})).toBeTypeOf('function');
-    expect(platform.ownOrigin()).toBe('');
+    expect(() => platform.urlOf({})).toThrow(TypeError);
   });
 });
 

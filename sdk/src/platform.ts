@@ -1,6 +1,7 @@
 /** What the client uses of a browser (or Node) when nothing else is given: the only place that does. */
 
 import type {
+  ClientOptions,
   Clock,
   Lifecycle,
   LifecycleEvent,
@@ -183,7 +184,9 @@ export function systemLifecycle(): Lifecycle {
   };
 }
 
-/** The page's own address; the empty string where there is no page. */
-export function ownOrigin(): string {
-  return typeof location === 'object' ? location.origin : '';
+/** The page's own address where none is given. */
+export function urlOf({ url }: ClientOptions): string {
+  const address = url ?? (typeof location === 'object' ? location.origin : '');
+  if (!address) throw new TypeError('There is no page here to take the address from; give a url.');
+  return address;
 }

@@ -23,6 +23,8 @@ export const ClientCode = {
   badServerFrame: 9,
   /** The event was sent again and again without an answer. */
   noAnswer: 10,
+  /** The board began anew; what was made on the old one cannot be added to it. */
+  boardReset: 11,
 } as const;
 
 /** A refused event, as an exception: the numbered reason and its sentence. */

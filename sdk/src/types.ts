@@ -4,6 +4,8 @@
  */
 
 import type {
+  BoardMessage,
+  BoardRequest,
   CollectionName,
   Collections,
   CommandArgs,
@@ -288,6 +290,46 @@ export interface Client {
   slate(on: boolean, text?: string): Sent<'slate'>;
   start(): Sent<'episode.start'>;
   end(): Sent<'episode.end'>;
+
+  /**
+   * The way of one board's messages over this session, for what speaks y-protocols:
+   * `@footlight/client/yjs` is built on it. One port a board at a time.
+   */
+  board(id: string, handlers: BoardHandlers): BoardPort;
+}
+
+/** What a board's port tells. */
+export interface BoardHandlers {
+  /** The session is live: `board.open` may be sent. Called anew after each reconnect. */
+  live(): void;
+  /** The session is gone; what was sent and not acknowledged may be lost. */
+  lost(): void;
+  /** The client was closed, by `close()` or by the server. `connect()` may come later. */
+  closed(): void;
+  message(message: BoardMessage): void;
+  /** One y-protocols message. */
+  frame(payload: Uint8Array): void;
+}
+
+/** Sending for one board. */
+export interface BoardPort {
+  /** Whether the session is live. */
+  readonly live: boolean;
+  /** Whether frames go as they are; else within JSON, a third larger. */
+  readonly binary: boolean;
+  /** Whether the connection takes more without piling it up; what is lossy waits for it. */
+  readonly writable: boolean;
+  /** Where what must survive a reload is kept, and the prefix of this account's keys. */
+  readonly storage: Storage;
+  readonly prefix: string;
+  readonly locks: Locks;
+  readonly clock: Clock;
+  readonly random: Random;
+  send(message: BoardRequest): void;
+  /** One y-protocols message: binary where the transport can, else within JSON. */
+  sendFrame(payload: Uint8Array): void;
+  /** Nothing is told any more. */
+  detach(): void;
 }
 
 // What may be injected ----------------------------------------------------------------------------
@@ -342,6 +384,8 @@ export interface Lifecycle {
 export interface Connection {
   /** Takes one message. Order is kept. */
   send(message: string): void;
+  /** Takes one binary frame, in order with the messages; absent where the transport has text only. */
+  sendBytes?(frame: Uint8Array): void;
   /** Bytes accepted but not yet passed to the network. */
   buffered(): number;
   /** Told the session's id when the welcome has come. */
@@ -354,6 +398,8 @@ export interface ConnectionHandlers {
   /** The transport reached the server; `hello` is on its way. */
   opened(): void;
   message(text: string): void;
+  /** A binary frame (docs/protocol.md, Boards). */
+  bytes?(frame: Uint8Array): void;
   /** Once, the last call. `code` 0: the network, not the server, ended it. */
   closed(problem: Problem & { retryAfterMs?: number }): void;
 }
@@ -367,11 +413,12 @@ export interface Transport {
 /** The part of a browser's WebSocket that is used: `globalThis.WebSocket`, or `ws` in Node. */
 export interface WebSocketLike {
   readonly bufferedAmount: number;
+  binaryType: string;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
-  send(data: string): void;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
 }
 export type WebSocketConstructor = new (

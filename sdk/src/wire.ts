@@ -349,7 +349,19 @@ export interface ByeMessage {
   after_ms?: [number, number];
 }
 
+/**
+ * About a board (docs/protocol.md, Boards). By its fields: the answer to `board.open` (`client`,
+ * `gen`, `rights`), an acknowledgement (`ack`), a refusal (`code`), a notice of what was overruled,
+ * or, where the transport has text only, a y-protocols message (`d`).
+ */
+export interface BoardMessage {
+  t: 'board';
+  b: string;
+  [field: string]: unknown;
+}
+
 export type ServerMessage =
+  | BoardMessage
   | WelcomeMessage
   | AckMessage
   | DeltaMessage
@@ -380,7 +392,13 @@ export interface WireEvent<K extends CommandKind = CommandKind> {
 }
 export type LatencyClass = 'vote' | 'command' | 'reaction' | 'delta' | 'rtt';
 
+export type BoardRequest =
+  | { t: 'board.open'; b: string; [field: string]: unknown }
+  | { t: 'board.close'; b: string }
+  | { t: 'board'; b: string; d: string };
+
 export type ClientMessage =
+  | BoardRequest
   | HelloMessage
   | { t: 'ev'; e: WireEvent[] }
   | { t: 'ping'; c: number }

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/codes.h"
 #include "core/histogram.h"
 #include "core/result.h"
@@ -52,6 +53,7 @@ struct Join {
   bool resume = false;
   uint64_t resume_epoch = 0;
   uint64_t resume_offset = 0;
+  bool bare = false;  // comes for a board alone: gets no view and no deltas
 };
 
 struct Leave {
@@ -114,7 +116,33 @@ struct EdgeReport {
   std::array<Histogram, proto::kLatencyClassCount> latency;
 };
 
-using ToOwner = std::variant<Join, Leave, Submit, Watermark, EmoteCounts, EdgeReport>;
+// A session opens a board (docs/protocol.md, Boards). Answered by BoardOpened.
+struct BoardOpen {
+  EdgeId edge = 0;
+  SessionId session = 0;
+  std::string board;
+  uint64_t client = 0;      // the client id it would like; 0: any
+  uint64_t generation = 0;  // that its copy is of; 0: it has none
+};
+
+struct BoardClose {
+  EdgeId edge = 0;
+  SessionId session = 0;
+  uint32_t board = 0;  // BoardOpened::handle
+};
+
+// A message of y-protocols. With `refused` the edge did not take it (admission) and it is empty;
+// then only its number counts.
+struct BoardMessage {
+  EdgeId edge = 0;
+  SessionId session = 0;
+  uint32_t board = 0;
+  Bytes message;
+  Error refused{Code::kOk, {}, 0};
+};
+
+using ToOwner = std::variant<Join, Leave, Submit, Watermark, EmoteCounts, EdgeReport, BoardOpen,
+                             BoardClose, BoardMessage>;
 
 // owner → edge ------------------------------------------------------------------------------------
 
@@ -202,7 +230,37 @@ struct ModeChange {
   Error error;
 };
 
-using ToEdge = std::variant<Joined, Outcomes, Tables, Broadcast, Volatile, Kick, ModeChange>;
+// Answers a BoardOpen.
+struct BoardOpened {
+  SessionId session = 0;
+  std::string board;
+  Error error{Code::kOk, {}, 0};
+  uint32_t handle = 0;  // of the board, for as long as the owner lives
+  std::string text;     // the JSON message for the client
+};
+
+// To one session that has the board open: a message of y-protocols, or JSON (a notice). With an
+// error the session's last update was refused: a client that knows no JSON is cut with its code.
+struct BoardSend {
+  SessionId session = 0;
+  uint32_t board = 0;
+  std::shared_ptr<const Bytes> message{};  // nullptr: `text` instead
+  std::string text{};
+  Error refusal{Code::kOk, {}, 0};
+};
+
+// A message of y-protocols to every session of these roles that has the board open. `lossy`: on an
+// overwrite slot, kFirstBoardSlot + board.
+struct BoardRelay {
+  uint32_t board = 0;
+  proto::RoleSet roles;
+  bool lossy = false;
+  std::shared_ptr<const Bytes> message;
+};
+inline constexpr uint32_t kFirstBoardSlot = 1u << 16;
+
+using ToEdge = std::variant<Joined, Outcomes, Tables, Broadcast, Volatile, Kick, ModeChange,
+                            BoardOpened, BoardSend, BoardRelay>;
 
 // The node's transport. Called on the sender's thread; delivers later on the receiver's, never
 // inline.

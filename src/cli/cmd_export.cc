@@ -11,7 +11,16 @@ struct Options {
   std::string file;
   std::string out;
   std::string csv;
+  std::string board;
+  uint64_t at = UINT64_MAX;
 };
+
+Status export_board(log::EventLog& log, const Options& options, const edge::Sink& sink) {
+  auto json = edge::board_json(log, options.board, options.at);
+  if (!json) return std::unexpected(json.error());
+  *json += "\n";
+  return sink(*json) ? Status() : fail(Code::kIo, "the export could not be written");
+}
 
 int export_log(const Options& options) {
   auto log = log::open_event_log({.path = options.file, .read_only = true, .create = false});
@@ -21,8 +30,9 @@ int export_log(const Options& options) {
   const edge::Sink sink = [out](std::string_view chunk) {
     return std::fwrite(chunk.data(), 1, chunk.size(), out) == chunk.size();
   };
-  const Status done = options.csv.empty() ? edge::export_jsonl(**log, sink)
-                                          : edge::export_csv(**log, options.csv, sink);
+  const Status done = !options.board.empty() ? export_board(**log, options, sink)
+                      : options.csv.empty()  ? edge::export_jsonl(**log, sink)
+                                             : edge::export_csv(**log, options.csv, sink);
   // The last bytes may meet a full disk only here.
   const bool closed = out == stdout ? std::fflush(out) == 0 : std::fclose(out) == 0;
   if (!done) return complain(done.error());
@@ -39,6 +49,8 @@ void add_export(CommandLine& line) {
   command.option("file", options->file, "data/<id>.episode").required();
   command.option("-o,--out", options->out, "a file instead of the standard output");
   command.option("--csv", options->csv, "one table as CSV: ballots, polls, rolls, events");
+  command.option("--board", options->board, "the content of a board, as JSON");
+  command.option("--at", options->at, "... as it was at this log sequence");
 }
 
 }  // namespace footlight::cli

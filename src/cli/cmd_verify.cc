@@ -22,7 +22,10 @@ void print_json(const edge::VerifyReport& report) {
   out.field("rolls_checked", report.rolls_checked).field("seed_revealed", report.seed_revealed);
   out.field("chain", std::string_view(to_hex(report.chain)));
   out.field("state_hash", std::string_view(to_hex(report.state_hash)));
-  out.field("snapshot_seq", report.snapshot_seq).key("faults").array();
+  out.field("boards", report.boards)
+      .field("snapshot_seq", report.snapshot_seq)
+      .key("faults")
+      .array();
   for (const std::string& fault : report.faults) out.value(std::string_view(fault));
   out.end_array().end_object();
   std::printf("%s\n", line.c_str());
@@ -43,6 +46,9 @@ void print_text(const edge::VerifyReport& report) {
   }
   if (report.snapshot_seq > 0) {
     std::printf("  snapshot    of record %llu equals the replayed state\n", n(report.snapshot_seq));
+  }
+  if (report.boards > 0) {
+    std::printf("  boards      %llu read whole\n", n(report.boards));
   }
   std::printf("  chain       %s\n", to_hex(report.chain).c_str());
   std::printf("  state       %s\n", to_hex(report.state_hash).c_str());

@@ -15,10 +15,12 @@ constexpr std::array kRoutes = {
     ApiRouteInfo{ApiRoute::kPolls, "GET", "/v1/episodes/{id}/polls", true},
     ApiRouteInfo{ApiRoute::kCommands, "POST", "/v1/episodes/{id}/commands", true},
     ApiRouteInfo{ApiRoute::kKick, "POST", "/v1/episodes/{id}/kick", true},
+    ApiRouteInfo{ApiRoute::kBoards, "GET", "/v1/episodes/{id}/boards", true},
+    ApiRouteInfo{ApiRoute::kBoardHistory, "GET", "/v1/episodes/{id}/boards/{board}/history", true},
+    ApiRouteInfo{ApiRoute::kBoardRestore, "POST", "/v1/episodes/{id}/boards/{board}/restore", true},
+    ApiRouteInfo{ApiRoute::kBoard, "GET", "/v1/episodes/{id}/boards/{board}", true},
     ApiRouteInfo{ApiRoute::kOpenApi, "GET", "/v1/openapi.json", false},
 };
-
-constexpr std::string_view kHole = "{id}";
 
 bool is_episode_id(std::string_view text) {
   if (text.empty() || text.size() > 64) return false;
@@ -28,17 +30,39 @@ bool is_episode_id(std::string_view text) {
   return true;
 }
 
-bool fits(std::string_view pattern, std::string_view path, std::string_view& id) {
-  const size_t hole = pattern.find(kHole);
-  if (hole == std::string_view::npos) return pattern == path;
-  const std::string_view head = pattern.substr(0, hole);
-  const std::string_view tail = pattern.substr(hole + kHole.size());
-  if (path.size() <= head.size() + tail.size() || !path.starts_with(head) ||
-      !path.ends_with(tail)) {
-    return false;
+bool is_board_id(std::string_view text) {
+  if (text.empty() || text.size() > 64) return false;
+  for (const char c : text) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '$') return false;
   }
-  id = path.substr(head.size(), path.size() - head.size() - tail.size());
-  return is_episode_id(id);
+  return true;
+}
+
+// Takes what stands before the next slash.
+std::string_view take_part(std::string_view& path) {
+  const size_t slash = path.find('/');
+  const std::string_view part = path.substr(0, slash);
+  path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+  return part;
+}
+
+bool fits(std::string_view pattern, std::string_view path, ApiMatch& match) {
+  while (!pattern.empty()) {
+    if (path.empty()) return false;
+    const std::string_view wanted = take_part(pattern);
+    const std::string_view part = take_part(path);
+    if (wanted == "{id}") {
+      if (!is_episode_id(part)) return false;
+      match.episode = part;
+    } else if (wanted == "{board}") {
+      if (!is_board_id(part)) return false;
+      match.board = part;
+    } else if (wanted != part) {
+      return false;
+    }
+  }
+  return path.empty();
 }
 
 void write(JsonWriter& out, const EpisodeSummary& episode) {
@@ -57,10 +81,12 @@ Result<ApiMatch> match_api(std::string_view method, std::string_view path) {
   if (method == "HEAD") method = "GET";
   bool known = false;
   for (const ApiRouteInfo& info : kRoutes) {
-    std::string_view id;
-    if (!fits(info.pattern, path, id)) continue;
+    if (path.ends_with('/')) break;
+    ApiMatch match;
+    if (!fits(info.pattern, path, match)) continue;
     known = true;
-    if (info.method == method) return ApiMatch{&info, std::string(id)};
+    match.info = &info;
+    if (info.method == method) return match;
   }
   return fail(known ? Code::kMethodNotAllowed : Code::kNotFound);
 }

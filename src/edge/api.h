@@ -7,6 +7,10 @@
 //   GET  /v1/episodes/{id}/polls        producer
 //   POST /v1/episodes/{id}/commands     producer; {"k":"poll.open","a":{...}}; answers when durable
 //   POST /v1/episodes/{id}/kick         producer; {"who":"16 hex"}
+//   GET  /v1/episodes/{id}/boards                    producer
+//   GET  /v1/episodes/{id}/boards/{board}?at=SEQ     producer; without `at` as it is now
+//   GET  /v1/episodes/{id}/boards/{board}/history    producer
+//   POST /v1/episodes/{id}/boards/{board}/restore    producer; {"at":SEQ}; answers when durable
 //   GET  /v1/openapi.json               no token
 //
 // Pure; any thread but where said.
@@ -22,7 +26,19 @@
 
 namespace footlight::edge {
 
-enum class ApiRoute : uint8_t { kEpisodes, kEpisode, kFigures, kPolls, kCommands, kKick, kOpenApi };
+enum class ApiRoute : uint8_t {
+  kEpisodes,
+  kEpisode,
+  kFigures,
+  kPolls,
+  kCommands,
+  kKick,
+  kBoards,
+  kBoard,
+  kBoardHistory,
+  kBoardRestore,
+  kOpenApi
+};
 
 struct ApiRouteInfo {
   ApiRoute route;
@@ -35,6 +51,7 @@ std::span<const ApiRouteInfo> api_routes();
 struct ApiMatch {
   const ApiRouteInfo* info = nullptr;
   std::string episode;  // "" when the route has none
+  std::string board;    // the same
 };
 // kNotFound, kMethodNotAllowed. `path` without the query. HEAD counts as GET.
 Result<ApiMatch> match_api(std::string_view method, std::string_view path);
@@ -48,6 +65,8 @@ struct ApiCall {
   std::string name;
   std::string body;
   std::string traceparent;
+  std::string board;  // of the path
+  std::string at;     // of the query; "" when there is none
 };
 
 struct ApiAnswer {

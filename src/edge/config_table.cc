@@ -79,6 +79,8 @@ const SettingInfo kSettings[] = {
     RATES(emote, "Emotes"),
     RATES(chat, "Chat messages"),
     RATES(join, "Joins"),
+    RATES(board, "Edits of boards"),
+    RATES(presence, "Cursors and the like on boards"),
 };
 
 #undef RATES

@@ -67,7 +67,7 @@ void Edge::Impl::open(ConnId conn, const ConnectionInfo& info, ConnectionOut& ou
   }
   if (refusal.code != Code::kOk) {
     ++counted.refused;
-    out.write(bye_frame(refusal, false), 0);
+    if (info.bare == nullptr) out.write(bye_frame(refusal, false), 0);
     out.close(refusal.code);
     return;
   }
@@ -85,6 +85,9 @@ void Edge::Impl::open(ConnId conn, const ConnectionInfo& info, ConnectionOut& ou
   session.out = &out;
   session.id = bus::make_session_id(next_serial++, slot);
   session.prefix = prefix;
+  session.wire = info.bare != nullptr ? Wire::kBare
+                 : info.event_stream  ? Wire::kEventStream
+                                      : Wire::kWebSocket;
   session.stage = Stage::kHello;
   session.since_us = now_us_;
   session.pre = std::make_unique<PreJoin>();
@@ -92,6 +95,7 @@ void Edge::Impl::open(ConnId conn, const ConnectionInfo& info, ConnectionOut& ou
   by_conn.insert(conn, slot);
   ++counted.sessions;
   arm(session);
+  if (info.bare != nullptr) bare_hello(session, *info.bare);
 }
 
 void Edge::Impl::frame(ConnId conn, std::string_view text) {
@@ -99,6 +103,7 @@ void Edge::Impl::frame(ConnId conn, std::string_view text) {
   if (session == nullptr || session->stage == Stage::kClosing) return;
   ++counted.frames_in;
   counted.bytes_in += text.size();
+  if (session->wire == Wire::kBare) return end(*session, {Code::kBadFrame, "not a text frame", 0});
   if (session->stage == Stage::kLive) session->since_us = now_us_;
   const auto decoded = decoder.decode(text);
   if (!decoded) {
@@ -146,6 +151,12 @@ void Edge::Impl::bus_message(EpisodeSide& episode, bus::ToEdge& message) {
     episode.mode = change->mode;
     episode.mode_error = change->error;
     mode(episode);
+  } else if (auto* relay = std::get_if<bus::BoardRelay>(&message)) {
+    board_relay(episode, *relay);
+  } else if (auto* send = std::get_if<bus::BoardSend>(&message)) {
+    board_send(episode, *send);
+  } else if (auto* opened = std::get_if<bus::BoardOpened>(&message)) {
+    board_opened(episode, *opened);
   }
 }
 
@@ -296,6 +307,11 @@ void Edge::on_open(ConnId conn, const ConnectionInfo& info, ConnectionOut& out) 
 void Edge::on_frame(ConnId conn, std::string_view text) {
   impl_->now();
   impl_->frame(conn, text);
+}
+
+void Edge::on_binary(ConnId conn, std::string_view bytes) {
+  impl_->now();
+  impl_->binary(conn, bytes);
 }
 
 void Edge::on_fault(ConnId conn, Code code) {

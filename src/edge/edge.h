@@ -29,6 +29,13 @@ struct ConnectionInfo {
   // The session's unguessable name, 32 hex digits, when the shell must know it (POSTs of an event
   // stream name it); "" lets the edge make one.
   std::string_view sid;
+  // A stock y-websocket client: it speaks of this board alone, in binary frames, and knows no JSON.
+  struct Bare {
+    std::string_view episode;
+    std::string_view board;
+    std::string_view token;
+  };
+  const Bare* bare = nullptr;
 };
 
 struct EdgeEpisode {
@@ -71,7 +78,8 @@ class Edge {
   ~Edge();
 
   void on_open(ConnId conn, const ConnectionInfo& info, ConnectionOut& out);
-  void on_frame(ConnId conn, std::string_view text);  // one whole text message
+  void on_frame(ConnId conn, std::string_view text);    // one whole text message
+  void on_binary(ConnId conn, std::string_view bytes);  // one whole binary message
   // The transport's own fault of the peer (a binary frame, broken framing, a frame too large): bye
   // with the code, then close.
   void on_fault(ConnId conn, Code code);

@@ -292,6 +292,8 @@ void HttpApi::handle_api(const net::HttpRequest& request, net::Responder respond
   auto call = authorize(request, *match, *episode);
   if (!call) return refuse(call.error());
   call->body = request.body;
+  call->board = match->board;
+  call->at = net::query_value(request.query(), "at").value_or("");
   NodeShard& home = *shards_[episode->shard_index()];
   // ApiReply is copyable, a Responder is not: whoever calls first has it.
   auto shared = std::make_shared<net::Responder>(std::move(responder));

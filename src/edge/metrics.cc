@@ -143,6 +143,25 @@ void render_edges(Page& page, const EdgeMetrics& sum) {
   page.histogram("footlight_edge_confirm_duration_seconds", "", sum.confirm_us, 1);
 }
 
+void add(BoardMetrics& sum, const BoardMetrics& each) {
+  sum.boards += each.boards;
+  sum.members += each.members;
+  sum.memory_bytes += each.memory_bytes;
+  sum.updates += each.updates;
+  sum.update_bytes += each.update_bytes;
+  sum.refused += each.refused;
+  sum.not_taken += each.not_taken;
+  sum.relays += each.relays;
+  sum.awareness += each.awareness;
+  sum.compactions += each.compactions;
+  sum.overruled += each.overruled;
+  sum.loads += each.loads;
+  sum.unloads += each.unloads;
+  sum.relay_us.merge(each.relay_us);
+}
+
+void render_boards(Page& page, const BoardMetrics& sum);
+
 void render_owners(Page& page, std::span<const OwnerMetrics> owners) {
   OwnerMetrics sum;
   uint64_t halted = 0;
@@ -160,6 +179,7 @@ void render_owners(Page& page, std::span<const OwnerMetrics> owners) {
     sum.snapshots += each.snapshots;
     sum.fenced_edges += each.fenced_edges;
     sum.commit_us.merge(each.commit_us);
+    add(sum.boards, each.boards);
   }
   page.gauge("footlight_episodes", "Episodes owned by this node.", owners.size());
   page.gauge("footlight_episodes_halted", "Of them with a failed log.", halted);
@@ -181,6 +201,28 @@ void render_owners(Page& page, std::span<const OwnerMetrics> owners) {
   page.head("footlight_log_commit_duration_seconds", "histogram",
             "A batch handed to the log to its completion.");
   page.histogram("footlight_log_commit_duration_seconds", "", sum.commit_us, 1);
+  render_boards(page, sum.boards);
+}
+
+void render_boards(Page& page, const BoardMetrics& sum) {
+  page.gauge("footlight_boards_loaded", "Boards in memory.", sum.boards);
+  page.gauge("footlight_board_sessions", "Sessions that have a board open.", sum.members);
+  page.gauge("footlight_board_memory_bytes", "Memory of the boards' documents.", sum.memory_bytes);
+  page.counter("footlight_board_updates_total", "Edits of boards made durable.", sum.updates);
+  page.counter("footlight_board_update_bytes_total", "Their bytes.", sum.update_bytes);
+  page.counter("footlight_board_refused_total", "Edits refused.", sum.refused);
+  page.counter("footlight_board_not_taken_total", "Edits asked for again.", sum.not_taken);
+  page.counter("footlight_board_relays_total", "Merged edits handed to edges.", sum.relays);
+  page.counter("footlight_board_awareness_total", "Awareness updates taken.", sum.awareness);
+  page.counter("footlight_board_compactions_total", "Snapshots of boards.", sum.compactions);
+  page.counter("footlight_board_overruled_total", "Fields written over by the event log's value.",
+               sum.overruled);
+  page.counter("footlight_board_loads_total", "Boards read from the log.", sum.loads);
+  page.counter("footlight_board_unloads_total", "Boards given up because nobody had them open.",
+               sum.unloads);
+  page.head("footlight_board_relay_duration_seconds", "histogram",
+            "An edit's arrival at the owner to its relay to the cast.");
+  page.histogram("footlight_board_relay_duration_seconds", "", sum.relay_us, 1);
 }
 
 void render_process(Page& page, const ProcessMetrics& process) {

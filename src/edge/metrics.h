@@ -40,6 +40,23 @@ struct EdgeMetrics {
   Histogram confirm_us;  // receipt of a batch of events → its outcomes at this edge
 };
 
+struct BoardMetrics {
+  uint64_t boards = 0;  // loaded now
+  uint64_t members = 0;
+  uint64_t memory_bytes = 0;  // of loaded documents, as of a second ago
+  uint64_t updates = 0;       // made durable; the rest since start too
+  uint64_t update_bytes = 0;
+  uint64_t refused = 0;
+  uint64_t not_taken = 0;  // too fast, or before what they build on: asked for again
+  uint64_t relays = 0;     // messages made for everybody
+  uint64_t awareness = 0;
+  uint64_t compactions = 0;
+  uint64_t overruled = 0;
+  uint64_t loads = 0;
+  uint64_t unloads = 0;
+  Histogram relay_us;  // an edit received by the owner → handed to the edges for the cast
+};
+
 struct OwnerMetrics {
   uint64_t epoch = 0;
   uint64_t log_seq = 0;  // durable
@@ -58,6 +75,7 @@ struct OwnerMetrics {
   uint64_t fenced_edges = 0;
   Histogram commit_us;  // append called → completion
   Histogram batch_events;
+  BoardMetrics boards;
 };
 
 struct ProcessMetrics {

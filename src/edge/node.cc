@@ -190,6 +190,7 @@ Status Node::Impl::listen(uint64_t descriptors) {
   made.tls = tls;
   made.allowed_origins = config.server.allowed_origins;
   made.error_response = &HttpApi::error;
+  made.bare_prefix = kYjsPrefix;
   const uint64_t own = kOwnDescriptors + kDescriptorsPerLog * options.episodes.size();
   const uint64_t wanted = static_cast<uint64_t>(config.server.max_connections);
   made.max_connections = static_cast<uint32_t>(

@@ -68,9 +68,9 @@ void NodeEpisode::begin(OwnerOptions options, net::Shard& shard, net::Worker& wo
   recovered_.reset();
 }
 
-void NodeEpisode::append(std::vector<log::Record> batch) {
-  worker_->post([this, batch = std::move(batch)] {
-    auto head = log_->append(batch);
+void NodeEpisode::append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) {
+  worker_->post([this, batch = std::move(batch), boards = std::move(boards)] {
+    auto head = boards.empty() ? log_->append(batch) : log_->boards()->append(batch, boards);
     if (!head) halted_ = true;
     shard_->post(
         [this, head = std::move(head)]() mutable { owner_->on_appended(std::move(head)); });
@@ -81,6 +81,29 @@ void NodeEpisode::save_snapshot(log::Snapshot snapshot) {
   worker_->post([this, snapshot = std::move(snapshot)] {
     // A failure costs the next start some time and nothing else.
     (void)log_->save_snapshot(snapshot);
+  });
+}
+
+void NodeEpisode::compact_board(log::BoardSnapshot snapshot, std::vector<uint64_t> drop) {
+  worker_->post([this, snapshot = std::move(snapshot), drop = std::move(drop)] {
+    // A failure halts the log, which the next append tells.
+    (void)log_->boards()->compact(snapshot, drop);
+  });
+}
+
+void NodeEpisode::load_board(uint64_t ticket, std::string board, uint64_t at_seq) {
+  worker_->post([this, ticket, at_seq, board = std::move(board)] {
+    shard_->post([this, ticket, file = log_->boards()->load(board, at_seq)]() mutable {
+      owner_->on_board(ticket, std::move(file));
+    });
+  });
+}
+
+void NodeEpisode::board_points(uint64_t ticket, std::string board) {
+  worker_->post([this, ticket, board = std::move(board)] {
+    shard_->post([this, ticket, points = log_->boards()->points(board)]() mutable {
+      owner_->on_board_points(ticket, std::move(points));
+    });
   });
 }
 

@@ -36,8 +36,11 @@ class NodeEpisode final : public LogPort {
   void end() { owner_.reset(); }
 
   // LogPort, on the owner's thread.
-  void append(std::vector<log::Record> batch) override;
+  void append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) override;
   void save_snapshot(log::Snapshot snapshot) override;
+  void compact_board(log::BoardSnapshot snapshot, std::vector<uint64_t> drop) override;
+  void load_board(uint64_t ticket, std::string board, uint64_t at_seq) override;
+  void board_points(uint64_t ticket, std::string board) override;
 
  private:
   NodeEpisode() = default;

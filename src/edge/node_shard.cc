@@ -37,6 +37,10 @@ class NodeShard::Out final : public ConnectionOut {
     return 0;
   }
 
+  void allow_binary(uint32_t max_bytes) override {
+    if (!stream_) connection_.allow_binary(max_bytes);
+  }
+
   void close(Code code) override {
     const auto number = static_cast<uint16_t>(code);
     connection_.close(code == Code::kOk ? net::kWsCloseNormal : number, code_sentence(code));
@@ -144,11 +148,25 @@ void NodeShard::on_open(net::Connection& connection, const net::HttpRequest& req
   auto* out = new Out(connection);
   connection.user = out;
   const std::string ip = api_.client_ip(request);
+  if (request.path.starts_with(kYjsPrefix)) {
+    const std::string_view rest = std::string_view(request.path).substr(kYjsPrefix.size());
+    const size_t slash = rest.find('/');
+    const std::string token = net::query_value(request.query(), "token").value_or("");
+    ConnectionInfo::Bare bare;
+    bare.episode = rest.substr(0, slash);
+    bare.board = slash == rest.npos ? std::string_view() : rest.substr(slash + 1);
+    bare.token = token;
+    return edge_->on_open(connection.id(), {.ip = ip, .bare = &bare}, *out);
+  }
   edge_->on_open(connection.id(), {.ip = ip}, *out);
 }
 
 void NodeShard::on_message(net::Connection& connection, std::string_view text) {
   edge_->on_frame(connection.id(), text);
+}
+
+void NodeShard::on_binary(net::Connection& connection, std::string_view bytes) {
+  edge_->on_binary(connection.id(), bytes);
 }
 
 void NodeShard::on_fault(net::Connection& connection, Code code) {

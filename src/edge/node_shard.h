@@ -21,6 +21,9 @@ namespace footlight::edge {
 
 class NodeShard;
 
+// Where stock y-websocket clients connect: this, the episode, a slash, the board.
+inline constexpr std::string_view kYjsPrefix = "/v1/yjs/";
+
 // A message on its way, with the episode it is about.
 struct Envelope {
   NodeEpisode* episode = nullptr;
@@ -55,6 +58,7 @@ class NodeShard final : public net::ServerApp, public net::Resident, public bus:
   std::optional<net::HttpResponse> refuse_upgrade(const net::HttpRequest& request) override;
   void on_open(net::Connection& connection, const net::HttpRequest& request) override;
   void on_message(net::Connection& connection, std::string_view text) override;
+  void on_binary(net::Connection& connection, std::string_view bytes) override;
   void on_fault(net::Connection& connection, Code code) override;
   void on_writable(net::Connection& connection) override;
   void on_closed(net::Connection& connection) override;

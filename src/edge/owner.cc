@@ -49,6 +49,16 @@ Owner::Impl::Impl(OwnerOptions given, Recovered recovered)
   durable_tables = tables;
   collecting.tables.reset();
   take_tallies(capture_tallies());
+  BoardsOptions of_boards;
+  of_boards.definition = &episode::definition_of(state);
+  of_boards.port = this;
+  of_boards.key = recovered.voter_key;
+  of_boards.epoch = epoch;
+  of_boards.edges = static_cast<uint32_t>(edges.size());
+  of_boards.limits = options.board_limits;
+  of_boards.times = options.board_times;
+  boards = std::make_unique<Boards>(std::move(of_boards));
+  boards->set_audience_tick(options.tick_ms);
   closing = has_closing_poll();
   refresh_deadline();
 }
@@ -96,6 +106,12 @@ void Owner::Impl::message(bus::ToOwner& message) {
     emotes(*counts);
   } else if (auto* report_in = std::get_if<bus::EdgeReport>(&message)) {
     report(*edge, *report_in);
+  } else if (auto* open = std::get_if<bus::BoardOpen>(&message)) {
+    board_open(*edge, *open);
+  } else if (auto* close = std::get_if<bus::BoardClose>(&message)) {
+    board_close(*edge, *close);
+  } else if (auto* board_in = std::get_if<bus::BoardMessage>(&message)) {
+    board_message(*edge, *board_in);
   }
   send_rejections();
   maybe_seal();
@@ -162,6 +178,7 @@ MonoUs Owner::Impl::time() {
   if (tally_due_us <= now_us_) tally_tick();
   if (emote_due_us <= now_us_) emote_tick();
   if (second_due_us <= now_us_) second();
+  if (boards->next_due_us() <= now_us_) boards->time(now_us_, wall());
   send_rejections();
   maybe_seal();
   return next_due_us();
@@ -170,6 +187,7 @@ MonoUs Owner::Impl::time() {
 MonoUs Owner::Impl::next_due_us() const {
   MonoUs due_us = std::min({tally_due_us, emote_due_us, second_due_us, accept_due_us});
   if (!in_flight) due_us = std::min(due_us, seal_due_us);
+  due_us = std::min(due_us, boards->next_due_us());
   return std::min(due_us, deadline_due_us);
 }
 
@@ -201,6 +219,16 @@ void Owner::on_appended(Result<log::Head> head) {
   impl.maybe_seal();
 }
 
+void Owner::on_board(uint64_t ticket, Result<log::BoardFile> file) {
+  impl_->now();
+  impl_->boards->loaded(ticket, std::move(file), impl_->now_us_, impl_->wall());
+  impl_->maybe_seal();
+}
+
+void Owner::on_board_points(uint64_t ticket, Result<std::vector<log::BoardPoint>> points) {
+  impl_->boards->points(ticket, std::move(points));
+}
+
 MonoUs Owner::on_time() { return impl_->time(); }
 MonoUs Owner::next_due_us() const { return impl_->next_due_us(); }
 
@@ -217,10 +245,14 @@ void Owner::drain() {
   if (!impl_->halted) impl_->set_mode(proto::Mode::kDraining, {Code::kDraining, {}, 0});
 }
 bool Owner::idle() const {
-  return !impl_->in_flight && !impl_->collecting.has_records() && impl_->block.empty();
+  return !impl_->in_flight && !impl_->collecting.has_records() && impl_->block.empty() &&
+         !impl_->boards->has_writes();
 }
 bool Owner::halted() const { return impl_->halted; }
-const OwnerMetrics& Owner::metrics() const { return impl_->counted; }
+const OwnerMetrics& Owner::metrics() const {
+  impl_->counted.boards = impl_->boards->metrics();
+  return impl_->counted;
+}
 const episode::State& Owner::state() const { return impl_->state; }
 log::Head Owner::durable_head() const { return {impl_->durable_seq, impl_->durable_chain}; }
 

@@ -16,6 +16,7 @@
 #include "bus/messages.h"
 #include "core/prng.h"
 #include "edge/api.h"
+#include "edge/boards.h"
 #include "edge/metrics.h"
 #include "edge/ports.h"
 #include "episode/episode.h"
@@ -73,6 +74,8 @@ struct OwnerOptions {
   uint32_t edge_silence_ms = 2'000;  // then closing polls do not wait for it
   uint32_t edge_lost_ms = 10'000;    // then its sessions are taken for gone
   uint32_t max_cast = 256;
+  BoardLimits board_limits;
+  BoardTimes board_times;
 };
 
 class Owner {
@@ -83,6 +86,9 @@ class Owner {
 
   void on_bus(bus::ToOwner message);
   void on_appended(Result<log::Head> head);
+  // What LogPort::load_board and board_points were asked for.
+  void on_board(uint64_t ticket, Result<log::BoardFile> file);
+  void on_board_points(uint64_t ticket, Result<std::vector<log::BoardPoint>> points);
   MonoUs on_time();  // as Edge::on_time
   MonoUs next_due_us() const;
 

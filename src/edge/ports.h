@@ -25,6 +25,9 @@ class ConnectionOut {
   // on; returns the number of bytes taken (0 when it would block). After taking less than all, the
   // shell calls Edge::on_writable once there is room.
   virtual size_t write(const proto::FramePtr& frame, size_t offset) = 0;
+  // From now on Edge::on_binary is called for binary messages of up to so many bytes; before that
+  // one is a fault.
+  virtual void allow_binary(uint32_t max_bytes) { (void)max_bytes; }
   // Sends the close (WebSocket close frame with `code`, 1000 for kOk, or the end of the event
   // stream) after what was written and drops the connection; the shell then calls Edge::on_close,
   // never inline. Until then the object stays, and is not written to again.
@@ -36,8 +39,14 @@ class ConnectionOut {
 class LogPort {
  public:
   virtual ~LogPort() = default;
-  virtual void append(std::vector<log::Record> batch) = 0;
+  virtual void append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) = 0;
   virtual void save_snapshot(log::Snapshot snapshot) = 0;  // completion not reported
+  // The log's boards (log::BoardStore), in the order of the calls, appends included. A compaction's
+  // completion is not reported; what was asked for comes back through Owner::on_board and
+  // on_board_points with the same ticket, never inline.
+  virtual void compact_board(log::BoardSnapshot snapshot, std::vector<uint64_t> drop) = 0;
+  virtual void load_board(uint64_t ticket, std::string board, uint64_t at_seq) = 0;
+  virtual void board_points(uint64_t ticket, std::string board) = 0;
 };
 
 // What a webhook tells, as the owner sees it become durable (docs/webhooks.md).

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/json.h"
+#include "edge/internal/board_state.h"
 #include "edge/internal/log_reader.h"
 #include "edge/internal/recount.h"
 #include "episode/definition.h"
@@ -235,9 +236,32 @@ class Verifier {
   bool gave_up_ = false;
 };
 
+// Boards stand beside the chain: what can be checked is that each is whole.
+Status verify_boards(log::EventLog& log, VerifyReport& report) {
+  if (log.boards() == nullptr) return {};
+  const auto names = log.boards()->names();
+  if (!names) return std::unexpected(names.error());
+  for (const std::string& name : *names) {
+    auto file = log.boards()->load(name, UINT64_MAX);
+    const auto whole = file ? load_board(*file) : std::unexpected(file.error());
+    if (whole) {
+      ++report.boards;
+    } else {
+      report.ok = false;
+      report.faults.push_back("board " + name + ": " + whole.error().message());
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<VerifyReport> verify_log(log::EventLog& log) { return Verifier(log).run(); }
+Result<VerifyReport> verify_log(log::EventLog& log) {
+  auto report = Verifier(log).run();
+  if (!report) return report;
+  if (auto ok = verify_boards(log, *report); !ok) return std::unexpected(ok.error());
+  return report;
+}
 
 Result<std::vector<StoryLine>> timeline(log::EventLog& log) {
   std::vector<StoryLine> lines;

@@ -28,6 +28,7 @@ struct VerifyReport {
   Hash256 chain{};
   Hash256 state_hash{};
   uint64_t snapshot_seq = 0;        // checked against the replay when > 0
+  uint64_t boards = 0;              // whose checksums hold and whose updates fit
   std::vector<std::string> faults;  // sentences; at most 100
 };
 
@@ -47,5 +48,9 @@ using Sink = std::function<bool(std::string_view chunk)>;  // false: stop (the d
 Status export_jsonl(log::EventLog& log, const Sink& sink);
 // table: "ballots", "polls", "rolls", "events".
 Status export_csv(log::EventLog& log, std::string_view table, const Sink& sink);
+
+// The content of a board as JSON, as it was when record `at_seq` was the last; UINT64_MAX: as it
+// is. kBoardUnknown, kBoardHistory, kBoardDamaged.
+Result<std::string> board_json(log::EventLog& log, std::string_view board, uint64_t at_seq);
 
 }  // namespace footlight::edge

@@ -191,5 +191,6 @@ Status may_join(const State& state, const Actor& actor) {
 std::vector<std::string> emotes(const State& state) { return state.impl().definition.emotes; }
 
 bool has_ended(const State& state) { return state.impl().world.phase == Phase::kEnded; }
+const Definition& definition_of(const State& state) { return state.impl().definition; }
 
 }  // namespace footlight::episode

@@ -214,6 +214,7 @@ Definition check_definition(const Json& json, Issues& issues) {
   }
   read_rules(top, out, issues);
   read_cues(top, out, issues);
+  read_boards(top, out, issues);
   top.finish();
   return out;
 }

@@ -16,6 +16,7 @@
 
 #include "core/json.h"
 #include "core/result.h"
+#include "episode/boards.h"
 #include "episode/dice.h"
 #include "episode/issue.h"
 #include "episode/rules.h"
@@ -46,6 +47,11 @@ struct DefinitionLimits {
   static constexpr size_t kTimers = 32;
   static constexpr size_t kCues = 500;
   static constexpr size_t kAssets = 500;
+  static constexpr size_t kBoards = 16;
+  static constexpr size_t kBoardRules = 64;  // of a board
+  static constexpr size_t kBoardMirrors = 512;
+  static constexpr size_t kBoardPathBytes = 400;
+  static constexpr size_t kBoardPathSteps = 16;
   static constexpr int64_t kHp = 1'000'000;
   static constexpr int64_t kAmount = 1'000'000'000;  // items, integer fields, variables
   static constexpr int64_t kWeight = 100;
@@ -159,6 +165,7 @@ struct Definition {
   std::vector<TimerDef> timers;
   std::vector<CueDef> cues;
   std::vector<AssetDef> assets;
+  std::vector<BoardDef> boards;
   RuleSet rules;
 
   int scene_index(std::string_view id) const;  // -1: none; so the others

@@ -20,6 +20,8 @@
 
 namespace footlight::episode {
 
+struct Definition;  // definition.h
+
 struct Actor {
   uint64_t who = 0;
   proto::Role role = proto::Role::kViewer;
@@ -177,5 +179,6 @@ std::string encode_me(const State& state, const Actor& actor, uint64_t cid);
 std::vector<Tally> tallies(const State& state, proto::ViewClass view);
 std::vector<std::string> emotes(const State& state);
 bool has_ended(const State& state);
+const Definition& definition_of(const State& state);  // lives as long as the state
 
 }  // namespace footlight::episode

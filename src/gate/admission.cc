@@ -53,6 +53,10 @@ const ClassLimits& Admission::limits_of(EventClass event) const {
       return limits_.join;
     case EventClass::kControl:
       return limits_.control;
+    case EventClass::kBoard:
+      return limits_.board;
+    case EventClass::kPresence:
+      return limits_.presence;
   }
   return limits_.control;
 }
@@ -62,8 +66,10 @@ bool Admission::sheds(EventClass event, proto::Role role) const {
   if (is_cast(role)) return false;
   switch (event) {
     case EventClass::kEmote:
+    case EventClass::kPresence:
       return pressure_ >= Pressure::kShedEmotes;
     case EventClass::kChat:
+    case EventClass::kBoard:
       return pressure_ >= Pressure::kShedChat;
     case EventClass::kJoin:
       return pressure_ >= Pressure::kShedJoins;

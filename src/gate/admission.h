@@ -27,8 +27,17 @@
 
 namespace footlight::gate {
 
-enum class EventClass : uint8_t { kVote, kCommand, kEmote, kChat, kJoin, kControl };
-inline constexpr int kEventClassCount = 6;
+enum class EventClass : uint8_t {
+  kVote,
+  kCommand,
+  kEmote,
+  kChat,
+  kJoin,
+  kControl,
+  kBoard,     // an edit of a board
+  kPresence,  // cursors and the like on boards
+};
+inline constexpr int kEventClassCount = 8;
 EventClass event_class(proto::Kind kind);  // kControl: ping, lat, token, and what is no known kind
 
 struct ClassLimits {
@@ -73,6 +82,16 @@ struct AdmissionLimits {
                       .voter = Rate::unlimited(),
                       .prefix = Rate::unlimited(),
                       .episode = Rate::unlimited()};
+  // Boards: somebody who drags at 60 frames a second while others' edits are repeated, and a cast
+  // behind one account's name.
+  ClassLimits board{.connection = Rate::per_second(120, 240),
+                    .voter = Rate::per_second(240, 480),
+                    .prefix = Rate::per_second(2'000, 4'000),
+                    .episode = Rate::per_second(5'000, 10'000)};
+  ClassLimits presence{.connection = Rate::per_second(60, 120),
+                       .voter = Rate::per_second(120, 240),
+                       .prefix = Rate::per_second(2'000, 4'000),
+                       .episode = Rate::per_second(5'000, 10'000)};
   // Refusals a connection may earn before it is cut: an answer to each would be work for an
   // attacker.
   Rate refusals = Rate::per_second(20, 500);
@@ -85,7 +104,7 @@ struct AdmissionLimits {
   bool exempt_loopback = true;
 };
 
-// Embedded in the edge's session: 56 bytes.
+// Embedded in the edge's session: 72 bytes.
 struct ConnectionBuckets {
   std::array<Bucket, kEventClassCount> of_class{};
   Bucket refusals;

@@ -59,7 +59,7 @@ Result<FileState> look(sqlite3_vfs* vfs, const std::string& path) {
     return std::unexpected(no_format("another application's file"));
   }
   const int32_t version = big32(&header[60]);
-  if (version != internal::kFormatVersion) {
+  if (version != internal::kFormatVersion && version != internal::kVersionWithoutBoards) {
     return std::unexpected(no_format("format version " + std::to_string(version)));
   }
   return wal ? FileState::kOurs : FileState::kUnclear;

@@ -52,6 +52,65 @@ struct Snapshot {
   Bytes state;
 };
 
+// Boards ------------------------------------------------------------------------------------------
+
+inline constexpr size_t kMaxBoardUpdateBytes = size_t{16} << 20;
+inline constexpr size_t kMaxBoardStateBytes = size_t{64} << 20;
+
+// One edit of a board. The log knows nothing of its meaning.
+struct BoardUpdate {
+  std::string board;
+  uint64_t n = 0;  // 1, 2, 3 ... per board, without gaps
+  WallMs at_ms = 0;
+  uint64_t who = 0;  // pseudonym of its author; 0: the server
+  Bytes update;
+};
+
+// The board after update `n`, as one value. Takes the place of the updates up to it.
+struct BoardSnapshot {
+  std::string board;
+  uint64_t n = 0;
+  uint64_t generation = 0;
+  WallMs at_ms = 0;
+  Bytes state;
+};
+
+// A point of a board's history that can be shown.
+struct BoardPoint {
+  uint64_t n = 0;
+  uint64_t seq = 0;  // the last record that was durable with it
+  WallMs at_ms = 0;
+  uint64_t bytes = 0;
+  bool snapshot = false;  // else an update
+};
+
+// What a board is made of.
+struct BoardFile {
+  std::optional<BoardSnapshot> snapshot;
+  std::vector<BoardUpdate> updates;   // those after it, in order
+  std::vector<BoardPoint> snapshots;  // all that are kept, by n
+  uint64_t seq = 0;                   // of the last of them
+};
+
+// The boards of the same file. Damage of one board (kBoardDamaged) costs that board alone.
+class BoardStore {
+ public:
+  virtual ~BoardStore() = default;
+  // As EventLog::append, with the edits of boards in the same transaction. Not both may be empty.
+  // An edit stands at the seq that is the head after the records.
+  virtual Result<Head> append(std::span<const Record> batch,
+                              std::span<const BoardUpdate> updates) = 0;
+  // One transaction: the snapshot is written, the updates it covers are deleted, and of the older
+  // snapshots those in `drop` (by n). Durable on return; a failure halts the log.
+  virtual Status compact(const BoardSnapshot& snapshot, std::span<const uint64_t> drop) = 0;
+  // What makes the board as it was when record `at_seq` was the last; UINT64_MAX: as it is. An
+  // empty file when it was not there yet. kBoardHistory when the updates up to there are compacted
+  // away and no snapshot stands at or before it.
+  virtual Result<BoardFile> load(std::string_view board, uint64_t at_seq) = 0;
+  virtual Result<std::vector<BoardPoint>> points(std::string_view board) = 0;  // by n
+  virtual Result<std::vector<std::string>> names() = 0;                        // sorted
+};
+
 // One thread at a time. The node calls it on its log thread, the simulation directly.
 class EventLog {
  public:
@@ -70,6 +129,8 @@ class EventLog {
   // Small values beside the chain, not exported: "dice_seed", "voter_key". Durable on return.
   virtual Status put_secret(std::string_view name, ByteView value) = 0;
   virtual Result<std::optional<Bytes>> get_secret(std::string_view name) = 0;
+  // nullptr: this log keeps no boards (a file of version 1 that is only read).
+  virtual BoardStore* boards() { return nullptr; }
 };
 
 struct OpenOptions {

@@ -281,7 +281,7 @@ TEST_F(LogTest, RefusesALaterFormatAndForeignTriggers) {
   EXPECT_EQ(open_code(), Code::kLogFormat);
   sql("DROP TRIGGER t");
   EXPECT_EQ(open_code(), Code::kOk);
-  sql("PRAGMA user_version = 2");
+  sql("PRAGMA user_version = 3");
   EXPECT_EQ(open_code(), Code::kLogFormat);
 }
 

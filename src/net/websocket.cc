@@ -50,7 +50,7 @@ struct WsDecoder::Stored {
 };
 
 WsDecoder::WsDecoder(WsSide side, uint32_t max_message_bytes)
-    : max_message_bytes_(max_message_bytes), side_(side) {}
+    : max_message_bytes_(max_message_bytes), max_binary_bytes_(max_message_bytes), side_(side) {}
 WsDecoder::~WsDecoder() = default;
 WsDecoder::WsDecoder(WsDecoder&&) noexcept = default;
 WsDecoder& WsDecoder::operator=(WsDecoder&&) noexcept = default;
@@ -126,7 +126,9 @@ Code WsDecoder::check_header(const Header& header) const {
       return Code::kBadWebSocket;
   }
   const uint64_t so_far = in_message ? stored_->message.size() : 0;
-  return header.payload_bytes > max_message_bytes_ - so_far ? Code::kFrameTooLarge : Code::kOk;
+  const WsOpcode kind = in_message ? stored_->opcode : header.opcode;
+  const uint64_t most = kind == WsOpcode::kBinary ? max_binary_bytes_ : max_message_bytes_;
+  return header.payload_bytes > most - so_far ? Code::kFrameTooLarge : Code::kOk;
 }
 
 Result<bool> WsDecoder::next(std::span<char>& in, WsEvent& event) {

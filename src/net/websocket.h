@@ -60,6 +60,8 @@ class WsDecoder {
   // answers the same for good.
   Result<bool> next(std::span<char>& in, WsEvent& event);
 
+  // Another bound for binary messages; the first one holds for them else.
+  void set_max_binary_bytes(uint32_t bytes) { max_binary_bytes_ = bytes; }
   bool closed() const { return closed_; }
   size_t stored_bytes() const;  // heap held for partial data, 0 when idle
 
@@ -76,6 +78,7 @@ class WsDecoder {
 
   std::unique_ptr<Stored> stored_;
   uint32_t max_message_bytes_;
+  uint32_t max_binary_bytes_;
   WsSide side_;
   bool closed_ = false;
   Code fault_ = Code::kOk;

@@ -265,7 +265,48 @@ Result<ClientMessage> read_bye(JsonReader& in) {
   return ClientBye{};
 }
 
-enum class Type : uint8_t { kHello, kEvents, kPing, kLatency, kToken, kBye, kUnknown };
+// The members of all messages about boards; each has its own use for them.
+struct BoardFields {
+  std::string_view board;
+  std::string_view data;
+  uint64_t client = 0;
+  uint64_t generation = 0;
+};
+
+Result<BoardFields> read_board(JsonReader& in, std::string_view frame, std::string& storage) {
+  BoardFields out;
+  std::string_view key;
+  while (in.next_key(key)) {
+    if (key == "b") {
+      out.board = keep(in.read_string(), frame, storage);
+    } else if (key == "d") {
+      out.data = keep(in.read_string(), frame, storage);
+    } else if (key == "client") {
+      out.client = internal::read_unsigned(in);
+    } else if (key == "gen") {
+      out.generation = internal::read_unsigned(in);
+    } else {
+      in.skip();
+    }
+  }
+  if (!in.ok()) return fault_of(in, "board");
+  if (out.board.empty()) return fail(Code::kMissingField, "b is missing");
+  if (out.board.size() > kMaxBoardIdBytes) return fail(Code::kFieldOutOfRange, "b is too long");
+  return out;
+}
+
+enum class Type : uint8_t {
+  kHello,
+  kEvents,
+  kPing,
+  kLatency,
+  kToken,
+  kBye,
+  kBoardOpen,
+  kBoardClose,
+  kBoard,
+  kUnknown
+};
 
 Type parse_type(std::string_view type) {
   if (type == "ev") return Type::kEvents;
@@ -274,7 +315,20 @@ Type parse_type(std::string_view type) {
   if (type == "hello") return Type::kHello;
   if (type == "token") return Type::kToken;
   if (type == "bye") return Type::kBye;
+  if (type == "board") return Type::kBoard;
+  if (type == "board.open") return Type::kBoardOpen;
+  if (type == "board.close") return Type::kBoardClose;
   return Type::kUnknown;
+}
+
+Result<ClientMessage> board_message(Type type, const Result<BoardFields>& fields) {
+  if (!fields) return std::unexpected(fields.error());
+  if (type == Type::kBoardOpen) {
+    return BoardOpen{fields->board, fields->client, fields->generation};
+  }
+  if (type == Type::kBoardClose) return BoardClose{fields->board};
+  if (fields->data.empty()) return fail(Code::kMissingField, "d is missing");
+  return BoardData{fields->board, fields->data};
 }
 
 }  // namespace
@@ -285,10 +339,17 @@ ClientDecoder::ClientDecoder() {
 }
 
 Result<ClientMessage> ClientDecoder::decode(std::string_view frame) {
-  if (frame.size() > kMaxFrameBytes) return fail(Code::kFrameTooLarge, "at most 16384 bytes");
+  const bool large = frame.size() > kMaxFrameBytes;
+  // Only a board message may be so large, and there is nothing to unescape in one.
+  if (large && (frame.size() > kMaxBoardFrameBytes || frame.find('\\') != frame.npos)) {
+    return fail(Code::kFrameTooLarge, "at most 16384 bytes");
+  }
   text_.clear();
   if (text_.capacity() < kMaxFrameBytes) text_.reserve(kMaxFrameBytes);
   const Result<std::string_view> name = internal::find_type(frame, kMaxNesting, text_);
+  if (large && (!name || *name != "board")) {
+    return fail(Code::kFrameTooLarge, "at most 16384 bytes");
+  }
   if (!name) return std::unexpected(name.error());
   const Type type = parse_type(*name);
   JsonReader in(frame, kMaxNesting);
@@ -312,6 +373,11 @@ Result<ClientMessage> ClientDecoder::decode(std::string_view frame) {
       break;
     case Type::kBye:
       message = read_bye(in);
+      break;
+    case Type::kBoardOpen:
+    case Type::kBoardClose:
+    case Type::kBoard:
+      message = board_message(type, read_board(in, frame, text_));
       break;
     case Type::kUnknown:
       (void)read_bye(in);

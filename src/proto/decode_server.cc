@@ -184,6 +184,48 @@ ServerBye read_server_bye(Source& from) {
   return m;
 }
 
+bool read_board_number(Source& from, std::string_view key, BoardNotice& m) {
+  if (key == "client") {
+    m.client = read_unsigned(from.in);
+  } else if (key == "gen") {
+    m.generation = read_unsigned(from.in);
+  } else if (key == "ack") {
+    m.ack = read_unsigned(from.in);
+    m.has_ack = true;
+  } else if (key == "n") {
+    m.n = read_unsigned(from.in);
+  } else if (key == "retry_after_ms") {
+    m.retry_after_ms = read_unsigned(from.in);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+BoardNotice read_board(Source& from) {
+  BoardNotice m;
+  each_member(from, [&](std::string_view key) {
+    if (key == "b") {
+      m.board = from.text();
+    } else if (key == "d") {
+      m.data = from.text();
+    } else if (key == "code") {
+      m.code = from.code();
+    } else if (key == "message") {
+      m.message = from.text();
+    } else if (key == "overruled") {
+      m.overruled = from.in.raw();
+    } else if (key == "rights") {
+      m.rights = read_object(from);
+    } else {
+      return read_board_number(from, key, m);
+    }
+    return true;
+  });
+  if (m.board.empty()) from.in.fault(Code::kMissingField);
+  return m;
+}
+
 template <class Element>
 void read_list(Source& from, std::vector<Element>& list, void (*element)(Source&, Element&)) {
   list.clear();
@@ -341,6 +383,7 @@ ServerMessage ServerDecoder::read(std::string_view type, Source& from) {
   if (type == "slo") return read_slo(from);
   if (type == "error") return read_error(from);
   if (type == "bye") return read_server_bye(from);
+  if (type == "board") return read_board(from);
   from.in.skip();
   return UnknownMessage{type};
 }

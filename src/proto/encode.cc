@@ -90,6 +90,40 @@ void encode(std::string& out, const ClientBye&) {
   JsonWriter(out).object().field("t", "bye").end_object();
 }
 
+void encode(std::string& out, const BoardOpen& message) {
+  JsonWriter json(out);
+  json.object().field("t", "board.open").field("b", message.board);
+  if (message.client != 0) json.field("client", message.client);
+  if (message.generation != 0) json.field("gen", message.generation);
+  json.end_object();
+}
+
+void encode(std::string& out, const BoardClose& message) {
+  JsonWriter(out).object().field("t", "board.close").field("b", message.board).end_object();
+}
+
+void encode(std::string& out, const BoardData& message) {
+  JsonWriter json(out);
+  json.object().field("t", "board").field("b", message.board).field("d", message.data);
+  json.end_object();
+}
+
+void encode(std::string& out, const BoardNotice& message) {
+  JsonWriter json(out);
+  json.object().field("t", "board").field("b", message.board);
+  if (!message.data.empty()) json.field("d", message.data);
+  if (message.has_ack) json.field("ack", message.ack);
+  if (message.code != Code::kOk) {
+    json.field("code", number(message.code)).field("message", message.message);
+  }
+  if (message.n != 0) json.field("n", message.n);
+  if (message.retry_after_ms != 0) json.field("retry_after_ms", message.retry_after_ms);
+  if (message.client != 0) json.field("client", message.client).field("gen", message.generation);
+  if (!message.rights.empty()) json.key("rights").raw(message.rights);
+  if (!message.overruled.empty()) json.key("overruled").raw(message.overruled);
+  json.end_object();
+}
+
 void encode(std::string& out, const Welcome& message) {
   JsonWriter json(out);
   json.object().field("t", "welcome").field("v", message.version).field("sid", message.sid);

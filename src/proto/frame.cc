@@ -1,15 +1,16 @@
 #include "proto/frame.h"
 
-#include <cstdint>
-
 namespace footlight::proto {
 namespace {
-constexpr char kFinalText = static_cast<char>(0x81);  // FIN, opcode 1: RFC 6455 section 5.2
-}
 
-std::shared_ptr<const Frame> Frame::text(std::string_view json) {
-  const uint64_t size = json.size();
-  char header[10] = {kFinalText};
+constexpr uint8_t kFinal = 0x80;  // FIN: RFC 6455 section 5.2
+constexpr uint8_t kTextOpcode = 1;
+constexpr uint8_t kBinaryOpcode = 2;
+
+}  // namespace
+
+void Frame::begin(uint8_t opcode, uint64_t size) {
+  char header[10] = {static_cast<char>(kFinal | opcode)};
   size_t header_size = 2;
   if (size < 126) {
     header[1] = static_cast<char>(size);
@@ -23,10 +24,22 @@ std::shared_ptr<const Frame> Frame::text(std::string_view json) {
   for (size_t i = 2; i < header_size; ++i) {
     header[i] = static_cast<char>(size >> (8 * (header_size - 1 - i)));
   }
+  bytes_.reserve(header_size + size);
+  bytes_.append(header, header_size);
+  header_size_ = header_size;
+}
+
+std::shared_ptr<const Frame> Frame::text(std::string_view json) {
   auto frame = std::make_shared<Frame>();
-  frame->bytes_.reserve(header_size + json.size());
-  frame->bytes_.append(header, header_size).append(json);
-  frame->header_size_ = header_size;
+  frame->begin(kTextOpcode, json.size());
+  frame->bytes_.append(json);
+  return frame;
+}
+
+std::shared_ptr<const Frame> Frame::binary(std::string_view head, std::string_view rest) {
+  auto frame = std::make_shared<Frame>();
+  frame->begin(kBinaryOpcode, head.size() + rest.size());
+  frame->bytes_.append(head).append(rest);
   return frame;
 }
 

@@ -24,7 +24,9 @@
 namespace footlight::proto {
 
 inline constexpr int64_t kVersion = 1;
-inline constexpr size_t kMaxFrameBytes = 16 * 1024;              // from a client
+inline constexpr size_t kMaxFrameBytes = 16 * 1024;        // from a client
+inline constexpr size_t kMaxBoardFrameBytes = 256 * 1024;  // a board message, on any transport
+inline constexpr size_t kMaxBoardIdBytes = 64;
 inline constexpr size_t kMaxServerFrameBytes = 8 * 1024 * 1024;  // a welcome holds a whole view
 inline constexpr int kMaxNesting = 8;                            // from a client
 inline constexpr int kMaxServerNesting = 16;
@@ -83,14 +85,30 @@ struct TokenRefresh {
 };
 struct ClientBye {};
 
-using ClientMessage = std::variant<Hello, EventBatch, Ping, LatencyReport, TokenRefresh, ClientBye>;
+struct BoardOpen {
+  std::string_view board;
+  uint64_t client = 0;      // the client id it would like; 0: none
+  uint64_t generation = 0;  // of its copy; 0: none
+};
+struct BoardClose {
+  std::string_view board;
+};
+// A board message where there are no binary frames.
+struct BoardData {
+  std::string_view board;
+  std::string_view data;  // base64url
+};
+
+using ClientMessage = std::variant<Hello, EventBatch, Ping, LatencyReport, TokenRefresh, ClientBye,
+                                   BoardOpen, BoardClose, BoardData>;
 
 class ClientDecoder {
  public:
   ClientDecoder();
   // One message. kFrameTooLarge, kBadFrame, kTooDeep, kBadUtf8, kUnknownType, kMissingField,
   // kFieldOutOfRange, kBatchTooLarge, kUnknownVersion (a hello of another version; its other fields
-  // are not looked at). A batch of plain votes costs no allocation.
+  // are not looked at). Only a BoardData may be larger than kMaxFrameBytes. A batch of plain votes
+  // costs no allocation.
   Result<ClientMessage> decode(std::string_view frame);
 
  private:
@@ -109,6 +127,9 @@ void encode(std::string& out, const Ping& message);
 void encode(std::string& out, const LatencyReport& message);
 void encode(std::string& out, const TokenRefresh& message);
 void encode(std::string& out, const ClientBye& message);
+void encode(std::string& out, const BoardOpen& message);
+void encode(std::string& out, const BoardClose& message);
+void encode(std::string& out, const BoardData& message);
 
 // server → client ---------------------------------------------------------------------------------
 
@@ -244,13 +265,30 @@ struct ServerBye {
   uint32_t after_low_ms = 0;  // with reconnect: wait uniformly in [low, high]
   uint32_t after_high_ms = 0;
 };
+// Of a board: its opening, an acknowledgement, a notice, or, where there are no binary frames, a
+// board message. What is absent is 0 or "".
+struct BoardNotice {
+  std::string_view board;
+  uint64_t client = 0;
+  uint64_t generation = 0;
+  uint64_t ack = 0;
+  bool has_ack = false;
+  uint64_t n = 0;
+  Code code = Code::kOk;
+  std::string_view message;
+  uint64_t retry_after_ms = 0;
+  std::string_view data;       // base64url
+  std::string_view overruled;  // raw JSON array
+  std::string_view rights;     // raw JSON object
+};
 // What this codec does not know: clients ignore it (a newer server).
 struct UnknownMessage {
   std::string_view type;
 };
 
-using ServerMessage = std::variant<Welcome, Ack, Delta, TallyUpdate, Emotes, Presence, Pong,
-                                   ModeNotice, Slo, ErrorNotice, ServerBye, UnknownMessage>;
+using ServerMessage =
+    std::variant<Welcome, Ack, Delta, TallyUpdate, Emotes, Presence, Pong, ModeNotice, Slo,
+                 ErrorNotice, ServerBye, BoardNotice, UnknownMessage>;
 
 namespace internal {
 struct Source;
@@ -293,6 +331,7 @@ void encode(std::string& out, const ModeNotice& message);
 void encode(std::string& out, const Slo& message);
 void encode(std::string& out, const ErrorNotice& message);
 void encode(std::string& out, const ServerBye& message);
+void encode(std::string& out, const BoardNotice& message);
 
 template <class Message>
 std::string encoded(const Message& message) {

@@ -79,8 +79,14 @@ struct FuzzLog final : log::EventLog, edge::LogPort {
     const auto found = secrets.find(name);
     return found == secrets.end() ? std::optional<Bytes>() : std::optional<Bytes>(found->second);
   }
-  void append(std::vector<log::Record> batch) override { pending = std::move(batch); }
+  void append(std::vector<log::Record> batch, std::vector<log::BoardUpdate>) override {
+    pending = std::move(batch);
+  }
   void save_snapshot(log::Snapshot) override {}
+  void compact_board(log::BoardSnapshot, std::vector<uint64_t>) override {}
+  void load_board(uint64_t ticket, std::string, uint64_t) override { wanted.push_back(ticket); }
+  void board_points(uint64_t, std::string) override {}
+  std::vector<uint64_t> wanted;  // boards to be loaded: all are empty
 };
 
 struct FuzzBus final : bus::Bus {

@@ -30,6 +30,11 @@ enum class Bug : uint8_t {
   X(kReviseFinal, "revise-final", "a final tally is published again with other counts")        \
   X(kForgetLog, "forget-log", "the log is opened without its WAL")                             \
   X(kFreezePoll, "freeze-poll", "an edge's watermarks are lost, and its poll never closes")    \
+  X(kLoseBoardUpdate, "lose-board-update", "an edit is confirmed and never written")           \
+  X(kStaleBoardSnapshot, "stale-board-snapshot", "a board's snapshot claims more than it has") \
+  X(kLoseBoardRelay, "lose-board-relay", "an edit is not shown to those who have it open")     \
+  X(kIgnoreRights, "ignore-rights", "players are taken for the GM on boards")                  \
+  X(kNeverReassert, "never-reassert", "what the event log says is not written over a copy")    \
   X(kWatermarkAhead, "watermark-ahead",                                                        \
     "an edge says it forwarded votes that are still on their way")
 #define X(name, text, what) name,

@@ -18,6 +18,14 @@ void Link::send(std::string text) {
   });
 }
 
+void Link::send_binary(std::string bytes) {
+  if (!up_ || closing_) return;
+  last_up_us_ = std::max(last_up_us_ + 1, scheduler_.now_us() + delay());
+  scheduler_.at(last_up_us_, [self = shared_from_this(), bytes = std::move(bytes)] {
+    if (self->up_ && self->edge_ != nullptr) self->edge_->link_binary(*self, bytes);
+  });
+}
+
 void Link::hang_up() {
   if (!up_) return;
   client_ = nullptr;
@@ -112,7 +120,9 @@ size_t Link::write(const proto::FramePtr& frame, size_t offset) {
   if (take > 0 && offset + take == size && up_) {
     last_down_us_ = std::max(last_down_us_ + 1, free_us_ + delay());
     scheduler_.at(last_down_us_, [self = shared_from_this(), frame] {
-      if (self->up_ && self->client_ != nullptr) self->client_->on_frame(frame->json());
+      if (!self->up_ || self->client_ == nullptr) return;
+      if (frame->is_binary()) return self->client_->on_binary(frame->json());
+      self->client_->on_frame(frame->json());
     });
   }
   return take;

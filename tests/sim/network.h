@@ -20,6 +20,7 @@ class ClientEnd {
  public:
   virtual ~ClientEnd() = default;
   virtual void on_frame(std::string_view json) = 0;
+  virtual void on_binary(std::string_view bytes) { (void)bytes; }
   virtual void on_gone(Code code) = 0;  // kOk: cut without a close frame
 };
 
@@ -28,6 +29,7 @@ class EdgeEnd {
  public:
   virtual ~EdgeEnd() = default;
   virtual void link_frame(Link& link, std::string_view text) = 0;
+  virtual void link_binary(Link& link, std::string_view bytes) = 0;
   virtual void link_writable(Link& link) = 0;
   virtual void link_closed(Link& link) = 0;  // may delete the link
 };
@@ -58,6 +60,7 @@ class Link final : public edge::ConnectionOut, public std::enable_shared_from_th
 
   // The client's side.
   void send(std::string text);
+  void send_binary(std::string bytes);
   void hang_up();                        // the client closes: the edge learns of it
   void abandon() { client_ = nullptr; }  // the client hears nothing more from it
 

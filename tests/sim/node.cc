@@ -30,6 +30,7 @@ class TaillessLog final : public log::EventLog {
       return visit(record);
     });
   }
+  log::BoardStore* boards() override { return log_.boards(); }
   Status save_snapshot(const log::Snapshot& snapshot) override {
     return log_.save_snapshot(snapshot);
   }
@@ -119,6 +120,10 @@ Code Node::start() {
   options.snapshot_every = options_.snapshot_every;
   options.ring_deltas = options_.ring_deltas;
   options.pending_max = options_.pending_max;
+  options.board_times.snapshot_updates = options_.board_snapshot_updates;
+  options.board_times.snapshot_every_ms = 4'000;
+  options.board_times.idle_ms = 2'000;
+  if (options_.bug == Bug::kNeverReassert) options.board_times.reassert_ms = 1'000'000'000;
   next_edge_id_ = 0;
   for (uint16_t id = 0; id < 64; ++id) options.edges.push_back({id, "edge-" + std::to_string(id)});
   owner_ = edge::make_owner(std::move(options), std::move(*recovered));
@@ -291,6 +296,16 @@ void Node::link_frame(Link& link, std::string_view text) {
     if (cid == on.cids.end()) return;
     watch_.frame_arrived(cid->second, on.clock.wall_ms(), text);
     on.edge->on_frame(id, text);
+    arm_edge(on);
+  });
+}
+
+void Node::link_binary(Link& link, std::string_view bytes) {
+  EdgeSlot* slot = slot_of(link);
+  if (slot == nullptr) return;
+  on_edge_thread(*slot, [this, id = link.id(), bytes = std::string(bytes)](EdgeSlot& on) {
+    if (!on.cids.contains(id)) return;
+    on.edge->on_binary(id, bytes);
     arm_edge(on);
   });
 }

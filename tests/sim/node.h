@@ -43,6 +43,7 @@ struct NodeOptions {
   uint32_t ring_deltas = 2'048;
   uint32_t pending_max = 131'072;
   uint32_t queue_bytes = 256 * 1024;
+  uint32_t board_snapshot_updates = 40;
 };
 
 // Told of what happens inside; the checkers listen.
@@ -96,6 +97,7 @@ class Node final : public EdgeEnd {
 
   // EdgeEnd
   void link_frame(Link& link, std::string_view text) override;
+  void link_binary(Link& link, std::string_view bytes) override;
   void link_writable(Link& link) override;
   void link_closed(Link& link) override;
 
@@ -152,6 +154,7 @@ class WithoutSnapshot final : public log::EventLog {
   Status read(uint64_t after, const std::function<bool(const log::StoredRecord&)>& visit) override {
     return log_.read(after, visit);
   }
+  log::BoardStore* boards() override { return log_.boards(); }
   Status save_snapshot(const log::Snapshot&) override { return {}; }
   Result<std::optional<log::Snapshot>> load_snapshot() override {
     return std::optional<log::Snapshot>();

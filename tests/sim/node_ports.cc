@@ -74,6 +74,7 @@ bool Node::BusPort::spoil(bus::ToOwner& message) {
   const Bug bug = node_.options_.bug;
   if (auto* join = std::get_if<bus::Join>(&message)) {
     if (bug == Bug::kDropDedup) join->cid ^= ++joins_;
+    if (bug == Bug::kIgnoreRights && join->actor.name == "bob") join->actor.role = proto::Role::kGm;
     return false;
   }
   if (auto* submit = std::get_if<bus::Submit>(&message)) {
@@ -115,6 +116,9 @@ void Node::BusPort::spoil_tally(bus::Volatile& message) {
 bool Node::BusPort::spoil(EdgeSlot& slot, bus::ToEdge& message) {
   const Bug bug = node_.options_.bug;
   if (bug == Bug::kNone) return false;
+  if (std::holds_alternative<bus::BoardRelay>(message)) {
+    return bug == Bug::kLoseBoardRelay && ++relays_ % 30 == 0;
+  }
   if (auto* tally = std::get_if<bus::Volatile>(&message)) {
     if (tally->slot >= bus::kFirstPollSlot) spoil_tally(*tally);
     return false;
@@ -162,12 +166,48 @@ bool Node::BusPort::spoil(EdgeSlot& slot, bus::ToEdge& message) {
 
 // An action that outlives the process it was planned for must not touch this port: it asks the
 // node, which outlives both.
-void Node::LogPort::append(std::vector<log::Record> batch) {
-  const MonoUs wait_us = 30 + static_cast<MonoUs>(node_.random_.below(200));
-  node_.scheduler_.after(wait_us,
-                         [&node = node_, life = node_.life_, batch = std::move(batch)]() mutable {
-                           if (life == node.life_) node.log_port_->run(std::move(batch));
-                         });
+void Node::LogPort::post(std::function<void(Node&)> job) {
+  const MonoUs now_us = node_.scheduler_.now_us();
+  last_us_ = std::max(last_us_ + 1, now_us + 30 + static_cast<MonoUs>(node_.random_.below(200)));
+  node_.scheduler_.at(last_us_, [&node = node_, life = node_.life_, job = std::move(job)] {
+    if (life == node.life_) job(node);
+  });
+}
+
+void Node::LogPort::append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) {
+  post([batch = std::move(batch), boards = std::move(boards)](Node& node) {
+    node.log_port_->run(batch, boards);
+  });
+}
+
+void Node::LogPort::compact_board(log::BoardSnapshot snapshot, std::vector<uint64_t> drop) {
+  const bool stale = node_.options_.bug == Bug::kStaleBoardSnapshot;
+  if (stale) snapshot.n += 3;
+  post([snapshot = std::move(snapshot), drop = std::move(drop)](Node& node) {
+    const auto done = node.log_->boards()->compact(snapshot, drop);
+    if (!done) node.watch_.node_note("compaction: " + done.error().message());
+    if (node.disk_.process_dead() && node.on_crash) node.on_crash();
+  });
+}
+
+void Node::LogPort::load_board(uint64_t ticket, std::string board, uint64_t at_seq) {
+  post([ticket, board = std::move(board), at_seq](Node& node) {
+    auto file = node.log_->boards()->load(board, at_seq);
+    if (node.disk_.process_dead()) {
+      if (node.on_crash) node.on_crash();
+      return;
+    }
+    if (!file) node.watch_.node_note("board: " + file.error().message());
+    node.owner_->on_board(ticket, std::move(file));
+    node.arm_owner();
+  });
+}
+
+void Node::LogPort::board_points(uint64_t ticket, std::string board) {
+  post([ticket, board = std::move(board)](Node& node) {
+    node.owner_->on_board_points(ticket, node.log_->boards()->points(board));
+    node.arm_owner();
+  });
 }
 
 void Node::LogPort::complete(Result<log::Head> head, MonoUs after_us) {
@@ -179,7 +219,7 @@ void Node::LogPort::complete(Result<log::Head> head, MonoUs after_us) {
                          });
 }
 
-void Node::LogPort::run(std::vector<log::Record> batch) {
+void Node::LogPort::run(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) {
   Node& node = node_;
   const auto typical_us = static_cast<uint64_t>(node.options_.sync_us);
   auto sync_us = static_cast<MonoUs>(typical_us / 2 + node.random_.below(typical_us + 1));
@@ -191,11 +231,17 @@ void Node::LogPort::run(std::vector<log::Record> batch) {
     promised_.seq += batch.size();
     complete(promised_, 1);
     node.scheduler_.after(300'000, [&node, life = node.life_, batch = std::move(batch)] {
-      if (life == node.life_) (void)node.log_->append(batch);
+      if (life == node.life_ && !batch.empty()) (void)node.log_->append(batch);
     });
     return;
   }
-  auto head = node.log_->append(batch);
+  if (node.options_.bug == Bug::kLoseBoardUpdate) {
+    for (log::BoardUpdate& each : boards) {
+      if (++edits_ % 40 == 0) each.update = {0, 0};  // the empty update in its place
+    }
+  }
+  auto head =
+      boards.empty() ? node.log_->append(batch) : node.log_->boards()->append(batch, boards);
   if (node.disk_.process_dead()) {
     if (node.on_crash) node.on_crash();  // this port is gone after it
     return;

@@ -1,6 +1,7 @@
 // The ports of the node's logic on virtual time, with the planted bugs in them.
 #pragma once
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -49,6 +50,7 @@ class Node::BusPort final : public bus::Bus {
   std::map<uint32_t, std::vector<uint64_t>> increments_;  // by poll index
   std::map<uint32_t, WallMs> deadlines_;
   std::map<bus::EdgeId, std::vector<bus::Broadcast>> held_;
+  uint64_t relays_ = 0;
   uint64_t broadcasts_ = 0;
   uint64_t confirmations_ = 0;
 };
@@ -69,14 +71,21 @@ class Node::HookPort final : public edge::WebhookSink {
 class Node::LogPort final : public edge::LogPort {
  public:
   explicit LogPort(Node& node) : node_(node) {}
-  void append(std::vector<log::Record> batch) override;
+  void append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) override;
   void save_snapshot(log::Snapshot snapshot) override;
+  void compact_board(log::BoardSnapshot snapshot, std::vector<uint64_t> drop) override;
+  void load_board(uint64_t ticket, std::string board, uint64_t at_seq) override;
+  void board_points(uint64_t ticket, std::string board) override;
 
  private:
-  void run(std::vector<log::Record> batch);
+  // Jobs of the log's thread: each after the one before.
+  void post(std::function<void(Node&)> job);
+  void run(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards);
   void complete(Result<log::Head> head, MonoUs after_us);
 
   Node& node_;
+  MonoUs last_us_ = 0;
+  uint64_t edits_ = 0;
   log::Head promised_;  // of the planted bug: what was answered before it was done
 };
 

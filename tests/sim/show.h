@@ -32,6 +32,8 @@ inline constexpr std::string_view kDefinition = R"json({
  "long":{"title":"The long one","options":["A","B","C"],"weights":{"viewer":1,"player":3,"gm":0,"producer":0}},
  "never":{"title":"zq-never","options":["zq-one","zq-two"]}},
 "timers":{"breath":{"label":"Breath","seconds":5}},
+"boards":{"table":{"kind":"map","rules":[{"path":"fog","player":"none"}],
+ "mirror":{"tokens/*/hp":"characters/*/hp"}}},
 "cues":[{"label":"zq-cue","k":"scene.go","a":{"scene":"hall"}}]
 })json";
 

@@ -59,6 +59,7 @@ void World::plan() {
   if (random_.below(4) == 0) node.queue_bytes = 12 * 1024;
   slow_links_ = random_.below(4) == 0;
   storms_ = random_.below(3) == 0;
+  node.board_snapshot_updates = static_cast<uint32_t>(random_.between(5, 60));
   node_ = std::make_unique<Node>(scheduler_, node, ledger_);
   node_->on_crash = [this] { died(); };
   show_us_ = random_.between(5, 11) * kUsPerSecond;
@@ -69,6 +70,9 @@ void World::plan() {
 bool World::at_rest() {
   if (!node_->running() || node_->halted() || draining_ || !node_->owner()->idle()) return false;
   if (episode::next_deadline_ms(node_->owner()->state()) != INT64_MAX) return false;
+  if (!std::ranges::all_of(board_clients_, [](const auto& each) { return each->idle(); })) {
+    return false;
+  }
   return std::ranges::all_of(clients_, [this](const auto& client) {
     if (client->stopped()) return true;
     return client->live() && client->idle() &&
@@ -91,6 +95,9 @@ std::string World::who_waits() const {
   for (const auto& client : clients_) {
     if (client->stopped() || (client->live() && client->idle())) continue;
     out += " " + client->describe();
+  }
+  for (const auto& client : board_clients_) {
+    if (!client->idle()) out += " " + client->describe();
   }
   return out.empty() ? " the owner" : out;
 }
@@ -146,10 +153,12 @@ void World::finish(RunResult& result) {
   if (full->state.hash() != live) ledger_.fail("replay does not give the live state");
   if (quick->state.hash() != live) ledger_.fail("replay from the snapshot gives another state");
   ledger_.audit(**log, voter_key, full->state);
+  board_ledger_.audit(**log, full->state, board_clients_);
   Sha256 hash;
   hash.update(ByteView((*log)->head().chain));
   hash.update(ByteView(live));
   for (auto& client : clients_) hash.update(ByteView(client->digest()));
+  for (auto& client : board_clients_) hash.update(as_bytes(client->content()));
   result.hash = hash.finish();
 }
 
@@ -164,6 +173,7 @@ RunResult World::run() {
   if (ledger_.fault().empty()) {
     heal();
     script_->end();
+    for (auto& client : board_clients_) client->settle();
     settle();
   }
   RunResult result;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "board_ledger.h"
 #include "client.h"
 #include "ledger.h"
 #include "node.h"
@@ -40,6 +41,7 @@ class World {
                     const std::vector<std::string>& characters, int64_t expires_s);
   LinkQuality link_quality();
   void call_api();
+  void add_board_clients();
 
   // world_chaos.cc
   void plan_faults();
@@ -62,6 +64,8 @@ class World {
   std::unique_ptr<Node> node_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Vandal>> vandals_;
+  BoardLedger board_ledger_{ledger_};
+  std::vector<std::unique_ptr<BoardClient>> board_clients_;
   std::unique_ptr<Script> script_;
   MonoUs show_us_ = 0;
   MonoUs heal_us_ = 0;

@@ -82,6 +82,7 @@ void World::add_people() {
     return hex_u64(gate::pseudonym(node_->voter_key(), account));
   });
 
+  if (random_.below(2) == 0) add_board_clients();
   const uint64_t vandals = random_.below(3) == 0 ? 1 + random_.below(2) : 0;
   for (uint64_t i = 0; i < vandals; ++i) {
     const std::string account = "vandal-" + std::to_string(i);
@@ -95,6 +96,32 @@ void World::add_people() {
     vandals_.back()->start();
   }
   if (random_.below(2) == 0) scheduler_.after(kUsPerSecond, [this] { call_api(); });
+}
+
+// Some who edit the board, one of whom tampers, and one of the audience who looks on.
+void World::add_board_clients() {
+  const auto add = [this](const std::string& account, proto::Role role, bool tampers) {
+    BoardClientSpec spec;
+    spec.account = account;
+    spec.role = role;
+    spec.cid = random_.next();
+    spec.tampers = tampers;
+    spec.token = [text = token(account, role, {}, 4'000'000'000)] { return text; };
+    auto dial = [this, quality = link_quality()](BoardClient& client) {
+      LinkQuality now = quality;
+      // The board of a slow link is longer than its queue: it would be cut again and again.
+      now.bytes_per_s = 1'000'000;
+      now.buffer_bytes = 64 * 1024;
+      return node_->dial(client, client.spec().cid, "10.8.0.8", now);
+    };
+    board_clients_.push_back(std::make_unique<BoardClient>(
+        scheduler_, random_.fork(), std::move(spec), board_ledger_, dial, show_us_));
+    board_clients_.back()->start();
+  };
+  add("bea", proto::Role::kPlayer, false);
+  add("bob", proto::Role::kPlayer, true);
+  if (random_.below(2) == 0) add("bea", proto::Role::kPlayer, false);
+  add("bix", proto::Role::kGm, false);
 }
 
 // A producer's script that calls the HTTP API, with an id so that it may ask again.

@@ -5,12 +5,15 @@ import type { Clock, WebSocketConstructor, WebSocketLike } from '../types.ts';
 /** One connection as the server sees it. */
 export interface Peer {
   send(text: string): void;
+  /** A binary frame; absent over HTTPS. */
+  sendBytes?(frame: Uint8Array): void;
   /** `code` 0: without a word, as a cut cable. */
   close(code: number, reason: string): void;
 }
 /** The server's end of it. */
 export interface Acceptor {
   message(text: string): void;
+  bytes(frame: Uint8Array): void;
   gone(): void;
 }
 
@@ -118,6 +121,7 @@ function reply(status: number, body: object | null): Response {
 function webSocketOf(network: FakeNetwork, serving: FakeServing): WebSocketConstructor {
   return class FakeWebSocket implements WebSocketLike {
     bufferedAmount = 0;
+    binaryType = 'blob';
     onopen: ((event: never) => void) | null = null;
     onmessage: ((event: never) => void) | null = null;
     onerror: ((event: never) => void) | null = null;
@@ -138,9 +142,13 @@ function webSocketOf(network: FakeNetwork, serving: FakeServing): WebSocketConst
       });
     }
 
-    send(data: string): void {
+    send(data: string | Uint8Array): void {
       if (!this.#end || network.muteWebSocket) return;
-      this.#up(() => this.#end?.message(data));
+      const sent = typeof data === 'string' ? data : data.slice();
+      this.#up(() => {
+        if (typeof sent === 'string') this.#end?.message(sent);
+        else this.#end?.bytes(sent);
+      });
     }
 
     close(): void {
@@ -151,14 +159,18 @@ function webSocketOf(network: FakeNetwork, serving: FakeServing): WebSocketConst
     #open(): void {
       if (this.#closed) return;
       const peer: Peer = {
-        send: (text) =>
-          this.#down(() => {
-            if (!this.#closed && !network.muteWebSocket) this.onmessage?.({ data: text } as never);
-          }),
+        send: (text) => this.#receive(text),
+        sendBytes: (frame) => this.#receive(frame.slice().buffer),
         close: (code, reason) => this.#fall(code || 1006, reason),
       };
       this.#end = serving.accept(peer, 'websocket');
       this.onopen?.({} as never);
+    }
+
+    #receive(data: string | ArrayBuffer): void {
+      this.#down(() => {
+        if (!this.#closed && !network.muteWebSocket) this.onmessage?.({ data } as never);
+      });
     }
 
     #fall(code: number, reason: string): void {

@@ -9,6 +9,7 @@ import { memoryLocks, memoryStorage } from '../platform.ts';
 import type { ClientOptions, Random } from '../types.ts';
 import {
   PROTOCOL_VERSION,
+  type BoardRequest,
   type ByeMessage,
   type ClientMessage,
   type HelloMessage,
@@ -37,6 +38,19 @@ export interface FakeServerOptions {
   commitMs?: number;
   tickMs?: number;
   build?: string;
+  /** Boards: `fakeBoards()` of `@footlight/client/yjs/fake`. */
+  boards?: FakeBoardHost;
+}
+
+/** What stands behind the boards' part of the protocol. */
+export interface FakeBoardHost {
+  begin(server: FakeServer): void;
+  message(session: FakeSession, message: BoardRequest): void;
+  /** A binary frame, whole. */
+  frame(session: FakeSession, frame: Uint8Array): void;
+  gone(session: FakeSession): void;
+  /** The view changed. */
+  changed(patches: Patch[]): void;
 }
 
 export interface FakeClaims {
@@ -56,10 +70,10 @@ export interface FakeSession extends FakeActor {
   readonly hello: HelloMessage;
   readonly transport: 'websocket' | 'https';
   readonly received: ClientMessage[];
+  readonly peer: Peer;
 }
 
 interface Session extends FakeSession {
-  peer: Peer;
   token: string;
 }
 interface Answer {
@@ -134,6 +148,7 @@ export class FakeServer {
       },
     };
     this.network = new FakeNetwork(this.clock, serving, options.latencyMs ?? 5);
+    options.boards?.begin(this);
   }
 
   /** Sessions that are open now. */
@@ -232,6 +247,7 @@ export class FakeServer {
         if (end) end.message(text);
         else end = this.#hello(peer, transport, text);
       },
+      bytes: (frame) => end?.bytes(frame),
       gone: () => end?.gone(),
     };
   }
@@ -239,7 +255,13 @@ export class FakeServer {
   #endOf(session: Session): Acceptor {
     return {
       message: (text) => this.#receive(session, text),
-      gone: () => void this.#sessions.delete(session.sid),
+      bytes: (frame) => {
+        if (this.#sessions.has(session.sid)) this.#options.boards?.frame(session, frame);
+      },
+      gone: () => {
+        this.#sessions.delete(session.sid);
+        this.#options.boards?.gone(session);
+      },
     };
   }
 
@@ -335,6 +357,12 @@ export class FakeServer {
         break;
       case 'bye':
         this.#sessions.delete(session.sid);
+        this.#options.boards?.gone(session);
+        break;
+      case 'board':
+      case 'board.open':
+      case 'board.close':
+        this.#options.boards?.message(session, message);
     }
   }
 
@@ -407,6 +435,7 @@ export class FakeServer {
     this.#released.push(released);
     if (this.#released.length > KEPT_DELTAS) this.#forgotten = this.#released.shift()?.off ?? 0;
     for (const session of this.#sessions.values()) this.#sendDelta(session, released);
+    this.#options.boards?.changed(patches);
   }
 
   #sendDelta(session: Session, { off, at, patches, cause }: Released): void {
@@ -442,6 +471,7 @@ export class FakeServer {
 
   #end(session: Session, code: number, reason: string): void {
     this.#sessions.delete(session.sid);
+    this.#options.boards?.gone(session);
     session.peer.close(code, reason);
   }
 

@@ -14,6 +14,7 @@ export { FakeLifecycle } from './fake_lifecycle.ts';
 export { FakeNetwork } from './fake_network.ts';
 export {
   FakeServer,
+  type FakeBoardHost,
   type FakeClaims,
   type FakeServerOptions,
   type FakeSession,

@@ -10,7 +10,7 @@ import { address } from './address.ts';
 
 export const SUBPROTOCOL = 'footlight.v1';
 
-/** One message per text frame (docs/protocol.md, Addresses). */
+/** One message per text frame, a board's in binary ones (docs/protocol.md, Addresses, Boards). */
 export function websocketTransport(
   constructor: WebSocketConstructor | undefined = globalThis.WebSocket as never,
 ): Transport {
@@ -19,6 +19,7 @@ export function websocketTransport(
     open(url: string, hello: () => string, handlers: ConnectionHandlers): Connection {
       if (!constructor) throw new TypeError('There is no WebSocket here; give one as an option.');
       const socket = new constructor(address(url, 'wss:', '/v1/ws'), SUBPROTOCOL);
+      socket.binaryType = 'arraybuffer';
       let ended = false;
       const end = (): void => {
         ended = true;
@@ -30,6 +31,7 @@ export function websocketTransport(
       };
       socket.onmessage = (event: { data: unknown }) => {
         if (typeof event.data === 'string') handlers.message(event.data);
+        else if (event.data instanceof ArrayBuffer) handlers.bytes?.(new Uint8Array(event.data));
       };
       // What went wrong is told by the close that always follows; `ws` throws without a listener.
       socket.onerror = () => {};
@@ -50,6 +52,9 @@ function connectionOf(socket: WebSocketLike, ended: () => boolean, end: () => vo
   return {
     send(message) {
       if (!ended()) socket.send(message);
+    },
+    sendBytes(frame) {
+      if (!ended()) socket.send(frame as Uint8Array<ArrayBuffer>);
     },
     buffered: () => socket.bufferedAmount,
     welcomed() {},

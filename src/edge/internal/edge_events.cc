@@ -33,7 +33,12 @@ void Edge::Impl::message(Session& session, const proto::ClientMessage& message) 
     session.close_code = Code::kOk;
     return close_now(session);
   }
+  if (const auto* data = std::get_if<proto::BoardData>(&message)) return board_data(session, *data);
   if (!admit_control(session)) return;
+  if (const auto* open = std::get_if<proto::BoardOpen>(&message)) return board_open(session, *open);
+  if (const auto* close = std::get_if<proto::BoardClose>(&message)) {
+    return board_close(session, close->board);
+  }
   if (const auto* ping = std::get_if<proto::Ping>(&message)) {
     scratch.clear();
     proto::encode(scratch, proto::Pong{ping->c, wall()});

@@ -187,6 +187,7 @@ void Edge::Impl::send_error(Session& session, const Error& error) {
 void Edge::Impl::leave(Session& session) {
   if (session.episode == kNoIndex) return;
   EpisodeSide& episode = *episodes[session.episode];
+  leave_boards(session);
   if (session.live_index != kNoIndex) {
     // The last takes its place.
     LiveEntry& hole = episode.live[session.live_index];
@@ -220,6 +221,10 @@ void Edge::Impl::end_with(Session& session, Code code, const proto::FramePtr& by
   session.since_us = now_us_;
   session.close_code = code;
   session.pre.reset();
+  if (session.wire == Wire::kBare) {  // the code of the close says it all
+    if (session.queue) session.queue->drop_waiting();
+    return close_now(session);
+  }
   if (session.queue) {
     const size_t before = session.queue->total_bytes();
     session.queue->drop_waiting();

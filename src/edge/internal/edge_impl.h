@@ -24,6 +24,29 @@ struct TextHash {
 template <class Value>
 using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
 
+// A board as this edge sees it: who has it open.
+struct BoardSide {
+  struct Member {
+    uint32_t slot = 0;
+    proto::RoleSet role;
+    Wire wire = Wire::kWebSocket;
+  };
+  std::string id;
+  std::vector<Member> members;
+};
+
+// A board message as each wire has it, made when it is first needed.
+class BoardFrames {
+ public:
+  BoardFrames(std::string_view board, const Bytes& message) : board_(board), message_(message) {}
+  const proto::FramePtr& of(Wire wire);
+
+ private:
+  std::string_view board_;
+  const Bytes& message_;
+  std::array<proto::FramePtr, 3> frames_;
+};
+
 // An episode as this edge sees it.
 struct EpisodeSide {
   std::string id;
@@ -33,6 +56,8 @@ struct EpisodeSide {
   TextMap<uint32_t> poll_index;
   uint32_t last_poll = 0;  // most votes in a row are for one poll
   TextMap<uint32_t> emote_index;
+
+  std::vector<BoardSide> boards;  // by handle
 
   bus::Submit pending;
   MonoUs flush_due_us = kNever;
@@ -102,6 +127,22 @@ struct Edge::Impl {
   void flush(EpisodeSide& episode);
   void flush_emotes(EpisodeSide& episode);
   void set_tables(EpisodeSide& episode, const bus::Tables& tables);
+
+  // edge_boards.cc
+  void bare_hello(Session& session, const ConnectionInfo::Bare& bare);
+  void bare_joined(EpisodeSide& episode, Session& session);
+  void binary(ConnId conn, std::string_view bytes);
+  void board_open(Session& session, const proto::BoardOpen& open);
+  void board_close(Session& session, std::string_view board);
+  void board_data(Session& session, const proto::BoardData& data);
+  void board_in(Session& session, std::string_view board, ByteView message);
+  void board_message(EpisodeSide& episode, Session& session, OpenBoard& board, ByteView message);
+  void board_opened(EpisodeSide& episode, const bus::BoardOpened& opened);
+  void board_send(EpisodeSide& episode, const bus::BoardSend& send);
+  void board_relay(EpisodeSide& episode, const bus::BoardRelay& relay);
+  void forget_board(EpisodeSide& episode, Session& session, uint32_t handle);
+  void leave_boards(Session& session);
+  void deliver_slot(Session& session, uint32_t slot, const proto::FramePtr& frame);
 
   // edge_acks.cc
   void outcomes(EpisodeSide& episode, const bus::Outcomes& outcomes);

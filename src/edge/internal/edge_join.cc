@@ -51,6 +51,7 @@ void Edge::Impl::joined(EpisodeSide& episode, bus::Joined& joined) {
   Session* session = find(joined.session);
   if (session == nullptr || session->stage != Stage::kJoining) return;
   if (joined.error.code != Code::kOk) return end(*session, joined.error);
+  if (session->wire == Wire::kBare) return bare_joined(episode, *session);
 
   session->stage = Stage::kLive;
   session->since_us = now_us_;
@@ -65,6 +66,7 @@ void Edge::Impl::joined(EpisodeSide& episode, bus::Joined& joined) {
   const bus::SessionId id = session->id;
   welcome(episode, *session, joined);
   session->pre.reset();
+  session->out->allow_binary(proto::kMaxBoardFrameBytes);
   for (const auto& frame : joined.missed) {
     if (session->stage == Stage::kLive) deliver(*session, frame);
   }

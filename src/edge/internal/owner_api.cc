@@ -61,6 +61,11 @@ void Owner::Impl::api(const ApiCall& call, ApiReply reply) {
       return api_command(call, std::move(reply));
     case ApiRoute::kKick:
       return api_kick(call, reply);
+    case ApiRoute::kBoards:
+    case ApiRoute::kBoard:
+    case ApiRoute::kBoardHistory:
+    case ApiRoute::kBoardRestore:
+      return api_board(call, std::move(reply));
     case ApiRoute::kEpisodes:
     case ApiRoute::kOpenApi:
       break;

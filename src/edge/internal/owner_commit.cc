@@ -39,14 +39,18 @@ void Owner::Impl::begin(Batch& batch) {
 // ballots alone do, for a moment, because each batch costs a sync.
 void Owner::Impl::maybe_seal() {
   seal_due_us = kNever;
-  if (halted || (!collecting.has_records() && block.empty())) return;
+  const bool events = collecting.has_records() || !block.empty();
+  if (halted || (!events && !boards->has_writes())) return;
   if (any_untold(collecting.prompt, collecting.prompt_accepted) ||
       any_untold(collecting.calm, collecting.calm_accepted)) {
     const MonoUs accept_us = collecting.first_us + options.accept_after_us;
     accept_due_us = std::min(accept_due_us, std::max(accept_us, now_us_ + 1));
   }
   if (in_flight) return;
-  const MonoUs due_us = collecting.first_us + options.ballot_wait_us;
+  MonoUs due_us = events ? collecting.first_us + options.ballot_wait_us : kNever;
+  if (boards->has_writes()) {
+    due_us = std::min<MonoUs>(due_us, boards->first_us() + options.board_times.write_wait_us);
+  }
   if (collecting.urgent || collecting.events >= options.batch_max || due_us <= now_us_) {
     seal();
   } else {
@@ -72,11 +76,14 @@ void Owner::Impl::seal() {
   std::vector<log::Record> records = std::move(collecting.records);
   collecting.records.clear();
   for (const log::Record& record : records) counted.batch_bytes += record.payload.size();
+  std::vector<log::BoardUpdate> edits = boards->seal(wall());
+  if (records.empty()) collecting.last_seq = durable_seq;
   in_flight = std::move(collecting);
   begin(collecting);
   seal_due_us = kNever;
   append_us = now_us_;
-  options.log->append(std::move(records));
+  options.log->append(std::move(records), std::move(edits));
+  boards->sealed(wall());
 }
 
 // The batch is durable: everything that came of it goes out, the cast first.
@@ -99,6 +106,7 @@ void Owner::Impl::released(Batch& batch) {
     }
   }
   release_deltas(batch);
+  boards->released(now_us_, durable_seq);
   if (batch.tallies) take_tallies(std::move(*batch.tallies));
   for (const KickOut& kick : batch.kicks) to_edges(bus::Kick{0, kick.who, kick.error});
   for (JoinOut& join : batch.joins) answer_join(join);
@@ -124,6 +132,7 @@ void Owner::Impl::release_deltas(Batch& batch) {
       const auto& mine = delta.patches[static_cast<size_t>(c)];
       if (mine.empty()) continue;
       apply_patches(view, mine);
+      view_changed(c, mine);
       patches.clear();
       for (const PatchOut& patch : mine) {
         patches.push_back({patch.collection, patch.id,
@@ -211,6 +220,7 @@ void Owner::Impl::halt(const Error& error) {
   block.clear();
   fail_batch(collecting);
   begin(collecting);
+  boards->failed(halt_error);
   deadline_due_us = accept_due_us = seal_due_us = emote_due_us = kNever;
   if (options.webhooks != nullptr) {
     std::string data;

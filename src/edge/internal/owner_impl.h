@@ -93,6 +93,7 @@ struct OwnerSession {
   uint32_t edge = 0;  // index
   uint64_t cid = 0;
   episode::Actor actor;
+  bool bare = false;  // for a board alone
 };
 
 struct EdgeState {
@@ -145,7 +146,7 @@ struct ClassView {
 
 inline constexpr uint32_t kNoSession = UINT32_MAX;
 
-struct Owner::Impl {
+struct Owner::Impl final : BoardPort {
   Impl(OwnerOptions given, Recovered recovered);
 
   // owner.cc
@@ -235,6 +236,21 @@ struct Owner::Impl {
   void second();
   std::string slo_json();
 
+  // owner_boards.cc
+  void board_open(EdgeState& edge, bus::BoardOpen& open);
+  void board_close(EdgeState& edge, const bus::BoardClose& close);
+  void board_message(EdgeState& edge, bus::BoardMessage& message);
+  void view_changed(proto::ViewClass which, const std::vector<PatchOut>& patches);
+  void api_board(const ApiCall& call, ApiReply reply);
+  void board_to_edge(uint32_t edge, bus::ToEdge message) override;
+  void load_board(uint64_t ticket, const std::string& board, uint64_t at_seq) override;
+  void board_points(uint64_t ticket, const std::string& board) override;
+  void compact_board(log::BoardSnapshot snapshot, std::vector<uint64_t> drop) override;
+  std::string_view board_entity(std::string_view collection, std::string_view id) override;
+  void board_view(proto::ViewClass which,
+                  const std::function<void(std::string_view, std::string_view, std::string_view)>&
+                      visit) override;
+
   // owner_api.cc
   void api(const ApiCall& call, ApiReply reply);
   void api_command(const ApiCall& call, ApiReply reply);
@@ -316,6 +332,7 @@ struct Owner::Impl {
   uint64_t events_at_second = 0;
   uint64_t ballots_at_second = 0;
 
+  std::unique_ptr<Boards> boards;
   OwnerMetrics counted;
   std::string scratch;
 };

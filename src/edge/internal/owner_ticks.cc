@@ -131,6 +131,8 @@ void Owner::Impl::presence() {
   }
   if (!changed) return;
   last_audience = audience;
+  boards->set_audience_tick(audience > options.crowd_audience ? options.crowd_tick_ms
+                                                              : options.tick_ms);
   scratch.clear();
   proto::encode(scratch, proto::Presence{audience, by_edge});
   presence_frame = proto::Frame::text(scratch);

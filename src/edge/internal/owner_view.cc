@@ -175,6 +175,7 @@ void Owner::Impl::join(EdgeState& edge, bus::Join& join) {
   }
   if (counted.sessions >= kMostSessionsPerOwner) return refuse({Code::kServerFull, {}, 5'000});
 
+  session.bare = join.bare;
   const ClientKey key{session.actor.who, join.cid};
   if (const auto old = by_client.find(key); old != by_client.end()) {
     const uint32_t index = old->second;
@@ -189,6 +190,14 @@ void Owner::Impl::join(EdgeState& edge, bus::Join& join) {
     edge.has_tables = true;
     to_edge(edge, bus::Tables{durable_tables});
     if (mode != proto::Mode::kLive) to_edge(edge, bus::ModeChange{mode, mode_error});
+  }
+  if (join.bare) {
+    sessions[index] = std::move(session);
+    bus::Joined joined;
+    joined.session = join.session;
+    joined.error.code = Code::kOk;
+    joined.epoch = epoch;
+    return to_edge(edge, std::move(joined));
   }
   JoinOut out;
   out.edge = session.edge;
@@ -225,9 +234,11 @@ void Owner::Impl::remove_session(uint32_t index) {
   const auto known = by_client.find({session.actor.who, session.cid});
   if (known != by_client.end() && known->second == index) by_client.erase(known);
   const episode::Actor actor = std::move(session.actor);
+  const bool bare = session.bare;
+  boards->leave({session.edge, session.id});
   session = OwnerSession{};
   free_sessions.push_back(index);
-  if (actor.role != proto::Role::kViewer) cast_left(actor);
+  if (actor.role != proto::Role::kViewer && !bare) cast_left(actor);
 }
 
 // It died without a word. Should it come back, its sessions are unknown and their clients join

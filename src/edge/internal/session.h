@@ -14,6 +14,13 @@
 
 namespace footlight::edge {
 
+// What the transport of a session carries.
+enum class Wire : uint8_t {
+  kWebSocket,    // JSON in text frames, board messages in binary ones
+  kEventStream,  // JSON alone
+  kBare,         // board messages of one board in binary frames, and nothing else
+};
+
 enum class Stage : uint8_t { kFree, kHello, kJoining, kLive, kClosing };
 
 inline constexpr uint32_t kNoIndex = UINT32_MAX;
@@ -24,14 +31,31 @@ struct PreJoin {
   std::string name;
 };
 
+struct OpenBoard {
+  std::string id;
+  uint32_t handle = kNoIndex;  // kNoIndex: the owner has not answered yet
+};
+
+// Of a session that has boards open.
+struct SessionBoards {
+  static constexpr size_t kMost = 16;
+  static constexpr size_t kEarlyMessages = 32;
+  static constexpr size_t kEarlyBytes = 64 * 1024;
+  std::vector<OpenBoard> open;
+  // What a bare client sends before its board is open; beyond the bounds it is asked for again.
+  std::vector<Bytes> early;
+  size_t early_bytes = 0;
+};
+
 struct Session {
   ConnId conn = 0;
   ConnectionOut* out = nullptr;
   bus::SessionId id = 0;
   std::unique_ptr<OutQueue> queue;  // while something waits
   std::unique_ptr<PreJoin> pre;
-  MonoUs since_us = 0;  // of the stage; while live of the last frame heard
-  MonoUs timer_us = 0;  // the deadline the wheel holds for this session
+  std::unique_ptr<SessionBoards> boards;  // while one is open
+  MonoUs since_us = 0;                    // of the stage; while live of the last frame heard
+  MonoUs timer_us = 0;                    // the deadline the wheel holds for this session
   uint64_t who = 0;
   int64_t token_ends_ms = 0;  // wall, with the clock skew
   uint64_t last_flush = 0;    // the episode's flush that holds its newest event
@@ -45,6 +69,7 @@ struct Session {
   Code close_code = Code::kOk;
   Stage stage = Stage::kFree;
   proto::Role role = proto::Role::kViewer;
+  Wire wire = Wire::kWebSocket;
   bool closed = false;      // out->close() was called
   bool ack_listed = false;  // in the edge's list of sessions with outcomes to tell
 };

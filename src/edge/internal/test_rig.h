@@ -4,6 +4,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -29,7 +30,12 @@ inline constexpr std::string_view kDefinition = R"json({
 "polls":{
  "fork":{"title":"Which door?","options":[{"label":"Left","to":"crypt"},"Wait"]},
  "hush":{"title":"Whom?","options":["A","B"],"hidden":true},
- "timed":{"title":"Quick?","options":["Yes","No"],"seconds":5}}
+ "timed":{"title":"Quick?","options":["Yes","No"],"seconds":5}},
+"boards":{"table":{"title":"The table","kind":"map",
+ "rules":[{"path":"fog","player":"none"},{"path":"tokens","player":["change"]},
+  {"path":"tokens/{own}","player":"all"},{"path":"tokens/*/locked","player":"none"}],
+ "mirror":{"tokens/*/hp":"characters/*/hp"}},
+ "den":{"see":["gm","producer"]}}
 })json";
 
 struct TestClock final : Clock {
@@ -46,9 +52,71 @@ struct TestEntropy final : Entropy {
   }
 };
 
+// A board's place in memory: what log::BoardStore promises, without a disk.
+class MemoryBoards {
+ public:
+  void append(const log::BoardUpdate& update, uint64_t seq) {
+    auto& rows = rows_[update.board];
+    EXPECT_EQ(update.n, last_[update.board] + 1) << "edits are numbered without gaps";
+    last_[update.board] = update.n;
+    rows.push_back({update, seq});
+  }
+  void compact(const log::BoardSnapshot& snapshot, std::span<const uint64_t> drop) {
+    auto& rows = rows_[snapshot.board];
+    uint64_t seq = 0;
+    for (const Row& row : rows) {
+      if (row.update.n <= snapshot.n) seq = std::max(seq, row.seq);
+    }
+    std::erase_if(rows, [&](const Row& row) { return row.update.n <= snapshot.n; });
+    auto& snapshots = snapshots_[snapshot.board];
+    std::erase_if(snapshots, [&](const auto& each) {
+      return std::ranges::find(drop, each.first.n) != drop.end();
+    });
+    snapshots.emplace_back(snapshot, seq);
+    ++compactions;
+  }
+  log::BoardFile load(const std::string& board, uint64_t at_seq) {
+    log::BoardFile out;
+    for (const auto& [snapshot, seq] : snapshots_[board]) {
+      out.snapshots.push_back({snapshot.n, seq, snapshot.at_ms, snapshot.state.size(), true});
+      if (seq > at_seq) continue;
+      out.snapshot = snapshot;
+      out.seq = seq;
+    }
+    for (const Row& row : rows_[board]) {
+      if (row.seq > at_seq || (out.snapshot && row.update.n <= out.snapshot->n)) continue;
+      out.updates.push_back(row.update);
+      out.seq = row.seq;
+    }
+    return out;
+  }
+  std::vector<log::BoardPoint> points(const std::string& board) {
+    std::vector<log::BoardPoint> out;
+    for (const auto& [snapshot, seq] : snapshots_[board]) {
+      out.push_back({snapshot.n, seq, snapshot.at_ms, snapshot.state.size(), true});
+    }
+    for (const Row& row : rows_[board]) {
+      out.push_back({row.update.n, row.seq, row.update.at_ms, row.update.update.size(), false});
+    }
+    return out;
+  }
+  size_t rows(const std::string& board) { return rows_[board].size(); }
+  int compactions = 0;
+
+ private:
+  struct Row {
+    log::BoardUpdate update;
+    uint64_t seq = 0;
+  };
+  std::map<std::string, std::vector<Row>> rows_;
+  std::map<std::string, uint64_t> last_;
+  std::map<std::string, std::vector<std::pair<log::BoardSnapshot, uint64_t>>> snapshots_;
+};
+
 // An EventLog without a disk, for recovery and replay.
 class MemoryLog final : public log::EventLog {
  public:
+  MemoryBoards kept_boards;
   log::Head head() const override { return head_; }
   uint64_t epoch() const override { return epoch_; }
   Result<log::Head> append(std::span<const log::Record> batch) override {
@@ -127,10 +195,34 @@ class MemoryLog final : public log::EventLog {
 class TestLogPort final : public LogPort {
  public:
   explicit TestLogPort(MemoryLog& log) : log_(log) {}
-  void append(std::vector<log::Record> batch) override {
+  void append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) override {
     EXPECT_FALSE(pending_) << "at most one append is in flight";
     pending_ = std::move(batch);
+    boards_ = std::move(boards);
     ++appends;
+  }
+  // What follows an append is done with it.
+  void compact_board(log::BoardSnapshot snapshot, std::vector<uint64_t> drop) override {
+    after_.push_back([this, snapshot = std::move(snapshot), drop = std::move(drop)](Owner&) {
+      log_.kept_boards.compact(snapshot, drop);
+    });
+  }
+  void load_board(uint64_t ticket, std::string board, uint64_t at_seq) override {
+    after_.push_back([this, ticket, board, at_seq](Owner& owner) {
+      owner.on_board(ticket, log_.kept_boards.load(board, at_seq));
+    });
+  }
+  void board_points(uint64_t ticket, std::string board) override {
+    after_.push_back([this, ticket, board](Owner& owner) {
+      owner.on_board_points(ticket, log_.kept_boards.points(board));
+    });
+  }
+  // Answers what does not wait for an append; true when there was something.
+  bool answer(Owner& owner) {
+    if (pending_ || after_.empty()) return false;
+    auto jobs = std::exchange(after_, {});
+    for (auto& job : jobs) job(owner);
+    return true;
   }
   void save_snapshot(log::Snapshot snapshot) override { (void)log_.save_snapshot(snapshot); }
   bool in_flight() const { return pending_.has_value(); }
@@ -138,7 +230,11 @@ class TestLogPort final : public LogPort {
     ASSERT_TRUE(pending_);
     const auto batch = std::move(*pending_);
     pending_.reset();
-    owner.on_appended(log_.append(batch));
+    auto head = log_.append(batch);
+    if (head) {
+      for (const log::BoardUpdate& each : boards_) log_.kept_boards.append(each, head->seq);
+    }
+    owner.on_appended(std::move(head));
   }
   void fail(Owner& owner, Code code) {
     ASSERT_TRUE(pending_);
@@ -152,6 +248,8 @@ class TestLogPort final : public LogPort {
  private:
   MemoryLog& log_;
   std::optional<std::vector<log::Record>> pending_;
+  std::vector<log::BoardUpdate> boards_;
+  std::vector<std::function<void(Owner&)>> after_;
 };
 
 class TestBus final : public bus::Bus {
@@ -181,7 +279,8 @@ class TestBus final : public bus::Bus {
 struct TestConnection final : ConnectionOut {
   size_t room = SIZE_MAX;
   std::string partial;
-  std::vector<std::string> frames;  // the JSON of those that were written whole
+  std::vector<std::string> frames;    // the JSON of those that were written whole
+  std::vector<std::string> binaries;  // the payload of binary ones
   std::optional<Code> closed;
   size_t writes = 0;
 
@@ -195,7 +294,7 @@ struct TestConnection final : ConnectionOut {
     partial += wire.substr(0, taken);
     if (partial.size() == frame->wire().size()) {
       EXPECT_EQ(partial, frame->wire()) << "the bytes of two frames are never mixed";
-      frames.emplace_back(frame->json());
+      (frame->is_binary() ? binaries : frames).emplace_back(frame->json());
       partial.clear();
     }
     return taken;

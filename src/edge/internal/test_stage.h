@@ -83,9 +83,11 @@ class Stage {
   }
   void settle(bool sync = true) {
     pump();
+    while (log_port.answer(*owner)) pump();
     while (sync && log_port.in_flight()) {
       log_port.complete(*owner);
       pump();
+      while (log_port.answer(*owner)) pump();
     }
     // A closed connection's end is told later, never inline.
     for (auto& [name, each] : clients) {
@@ -123,6 +125,21 @@ class Stage {
   void send(const std::string& name, std::string_view text) {
     Client& client = clients.at(name);
     edges[client.edge]->on_frame(client.conn, text);
+  }
+  void send_binary(const std::string& name, ByteView bytes) {
+    Client& client = clients.at(name);
+    edges[client.edge]->on_binary(client.conn, as_text(bytes));
+  }
+  // A stock y-websocket client of a board.
+  TestConnection& open_bare(const std::string& name, std::string_view board,
+                            std::string_view token) {
+    Client& client = clients[name];
+    client = Client{};
+    client.conn = next_conn_++;
+    ConnectionInfo::Bare bare{kEpisode, board, token};
+    edges[0]->on_open(client.conn, {.ip = "192.0.2.8", .bare = &bare}, client.connection);
+    settle();
+    return client.connection;
   }
   void hang_up(const std::string& name) {
     Client& client = clients.at(name);

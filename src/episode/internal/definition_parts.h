@@ -12,6 +12,7 @@ void read_characters(ObjectReader& top, Definition& out, Issues& issues);
 void read_scenes(ObjectReader& top, Definition& out, Issues& issues);
 void read_polls(ObjectReader& top, Definition& out, Issues& issues);
 void read_cues(ObjectReader& top, Definition& out, Issues& issues);
+void read_boards(ObjectReader& top, Definition& out, Issues& issues);  // after the characters
 // What scenes and polls say of each other; both must have been read.
 void check_scene_links(const Definition& definition, Issues& issues);
 

@@ -82,8 +82,9 @@ ClassLimits class_limits_of(const Json& json) {
 AdmissionLimits limits_of(const Json& json) {
   AdmissionLimits limits;
   const std::pair<const char*, ClassLimits*> classes[] = {
-      {"vote", &limits.vote}, {"command", &limits.command}, {"emote", &limits.emote},
-      {"chat", &limits.chat}, {"join", &limits.join},       {"control", &limits.control}};
+      {"vote", &limits.vote},   {"command", &limits.command},  {"emote", &limits.emote},
+      {"chat", &limits.chat},   {"join", &limits.join},        {"control", &limits.control},
+      {"board", &limits.board}, {"presence", &limits.presence}};
   for (const auto& [name, to] : classes) {
     if (const Json* given = json.find(name)) *to = class_limits_of(*given);
   }
@@ -96,7 +97,8 @@ AdmissionLimits limits_of(const Json& json) {
 }
 
 EventClass class_of(std::string_view name) {
-  constexpr std::string_view kNames[] = {"vote", "command", "emote", "chat", "join", "control"};
+  constexpr std::string_view kNames[] = {"vote", "command", "emote", "chat",
+                                         "join", "control", "board", "presence"};
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (kNames[i] == name) return static_cast<EventClass>(i);
   }

@@ -108,7 +108,10 @@ Status SqliteLog::check_schema() {
     return ok;
   }
   Statement::Use use(schema);
-  size_t count = 0;
+  const auto version = db_.integer("PRAGMA user_version");
+  if (!version) return std::unexpected(version.error());
+  has_boards_ = *version != kVersionWithoutBoards;
+  size_t count = has_boards_ ? 0 : kBoardTables;
   int rc = use.step();
   for (; rc == SQLITE_ROW; rc = use.step(), ++count) {
     if (count >= kTables.size() || use.text(0) != kTables[count].name ||
@@ -149,6 +152,16 @@ Status SqliteLog::prepare() {
   };
   for (const auto& [statement, sql] : statements) {
     if (auto ok = statement->prepare(db_, sql); !ok) return ok;
+  }
+  return has_boards_ ? tables_.prepare(db_) : Status();
+}
+
+// A file of version 1 gets the boards' tables in the transaction that takes its epoch.
+Status SqliteLog::add_board_tables() {
+  std::string sql = "PRAGMA user_version=" + std::to_string(kFormatVersion);
+  for (size_t i = 0; i < kBoardTables; ++i) sql.append(";").append(kTables[i].sql);
+  if (sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return halt_after("tables of boards");
   }
   return {};
 }
@@ -218,6 +231,9 @@ Status SqliteLog::take_epoch() {
   if (sqlite3_exec(db_.get(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK) {
     return std::unexpected(db_.open_error("begin"));
   }
+  if (!has_boards_) {
+    if (auto ok = add_board_tables(); !ok) return ok;
+  }
   if (auto ok = put_meta("epoch", static_cast<int64_t>(next)); !ok) return ok;
   if (auto ok = put_meta("floor", static_cast<int64_t>(head_.seq)); !ok) return ok;
   Head head = head_;
@@ -232,7 +248,8 @@ Status SqliteLog::take_epoch() {
   if (auto ok = commit(); !ok) return ok;
   epoch_ = next;
   head_ = head;
-  return {};
+  if (std::exchange(has_boards_, true)) return {};
+  return tables_.prepare(db_);
 }
 
 Status SqliteLog::writable() const {
@@ -287,12 +304,19 @@ Result<Head> SqliteLog::insert(std::span<const Record> batch) {
   return head;
 }
 
-Result<Head> SqliteLog::append(std::span<const Record> batch) {
-  FL_ASSERT(!batch.empty(), "an append has at least one record");
+Result<Head> SqliteLog::append(std::span<const Record> batch) { return append(batch, {}); }
+
+Result<Head> SqliteLog::append(std::span<const Record> batch,
+                               std::span<const BoardUpdate> updates) {
+  FL_ASSERT(!batch.empty() || !updates.empty(), "an append has at least one record");
   if (auto ok = writable(); !ok) return std::unexpected(ok.error());
   if (auto ok = begin_fenced(); !ok) return std::unexpected(ok.error());
   const auto head = insert(batch);
   if (!head) return head;
+  for (const BoardUpdate& update : updates) {
+    FL_ASSERT(update.update.size() <= kMaxBoardUpdateBytes, "an edit is bounded");
+    if (!tables_.insert(update, head->seq)) return halt_after("board update");
+  }
   if (auto ok = commit(); !ok) return std::unexpected(ok.error());
   head_ = *head;
   checkpoint_when_due();
@@ -392,5 +416,29 @@ Result<std::optional<Bytes>> SqliteLog::get_secret(std::string_view name) {
   const auto blob = use.blob(0);
   return std::optional<Bytes>(Bytes(blob.begin(), blob.end()));
 }
+
+Status SqliteLog::compact(const BoardSnapshot& snapshot, std::span<const uint64_t> drop) {
+  if (auto ok = writable(); !ok) return ok;
+  FL_ASSERT(snapshot.state.size() <= kMaxBoardStateBytes, "a board is bounded");
+  if (auto ok = begin_fenced(); !ok) return ok;
+  const auto seq = tables_.seq_of(snapshot.board, snapshot.n);
+  if (!seq) return halt({Code::kLogHalted, seq.error().detail});
+  bool done = tables_.insert(snapshot, *seq) && tables_.drop_updates(snapshot.board, snapshot.n);
+  for (const uint64_t n : drop) done = done && tables_.drop_snapshot(snapshot.board, n);
+  if (!done) return halt_after("compaction");
+  if (auto ok = commit(); !ok) return ok;
+  checkpoint_when_due();
+  return {};
+}
+
+Result<BoardFile> SqliteLog::load(std::string_view board, uint64_t at_seq) {
+  return tables_.load(board, at_seq);
+}
+
+Result<std::vector<BoardPoint>> SqliteLog::points(std::string_view board) {
+  return tables_.points(board);
+}
+
+Result<std::vector<std::string>> SqliteLog::names() { return tables_.names(); }
 
 }  // namespace footlight::log::internal

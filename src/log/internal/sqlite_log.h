@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "log/internal/board_tables.h"
 #include "log/internal/raw_file.h"
 #include "log/internal/snapshots.h"
 #include "log/internal/sqlite.h"
@@ -11,7 +12,7 @@
 
 namespace footlight::log::internal {
 
-class SqliteLog final : public EventLog {
+class SqliteLog final : public EventLog, public BoardStore {
  public:
   SqliteLog(OpenOptions options, sqlite3_vfs* vfs, std::string full_path);
   ~SqliteLog() override;
@@ -27,6 +28,14 @@ class SqliteLog final : public EventLog {
   Result<std::optional<Snapshot>> load_snapshot() override;
   Status put_secret(std::string_view name, ByteView value) override;
   Result<std::optional<Bytes>> get_secret(std::string_view name) override;
+  BoardStore* boards() override { return tables_.ready() ? this : nullptr; }
+
+  // BoardStore
+  Result<Head> append(std::span<const Record> batch, std::span<const BoardUpdate> updates) override;
+  Status compact(const BoardSnapshot& snapshot, std::span<const uint64_t> drop) override;
+  Result<BoardFile> load(std::string_view board, uint64_t at_seq) override;
+  Result<std::vector<BoardPoint>> points(std::string_view board) override;
+  Result<std::vector<std::string>> names() override;
 
  private:
   Status configure();
@@ -36,6 +45,7 @@ class SqliteLog final : public EventLog {
   Status check_chain();
   Status prepare();
   Status take_epoch();
+  Status add_board_tables();
   Status writable() const;
   std::unexpected<Error> halt(Error error);
   std::unexpected<Error> halt_after(std::string_view what);
@@ -55,6 +65,8 @@ class SqliteLog final : public EventLog {
   Connection db_;
   Statement begin_, commit_, insert_, slice_, chain_, get_meta_, put_meta_, get_secret_,
       put_secret_;
+  BoardTables tables_;
+  bool has_boards_ = false;  // the file has their tables
   Head head_;
   uint64_t epoch_ = 0;
   int wal_pages_ = 0;

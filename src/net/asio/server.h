@@ -62,6 +62,9 @@ class Connection {
   // kBlocked nothing was taken; after kBegun the same message must be given again until kDone.
   enum class Event : uint8_t { kBlocked, kBegun, kDone };
   Event write_event(std::string_view message);
+  // From now on binary messages of up to so many bytes are handed to ServerApp::on_binary; before
+  // that each is a fault (kBadFrame).
+  void allow_binary(uint32_t max_bytes);
   // Sends the close frame (or the end of the stream) after what was written, and ends. When the
   // peer takes no more, or a frame is cut in the middle, just ends. on_closed follows, never
   // inline.
@@ -98,6 +101,7 @@ class ServerApp {
   virtual std::optional<HttpResponse> refuse_upgrade(const HttpRequest&) { return std::nullopt; }
   virtual void on_open(Connection& connection, const HttpRequest& request) = 0;
   virtual void on_message(Connection& connection, std::string_view text) = 0;  // WebSocket only
+  virtual void on_binary(Connection&, std::string_view) {}  // after Connection::allow_binary
   // The peer broke the rules (kBadWebSocket, kFrameTooLarge, kBadUtf8; kBadFrame for a binary
   // message). Nothing more is read; the application says what it has to say and calls close.
   virtual void on_fault(Connection& connection, Code code) = 0;
@@ -112,6 +116,7 @@ struct ServerOptions {
   std::shared_ptr<TlsServer> tls;     // nullptr: plain
   std::string websocket_path = "/v1/ws";
   std::string subprotocol = "footlight.v1";
+  std::string bare_prefix;  // WebSockets at addresses that begin so need no subprotocol; "": none
   // Origins that may open a WebSocket; "*" allows any. A request without Origin (no browser) and
   // one of the same origin always may.
   std::vector<std::string> allowed_origins;

@@ -3,6 +3,7 @@
 // suites against the real node test the show.
 import { randomBytes } from 'node:crypto';
 import { WebSocketServer } from 'ws';
+import { FakeBoards, lay_table } from './fake_boards.mjs';
 import { example_view, who_of } from './scene.mjs';
 import { serve_pages } from './static_server.mjs';
 
@@ -29,9 +30,12 @@ export class FakeNode {
   /** Every command that came, as [kind, args]. */
   commands = [];
   ballots = new Map();
+  boards = new FakeBoards();
 
   static async start(port, answers = {}) {
     const node = new FakeNode();
+    lay_table(node.boards.doc('table'));
+    node.#mirror();
     node.http = await serve_pages(port, answers);
     node.address = `http://127.0.0.1:${port}`;
     node.sockets = new WebSocketServer({
@@ -61,6 +65,7 @@ export class FakeNode {
       else this.view[collection][id] = entity;
     }
     this.off++;
+    this.#mirror();
     for (const session of this.sessions) {
       const seen = entries.filter(
         ([collection]) => session.directs || !kDirectorsOnly.includes(collection),
@@ -84,17 +89,30 @@ export class FakeNode {
     for (const socket of this.sockets.clients) socket.terminate();
   }
 
+  /** The view as the document `$state`. */
+  #mirror() {
+    const characters = this.boards.doc('$state').getMap('characters');
+    for (const [id, one] of Object.entries(this.view.characters)) characters.set(id, one);
+  }
+
   #accept(socket) {
     const session = {
       socket,
       send: (message) => socket.readyState === 1 && socket.send(JSON.stringify(message)),
     };
-    socket.on('message', (data) => this.#on_message(session, JSON.parse(String(data))));
-    socket.on('close', () => this.sessions.delete(session));
+    socket.on('message', (data, binary) => {
+      if (binary) this.boards.frame(session, new Uint8Array(data));
+      else this.#on_message(session, JSON.parse(String(data)));
+    });
+    socket.on('close', () => {
+      this.sessions.delete(session);
+      this.boards.leave(session);
+    });
   }
   #on_message(session, message) {
     if (message.t === 'hello') this.#hello(session, message);
     else if (message.t === 'ping') session.send({ t: 'pong', c: message.c, s: Date.now() });
+    else if (message.t.startsWith('board.')) this.boards.message(session, message);
     else if (message.t === 'ev') for (const event of message.e) this.#event(session, event);
   }
   #hello(session, { token }) {

@@ -1,4 +1,12 @@
 // One port for each suite, from E2E_PORT on.
 const first = Number(process.env.E2E_PORT ?? 18150);
 
-export const ports = { screens: first, pages: first + 1, show: first + 2, pictures: first + 3 };
+export const ports = {
+  screens: first,
+  pages: first + 1,
+  show: first + 2,
+  pictures: first + 3,
+  boards: first + 4,
+  cable: first + 5,
+  table: first + 6,
+};

@@ -13,7 +13,7 @@ const kWidths = [
 ];
 const kPages = [
   { name: 'audience', account: 'mira', role: 'viewer', ready: 'article.poll' },
-  { name: 'stage', account: 'ann', role: 'player', chars: ['aria'], ready: 'article.sheet' },
+  { name: 'stage', account: 'ann', role: 'player', chars: ['aria'], ready: '.map .token' },
   { name: 'console', account: 'paula', role: 'producer', ready: '.uplot' },
 ];
 

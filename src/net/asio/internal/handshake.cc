@@ -42,6 +42,10 @@ std::string ws_accept_of(std::string_view key) {
   return base64({reinterpret_cast<const char*>(digest.data()), size});
 }
 
+bool is_bare_path(std::string_view path, const ServerOptions& options) {
+  return !options.bare_prefix.empty() && path.starts_with(options.bare_prefix);
+}
+
 std::optional<UpgradeFault> check_ws_upgrade(const HttpRequest& request,
                                              const ServerOptions& options) {
   const auto bad = [](std::string why, int status = 400) {
@@ -57,7 +61,7 @@ std::optional<UpgradeFault> check_ws_upgrade(const HttpRequest& request,
   if (!is_ws_key(request.header("Sec-WebSocket-Key"))) return bad("Sec-WebSocket-Key is broken");
   // The subprotocol carries the version: whoever does not ask for it speaks something else.
   const std::string_view offered = request.header("Sec-WebSocket-Protocol");
-  if (!header_has_token(offered, options.subprotocol)) {
+  if (!is_bare_path(request.path, options) && !header_has_token(offered, options.subprotocol)) {
     return UpgradeFault{400,
                         {Code::kUnknownVersion, "the subprotocol must be " + options.subprotocol}};
   }

@@ -12,6 +12,8 @@ struct UpgradeFault {
   int status = 400;
   Error error;
 };
+// Whether a WebSocket at this address needs no subprotocol.
+bool is_bare_path(std::string_view path, const ServerOptions& options);
 // nullopt: the handshake is in order.
 std::optional<UpgradeFault> check_ws_upgrade(const HttpRequest& request,
                                              const ServerOptions& options);

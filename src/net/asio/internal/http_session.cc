@@ -80,7 +80,8 @@ HttpSession::Task<> HttpSession::run() {
     request->peer_ip = peer_ip_;
     request->tls = connection_->transport().is_tls();
     const bool wants_upgrade = header_has_token(request->header("Connection"), "upgrade") &&
-                               request->path == shard_.options().websocket_path;
+                               (request->path == shard_.options().websocket_path ||
+                                is_bare_path(request->path, shard_.options()));
     if (wants_upgrade) {
       go_on = co_await upgrade(std::move(*request));
     } else {
@@ -226,8 +227,9 @@ HttpSession::Task<bool> HttpSession::upgrade(HttpRequest request) {
     const bool go_on = co_await write_response(std::move(*refusal), false);
     co_return go_on;
   }
-  const std::string head =
-      ws_upgrade_response(request.header("Sec-WebSocket-Key"), options.subprotocol);
+  const bool bare = is_bare_path(request.path, options);
+  const std::string head = ws_upgrade_response(request.header("Sec-WebSocket-Key"),
+                                               bare ? std::string_view() : options.subprotocol);
   const bool granted = co_await write_all(head, "");
   if (!granted) co_return false;
   shard_.counters().upgrades++;

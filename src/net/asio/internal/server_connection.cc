@@ -72,6 +72,13 @@ bool ServerConnection::handle(const WsEvent& event) {
     case WsOpcode::kText:
       shard_.app().on_message(*this, event.payload);
       return phase_ == Phase::kWebSocket;
+    case WsOpcode::kBinary:
+      if (!takes_binary_) {
+        fault(Code::kBadFrame);
+        return false;
+      }
+      shard_.app().on_binary(*this, event.payload);
+      return phase_ == Phase::kWebSocket;
     case WsOpcode::kPing:
       if (!control_) control_ = std::make_unique<std::string>();
       if (control_->size() < kMaxControlWaiting) {
@@ -296,6 +303,10 @@ size_t Connection::write(std::string_view rest) {
 
 Connection::Event Connection::write_event(std::string_view message) {
   return static_cast<ServerConnection*>(this)->write_one_event(message);
+}
+
+void Connection::allow_binary(uint32_t max_bytes) {
+  static_cast<ServerConnection*>(this)->allow_binary(max_bytes);
 }
 
 void Connection::close(uint16_t code, std::string_view reason) {

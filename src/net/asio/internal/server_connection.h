@@ -37,6 +37,10 @@ class ServerConnection final : public Connection, public Pollable {
   size_t write_frame(std::string_view rest);
   Event write_one_event(std::string_view message);
   void close_stream(uint16_t code, std::string_view reason);
+  void allow_binary(uint32_t max_bytes) {
+    takes_binary_ = true;
+    decoder_.set_max_binary_bytes(max_bytes);
+  }
 
   // From the HTTP phase.
   void become_websocket();
@@ -83,9 +87,10 @@ class ServerConnection final : public Connection, public Pollable {
   bool mid_frame_ = false;
   bool wants_room_ = false;  // the application waits for on_writable
   bool announced_ = false;   // the application knows it: on_closed is owed
-  bool faulted_ = false;     // the peer broke the rules: nothing more is taken from it
-  bool hung_up_ = false;     // the peer's end was signalled: read until it is reached
-  bool finished_ = false;    // in ServerShard::finished_
+  bool takes_binary_ = false;
+  bool faulted_ = false;   // the peer broke the rules: nothing more is taken from it
+  bool hung_up_ = false;   // the peer's end was signalled: read until it is reached
+  bool finished_ = false;  // in ServerShard::finished_
 };
 
 }  // namespace footlight::net

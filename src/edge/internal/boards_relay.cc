@@ -1,0 +1,130 @@
+// What goes to everybody who has a board open: the durable edits of a moment merged into one
+// message, and who is there. The cast soon, the audience at its tick.
+#include <algorithm>
+#include <utility>
+
+#include "crdt/merge.h"
+#include "crdt/sync.h"
+#include "edge/internal/boards_impl.h"
+
+namespace footlight::edge {
+namespace {
+
+constexpr proto::RoleSet kAudience = proto::RoleSet::of(proto::Role::kViewer);
+constexpr proto::RoleSet kCast{static_cast<uint8_t>(proto::RoleSet::all().bits & ~kAudience.bits)};
+
+SharedBytes merged(const std::vector<SharedBytes>& updates) {
+  if (updates.size() == 1) {
+    return std::make_shared<const Bytes>(crdt::update_message(*updates.front()));
+  }
+  std::vector<ByteView> views;
+  for (const SharedBytes& each : updates) views.emplace_back(*each);
+  const auto update = crdt::merge_updates(views, crdt::UpdateFormat::kV1);
+  if (!update) return nullptr;
+  return std::make_shared<const Bytes>(crdt::update_message(*update));
+}
+
+}  // namespace
+
+void Boards::Impl::relay_soon(Board& board) {
+  if (board.members.empty()) {
+    board.cast_out.clear();
+    board.audience_out.clear();
+    board.cast_presence.clear();
+    board.audience_presence.clear();
+    board.oldest_us = kNever;
+    return;
+  }
+  if (board.audience == 0) {
+    board.audience_out.clear();
+    board.audience_presence.clear();
+  } else if (board.audience_due_us == kNever &&
+             (!board.audience_out.empty() || !board.audience_presence.empty())) {
+    board.audience_due_us = std::max(now_us, board.audience_us + audience_tick_ms * kUsPerMs);
+  }
+  if (board.cast_due_us == kNever && (!board.cast_out.empty() || !board.cast_presence.empty())) {
+    board.cast_due_us =
+        std::max(now_us, board.cast_us + static_cast<MonoUs>(options.times.cast_relay_us));
+  }
+}
+
+void Boards::Impl::relay(Board& board, proto::RoleSet roles, std::vector<SharedBytes>& updates,
+                         std::vector<uint64_t>& presence) {
+  std::vector<uint8_t> edges(options.edges);
+  for (const auto& [session, member] : board.members) {
+    if (roles.has(member.role)) edges[session.edge] = 1;
+  }
+  const auto to_all = [&](const bus::BoardRelay& message) {
+    ++counted.relays;
+    for (uint32_t edge = 0; edge < edges.size(); ++edge) {
+      if (edges[edge] != 0) options.port->board_to_edge(edge, message);
+    }
+  };
+  if (!updates.empty()) {
+    if (SharedBytes message = merged(updates)) {
+      to_all({.board = board.handle, .roles = roles, .message = std::move(message)});
+    }
+    updates.clear();
+  }
+  if (presence.empty()) return;
+  std::ranges::sort(presence);
+  const auto repeated = std::ranges::unique(presence);
+  presence.erase(repeated.begin(), repeated.end());
+  to_all({.board = board.handle,
+          .roles = roles,
+          .lossy = true,
+          .message = std::make_shared<const Bytes>(
+              crdt::awareness_message(board.awareness.encode(presence)))});
+  presence.clear();
+}
+
+// Whoever's updates were not taken is asked for them.
+void Boards::Impl::resync(Board& board) {
+  board.resync_due_us = kNever;
+  if (board.state != Board::State::kLoaded) return;
+  for (auto& [session, member] : board.members) {
+    if (member.resync_us > now_us) {
+      board.resync_due_us = std::min(board.resync_due_us, member.resync_us);
+      continue;
+    }
+    member.resync_us = kNever;
+    member.resynced_us = now_us;
+    if (!halted) send(board, member, crdt::step1_message(board.doc->encode_state_vector()));
+  }
+}
+
+void Boards::Impl::time() {
+  for (auto& each : boards) {
+    Board& board = *each;
+    if (board.cast_due_us <= now_us) {
+      board.cast_due_us = kNever;
+      board.cast_us = now_us;
+      if (board.oldest_us != kNever) {
+        counted.relay_us.record(static_cast<uint64_t>(now_us - board.oldest_us));
+        board.oldest_us = kNever;
+      }
+      relay(board, kCast, board.cast_out, board.cast_presence);
+    }
+    if (board.audience_due_us <= now_us) {
+      board.audience_due_us = kNever;
+      board.audience_us = now_us;
+      relay(board, kAudience, board.audience_out, board.audience_presence);
+    }
+    if (board.resync_due_us <= now_us) resync(board);
+    if (board.mirror_due_us <= now_us) check_mirrors(board);
+  }
+  if (second_due_us <= now_us) second();
+}
+
+MonoUs Boards::Impl::next_due_us() const {
+  MonoUs due_us = kNever;
+  bool any = false;
+  for (const auto& board : boards) {
+    due_us = std::min({due_us, board->cast_due_us, board->audience_due_us, board->resync_due_us,
+                       board->mirror_due_us});
+    any = any || board->state == Board::State::kLoaded;
+  }
+  return any ? std::min(due_us, second_due_us) : due_us;
+}
+
+}  // namespace footlight::edge
