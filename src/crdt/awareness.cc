@@ -14,25 +14,33 @@ struct RawEntry {
   std::string_view json;
 };
 
-// Visits each entry of an update; the JSON's size and form are checked.
+// Visits each entry of an update; the JSON's size and form are checked, and it is shown as
+// JSON.stringify writes it.
 template <class Visit>
 Status read_entries(ByteView update, const AwarenessLimits& limits, Visit&& visit) {
   Decoder in(update);
   const uint64_t count = in.var_uint();
   if (in.ok() && count > limits.entries) return fail(Code::kBoardAwareness, "too many entries");
+  std::string rewritten;
   for (uint64_t i = 0; i < count && in.ok(); ++i) {
     RawEntry entry;
     entry.client = in.var_uint();
     entry.clock = in.var_uint();
     entry.json = in.var_text();
     if (!in.ok()) break;
-    if (entry.json.size() > limits.state_bytes) {
+    const auto too_large = [&] {
       return fail(Code::kBoardAwareness,
                   "at most " + std::to_string(limits.state_bytes) + " bytes");
-    }
+    };
+    if (entry.json.size() > limits.state_bytes) return too_large();
     bool canonical = false;
     if (const Fault fault = check_json(entry.json, canonical); fault != Fault::kNone) {
       return fail(Code::kBoardMalformed, "awareness: " + std::string(fault_text(fault)));
+    }
+    if (!canonical) {
+      rewritten = parse_json(entry.json)->to_json();
+      entry.json = rewritten;
+      if (entry.json.size() > limits.state_bytes) return too_large();
     }
     visit(entry);
   }
@@ -66,10 +74,15 @@ Status Awareness::apply(ByteView update, MonoUs now_us, const std::function<bool
     if (!may(entry.client)) return;
     const bool removal = is_null(entry.json);
     const auto known = states_.find(entry.client);
-    if (known == states_.end() && removal) return;
     // y-protocols starts every client at clock 0 and takes what is higher.
+    if (known == states_.end() && entry.clock == 0) return;
+    if (known == states_.end() && removal) {
+      // Nobody left, but an older state that arrives late stays out.
+      if (states_.size() < 2 * limits_.states) states_[entry.client].clock = entry.clock;
+      return;
+    }
     State& state = known == states_.end() ? states_[entry.client] : known->second;
-    const bool newer = entry.clock > state.clock || (known == states_.end() && entry.clock == 0);
+    const bool newer = entry.clock > state.clock;
     const bool removes = entry.clock == state.clock && removal && state.present;
     if (!newer && !removes) return;
     bytes_ -= state.json.size();

@@ -46,8 +46,17 @@ TEST_F(AwarenessTest, AHigherClockWinsAndARemovalOfTheSameClockDoes) {
   EXPECT_FALSE(awareness.has(7));
   EXPECT_TRUE(apply({{7, 2, "{}"}}).empty()) << "what is gone does not come back with that clock";
   EXPECT_TRUE(apply({{8, 5, "null"}}).empty()) << "nobody left who never was there";
+  EXPECT_TRUE(apply({{8, 4, "{}"}}).empty()) << "older than the removal, and late";
+  EXPECT_TRUE(apply({{9, 0, "{}"}}).empty()) << "clocks begin at 1";
   EXPECT_EQ(awareness.size(), 0u);
   EXPECT_EQ(awareness.memory_bytes(), 0u);
+}
+
+TEST_F(AwarenessTest, StatesAreWhatTheirJsonMeansNotHowItIsSpelled) {
+  apply({{7, 1, "{ \"x\" : 1.0 }"}});
+  EXPECT_EQ(awareness.encode({7}), update({{7, 1, "{\"x\":1}"}}));
+  EXPECT_EQ(apply({{7, 1, " null "}}), std::vector<uint64_t>{7});
+  EXPECT_FALSE(awareness.has(7));
 }
 
 TEST_F(AwarenessTest, WhatIsEncodedIsReadBackByAnother) {

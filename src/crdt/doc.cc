@@ -104,6 +104,7 @@ void Doc::transact(const std::function<void()>& body, Origin origin) {
 }
 
 Result<Applied> Doc::apply_update(ByteView update, UpdateFormat format, Origin origin) {
+  if (auto large = store_->apply_large(update, format, origin)) return *std::move(large);
   // An observer of this apply may apply another update, so the buffer is taken, not shared.
   DecodedUpdate decoded = std::move(store_->decoded_);
   Result<Applied> applied = Applied{};

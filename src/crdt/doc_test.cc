@@ -105,6 +105,72 @@ TEST(Doc, UpdatesOutOfOrderWaitAndTakeEffectWhenTheGapCloses) {
   EXPECT_EQ(v1(to), v1(from));
 }
 
+TEST(Doc, TypingThatWaitsTakesTheRoomOfItsText) {
+  Doc from({.client = 1});
+  std::vector<Bytes> updates;
+  from.on_update(UpdateFormat::kV1, [&](const UpdateEvent& event) {
+    updates.emplace_back(event.update.begin(), event.update.end());
+  });
+  Text text = *from.text("t");
+  for (int i = 0; i < 100; ++i) (void)text.insert(static_cast<uint64_t>(i), i % 2 ? "a" : "ö");
+  Doc to({.client = 2});
+  for (size_t i = updates.size(); i-- > 50;) (void)to.apply_update(updates[i], UpdateFormat::kV1);
+  for (size_t i = 1; i < 50; ++i) (void)to.apply_update(updates[i], UpdateFormat::kV1);
+  EXPECT_LE(to.pending().structs, 51u);
+  (void)to.apply_update(updates[0], UpdateFormat::kV1);
+  EXPECT_EQ(to.pending().structs, 0u);
+  EXPECT_EQ(v1(to), v1(from));
+}
+
+TEST(Doc, AnUndoManagerOfTheWholeDocumentTakesBackAndRestores) {
+  Doc doc({.client = 1});
+  Text text = *doc.text("t");
+  UndoManager undo(doc, {});
+  (void)text.insert(0, "Roll for initiative");
+  (void)text.erase(4, 4);
+  EXPECT_EQ(undo.undo_steps(), 2u);
+  EXPECT_TRUE(undo.undo());
+  EXPECT_EQ(text.to_string(), "Roll for initiative");
+  EXPECT_TRUE(undo.redo());
+  EXPECT_EQ(text.to_string(), "Roll initiative");
+  EXPECT_TRUE(undo.undo());
+  EXPECT_TRUE(undo.undo());
+  EXPECT_EQ(text.size(), 0u);
+  EXPECT_FALSE(undo.undo());
+}
+
+TEST(Doc, ALargeUpdateIsTakenWholeOrNotAtAll) {
+  Doc from({.client = 1});
+  Map map = *from.map("m");
+  for (int i = 0; i < 10'000; ++i) {
+    (void)map.set("hp", i);
+    (void)map.set("initiative", i);
+  }
+  (void)from.text("t")->insert(0, "end");
+  const Bytes update = v1(from);
+  ASSERT_GT(update.size(), 100'000u);
+  Doc to({.client = 2});
+  ASSERT_TRUE(to.apply_update(update, UpdateFormat::kV1).has_value());
+  EXPECT_EQ(v1(to), update);
+  EXPECT_EQ(v2(to), v2(from));
+  EXPECT_LT(to.stats().memory_bytes, 100'000u);
+  Doc untouched({.client = 3});
+  const ByteView cut = ByteView(update).first(update.size() - 1);
+  EXPECT_FALSE(untouched.apply_update(cut, UpdateFormat::kV1).has_value());
+  EXPECT_EQ(untouched.state(1), 0u);
+  // The first half late: all of the second waits.
+  Doc behind({.client = 4});
+  StateVector half;
+  half.set(1, 5'000);
+  const Bytes rest = *from.encode_state_as_update(UpdateFormat::kV1, half.encode());
+  ASSERT_GT(rest.size(), 70'000u);
+  ASSERT_TRUE(behind.apply_update(rest, UpdateFormat::kV1).has_value());
+  EXPECT_GT(behind.pending().structs, 9'000u);
+  ASSERT_TRUE(behind.apply_update(update, UpdateFormat::kV1).has_value());
+  EXPECT_EQ(behind.pending().structs, 0u);
+  EXPECT_EQ(v1(behind), update);
+}
+
 TEST(Doc, AnUpdateThatCannotBeReadChangesNothing) {
   Doc doc({.client = 1});
   (void)doc.text("t")->insert(0, "safe");

@@ -1,5 +1,7 @@
 #include "crdt/lib0.h"
 
+#include <cstring>
+
 #include <algorithm>
 #include <bit>
 
@@ -34,6 +36,25 @@ std::string_view fault_text(Fault fault) {
 }
 
 uint64_t Decoder::var_uint_slow() {
+  // Eight bytes at once, when they are there: the first without the high bit is the last.
+  if constexpr (std::endian::native == std::endian::little) {
+    uint64_t word = 0;
+    if (remaining() >= sizeof word) {
+      std::memcpy(&word, at_, sizeof word);
+      const uint64_t ends = ~word & 0x8080808080808080ull;
+      if (ends != 0) {
+        at_ += std::countr_zero(ends) / 8 + 1;
+        word &= (ends & -ends) - 1;
+        word &= 0x7f7f7f7f7f7f7f7full;
+        word = (word & 0x007f007f007f007full) | ((word & 0x7f007f007f007f00ull) >> 1);
+        word = (word & 0x00003fff00003fffull) | ((word & 0x3fff00003fff0000ull) >> 2);
+        word = (word & 0x000000000fffffffull) | ((word & 0x0fffffff00000000ull) >> 4);
+        if (word <= kMaxInteger) return word;
+        fail(Fault::kRange);
+        return 0;
+      }
+    }
+  }
   uint64_t value = 0;
   for (int shift = 0; at_ != end_; shift += 7) {
     if (shift > 49) {

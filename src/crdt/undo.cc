@@ -99,13 +99,14 @@ struct UndoManager::State {
       stack.push_back({deletions, insertions, txn.deleted_clients()});
     }
     if (!undoing && !redoing) last_change_ms = now;
-    // What was deleted may be wanted again: it is not collected.
+    // What was deleted may be wanted again: it is not collected. Splits count for the transaction
+    // that is told of; one of its own would be followed in its turn, without end.
     const std::vector<uint32_t> in = slots();
-    store.begin(kNoOrigin, true);
+    store.resume();
     store.each_item(deletions.ranges(), [&](Handle handle) {
       if (in_scope(handle, in)) store.keep(handle, true);
     });
-    store.end();
+    store.pause();
   }
 
   void clear(bool undo, bool redo) {

@@ -48,6 +48,7 @@ class UpdateReader {
   Fault fault() const { return fault_; }
   bool block_begun() const { return block_begun_; }  // the last struct was the first of its block
   uint64_t in_block() const { return in_block_; }    // structs to come in the current block
+  uint64_t blocks_left() const { return blocks_; }   // blocks after the current one
 
  private:
   bool next_block();

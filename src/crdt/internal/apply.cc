@@ -6,22 +6,27 @@
 
 namespace footlight::crdt::internal {
 
-Status Store::check(const DecodedUpdate& update) const {
-  for (const DecodedStruct& s : update.structs) {
-    if (s.end() > kMaxClock) return fail(Code::kCrdtLimit, "a clock is too high");
-    // A struct comes after what it refers to, so of its own client it can only name earlier clocks.
-    const auto later = [&s](Id id) { return id.client == s.id.client && id.clock >= s.id.clock; };
-    if ((s.has_origin && later(s.origin)) || (s.has_right_origin && later(s.right_origin)) ||
-        (s.parent_kind == ParentKind::kId && later(s.parent_id))) {
-      return fail(Code::kCrdtMalformed, "a struct refers to itself or its future");
-    }
-    if (s.parent_kind == ParentKind::kInherit && s.is_item() && !s.has_origin &&
-        !s.has_right_origin) {
-      return fail(Code::kCrdtMalformed, "a struct without a parent");
-    }
+namespace {
+
+// Where an update is larger than this it is worth reading twice.
+constexpr size_t kLarge = 64 * 1024;
+
+Status check(const DecodedStruct& s) {
+  if (s.end() > kMaxClock) return fail(Code::kCrdtLimit, "a clock is too high");
+  // A struct comes after what it refers to, so of its own client it can only name earlier clocks.
+  const auto later = [&s](Id id) { return id.client == s.id.client && id.clock >= s.id.clock; };
+  if ((s.has_origin && later(s.origin)) || (s.has_right_origin && later(s.right_origin)) ||
+      (s.parent_kind == ParentKind::kId && later(s.parent_id))) {
+    return fail(Code::kCrdtMalformed, "a struct refers to itself or its future");
+  }
+  if (s.parent_kind == ParentKind::kInherit && s.is_item() && !s.has_origin &&
+      !s.has_right_origin) {
+    return fail(Code::kCrdtMalformed, "a struct without a parent");
   }
   return {};
 }
+
+}  // namespace
 
 bool Store::missing(const DecodedStruct& s, uint64_t& client, uint64_t& clock) const {
   if (!s.is_item()) return false;
@@ -37,32 +42,100 @@ bool Store::missing(const DecodedStruct& s, uint64_t& client, uint64_t& clock) c
          (s.parent_kind == ParentKind::kId && lacks(s.parent_id));
 }
 
+// Of a struct that is known already yjs looks up the neighbours nevertheless. What that splits
+// joins again when the transaction ends, but for items that were made anew.
+void Store::split_redone(const DecodedStruct& s) {
+  if (redone.empty() || !s.is_item()) return;
+  const auto was_redone = [this](LocalId id) { return items[find(id)].redone(); };
+  if (s.has_origin) {
+    const LocalId id{find_client(s.origin.client), static_cast<uint32_t>(s.origin.clock)};
+    if (was_redone(id)) (void)clean_end(id.client, id.clock);
+  }
+  if (s.has_right_origin) {
+    const LocalId id{find_client(s.right_origin.client),
+                     static_cast<uint32_t>(s.right_origin.clock)};
+    if (was_redone(id)) (void)clean_start(id.client, id.clock);
+  }
+}
+
 Result<Applied> Store::apply(const DecodedUpdate& update, Origin origin) {
-  if (Status ok = check(update); !ok) return std::unexpected(std::move(ok.error()));
-  Applied applied;
+  for (const DecodedStruct& s : update.structs) {
+    if (Status ok = check(s); !ok) return std::unexpected(std::move(ok.error()));
+  }
+  begin_apply(origin);
+  apply_structs(update);
+  for (const IdRange& range : update.deletes) {
+    apply_deletes_.add(range.client, range.clock, range.len);
+  }
+  return end_apply();
+}
+
+void Store::begin_apply(Origin origin) {
   applied_structs_ = 0;
+  apply_deletes_.clear();
   begin(origin, false);
   txn_->local = false;
-  const size_t moved_before = txn_->moved.size();
-  const size_t deleted_before = txn_->deleted.size();
-  apply_structs(update);
-  if (!update.deletes.empty()) {
-    apply_deletes_.clear();
-    for (const IdRange& range : update.deletes)
-      apply_deletes_.add(range.client, range.clock, range.len);
-    if (update.deletes.size() > 1) apply_deletes_.normalize();
-    for (const IdRange& range : apply_deletes_.ranges()) {
-      if (apply_deletes(range.client, range.clock, range.end())) ++applied.deletes;
-    }
+  moved_before_ = txn_->moved.size();
+  deleted_before_ = txn_->deleted.size();
+}
+
+Applied Store::end_apply() {
+  Applied applied;
+  if (apply_deletes_.ranges().size() > 1) apply_deletes_.normalize();
+  for (const IdRange& range : apply_deletes_.ranges()) {
+    if (apply_deletes(range.client, range.clock, range.end())) ++applied.deletes;
   }
   if (!pending.empty() || !pending.deletes.empty()) retry_pending();
   applied.structs = applied_structs_;
   applied.pending_structs = pending.structs();
-  applied.changed = txn_->moved.size() != moved_before || txn_->deleted.size() != deleted_before;
+  applied.changed = txn_->moved.size() != moved_before_ || txn_->deleted.size() != deleted_before_;
   client_taken_ = false;
   end();
   applied.client_taken = client_taken_;
   return applied;
+}
+
+// Decoded structs are several times as large as what is stored of most; for a long history the
+// memory alone costs more than reading it again. One client's structs need no other order.
+std::optional<Result<Applied>> Store::apply_large(ByteView update, UpdateFormat format,
+                                                  Origin origin) {
+  if (update.size() < kLarge) return std::nullopt;
+  Scratch scratch;
+  {
+    UpdateReader reader(update, format, scratch);
+    DecodedStruct s;
+    while (reader.next(s)) {
+      if (reader.blocks_left() != 0) return std::nullopt;
+      if (Status ok = check(s); !ok) return std::unexpected(std::move(ok.error()));
+    }
+    for (IdRange range; reader.next_deleted(range);) continue;
+    if (reader.fault() != Fault::kNone) return crdt_fault(reader.fault(), "update");
+  }
+  scratch.clear();
+  UpdateReader reader(update, format, scratch);
+  begin_apply(origin);
+  uint32_t client = kNone;
+  bool waits = false;
+  for (DecodedStruct s; reader.next(s);) {
+    if (client == kNone) client = client_index(s.id.client);
+    if (s.ref == Ref::kSkip) continue;
+    const uint32_t state = clients[client].state;
+    uint64_t for_client = 0;
+    uint64_t for_clock = 0;
+    if (waits || s.id.clock > state || missing(s, for_client, for_clock)) {
+      waits = true;
+      pending.add(s);
+    } else if (s.end() > state) {
+      integrate_struct(s, client, state - static_cast<uint32_t>(s.id.clock));
+    } else {
+      split_redone(s);
+    }
+  }
+  if (waits) wait_or_ready(clients[client].id);
+  for (IdRange range; reader.next_deleted(range);) {
+    apply_deletes_.add(range.client, range.clock, range.len);
+  }
+  return end_apply();
 }
 
 void Store::apply_structs(const DecodedUpdate& update) {
@@ -107,6 +180,8 @@ void Store::apply_structs(const DecodedUpdate& update) {
         if (!missing(s, for_client, for_clock)) {
           if (s.end() > state) {
             integrate_struct(s, client, state - static_cast<uint32_t>(s.id.clock));
+          } else {
+            split_redone(s);
           }
           break;
         }

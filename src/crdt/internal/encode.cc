@@ -38,6 +38,21 @@ void Store::to_struct(Handle handle, DecodedStruct& out) {
   }
 }
 
+// Leaves of a struct what the last transaction that made its item longer appended. False when that
+// did not begin at `offset`.
+bool Store::cut_grown(const Item& item, uint32_t offset, DecodedStruct& s) const {
+  if (grown_.client != item.client || grown_.clock != item.clock || grown_.len != offset ||
+      (item.ref != Ref::kString && item.ref != Ref::kAny && item.ref != Ref::kJson)) {
+    return false;
+  }
+  s.content = s.content.subspan(grown_.size);
+  s.id.clock += offset;
+  s.len -= offset;
+  s.has_origin = true;
+  s.origin = {s.id.client, s.id.clock - 1};
+  return true;
+}
+
 void Store::write_client(UpdateWriter& writer, uint32_t client, uint32_t clock) {
   const StructIndex& index = clients[client].index;
   StructIndex::At at = index.find(clock);
@@ -60,6 +75,7 @@ void Store::write_client(UpdateWriter& writer, uint32_t client, uint32_t clock) 
       }
     } else {
       to_struct(handle, s);
+      if (offset != 0 && cut_grown(items[handle], offset, s)) offset = 0;
       writer.write(s, offset);
     }
     offset = 0;

@@ -235,6 +235,7 @@ bool Store::grow(Handle left_handle, Handle right, uint32_t slot, const Content&
   TypeNode& type = types[slot];
   if (type.item != kNone && items[type.item].deleted()) return false;
   moved(client);
+  if (left.end() == before(client)) grown_ = {client, left.clock, left.len, left.size};
   append_content(left, content.bytes);
   left.len += content.len;
   clients[client].state += content.len;
@@ -317,6 +318,26 @@ Handle Store::make_item(const DecodedStruct& s, LocalRange range, ByteView bytes
   return handle;
 }
 
+// The type a struct goes into, and its key; kNone when it is gone.
+uint32_t Store::parent_of(const DecodedStruct& s, Handle left, Handle right, uint32_t& key) {
+  if (s.parent_kind == ParentKind::kInherit) {
+    if (left == kNone && right == kNone) return kNone;
+    const Item& neighbour = items[left != kNone ? left : right];
+    if (neighbour.in_map()) key = neighbour.group_or_key;
+    return neighbour.parent;
+  }
+  uint32_t parent = kNone;
+  if (s.parent_kind == ParentKind::kRoot) {
+    parent = root(s.parent_name);
+  } else {
+    const Item& holder =
+        items[find(client_index(s.parent_id.client), static_cast<uint32_t>(s.parent_id.clock))];
+    if (holder.ref == Ref::kType) parent = holder.type;
+  }
+  if (parent != kNone && s.has_parent_sub) key = names.intern(s.parent_sub);
+  return parent;
+}
+
 void Store::integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t offset) {
   ++applied_structs_;
   const auto clock = static_cast<uint32_t>(s.id.clock) + offset;
@@ -338,21 +359,9 @@ void Store::integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t o
   if ((left != kNone && items[left].is_gc()) || (right != kNone && items[right].is_gc())) {
     return add_gc(client, clock, len);
   }
-  uint32_t parent = kNone;
   uint32_t key = kNone;
-  if (s.parent_kind == ParentKind::kRoot) {
-    parent = root(s.parent_name);
-  } else if (s.parent_kind == ParentKind::kId) {
-    const Item& holder =
-        items[find(client_index(s.parent_id.client), static_cast<uint32_t>(s.parent_id.clock))];
-    if (holder.ref == Ref::kType) parent = holder.type;
-  } else if (left != kNone || right != kNone) {
-    const Item& neighbour = items[left != kNone ? left : right];
-    parent = neighbour.parent;
-    if (neighbour.in_map()) key = neighbour.group_or_key;
-  }
+  const uint32_t parent = parent_of(s, left, right, key);
   if (parent == kNone) return add_gc(client, clock, len);
-  if (s.parent_kind != ParentKind::kInherit && s.has_parent_sub) key = names.intern(s.parent_sub);
   Content content{s.ref, len, s.content, kNone};
   DecodedStruct rest;
   Scratch cut;
@@ -386,6 +395,7 @@ void Store::integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t o
   item.right_client = right_origin.client;
   item.right_clock = right_origin.clock;
   integrate(handle, left, right);
+  if (key != kNone && s.ref == Ref::kDeleted && left != kNone) pack_behind(client, left);
 }
 
 }  // namespace footlight::crdt::internal

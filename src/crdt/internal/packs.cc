@@ -114,33 +114,45 @@ Handle Store::pack_start(StructIndex& index, StructIndex::At at, uint32_t stride
   return pack;
 }
 
+// Whether a pack, begun if need be, ends before the tombstone at `at` and may take it in.
+bool Store::pack_before(StructIndex& index, StructIndex::At at) {
+  const Item& item = items[index.item(at)];
+  const uint32_t stride = item.packed() ? 0 : pack_stride(index.item(at));
+  if (stride == 0 || index.is_first(at)) return false;
+  const StructIndex::At to = index.before(at);
+  const Item& before = items[index.item(to)];
+  if (before.packed()) return before.origin_clock == stride;
+  const bool same_key = before.parent == item.parent && before.group_or_key == item.group_or_key;
+  if (before.end() != item.clock || same_key || pack_stride(index.item(to)) != stride) {
+    return false;
+  }
+  (void)pack_start(index, to, stride);
+  return true;
+}
+
+// Packing while an update is applied keeps a long history of tombstones from ever standing in
+// memory as items.
+void Store::pack_behind(uint32_t client, Handle tombstone) {
+  const Item& item = items[tombstone];
+  if (!options.gc || item.client != client || item.ref != Ref::kDeleted || item.len != 1) return;
+  StructIndex& index = clients[client].index;
+  const StructIndex::At at = index.find(item.clock);
+  if (index.is_first(at)) return;
+  const StructIndex::At to = index.before(at);
+  if (!items[index.item(to)].packed() && !pack_before(index, at)) return;
+  if (pack_append(index.item(to), tombstone)) index.erase_after(to, 1);
+}
+
 void Store::pack_deleted(const Txn& txn) {
   for (const LocalRange& range : txn.deleted) {
     StructIndex& index = clients[range.client].index;
     StructIndex::At at = index.find(range.clock);
     while (index.valid(at) && index.get(at).clock < range.end()) {
-      const uint32_t stride = items[index.item(at)].packed() ? 0 : pack_stride(index.item(at));
-      if (stride == 0 || index.is_first(at)) {
+      if (!pack_before(index, at)) {
         at = index.after(at);
         continue;
       }
-      StructIndex::At to = index.before(at);
-      const Item& before = items[index.item(to)];
-      if (before.packed()) {
-        if (before.origin_clock != stride) {
-          at = index.after(at);
-          continue;
-        }
-      } else {
-        const Item& item = items[index.item(at)];
-        const bool same_key =
-            before.parent == item.parent && before.group_or_key == item.group_or_key;
-        if (before.end() != item.clock || same_key || pack_stride(index.item(to)) != stride) {
-          at = index.after(at);
-          continue;
-        }
-        (void)pack_start(index, to, stride);
-      }
+      const StructIndex::At to = index.before(at);
       const Handle pack = index.item(to);
       uint32_t count = 0;
       StructIndex::At next = at;

@@ -5,7 +5,46 @@
 
 namespace footlight::crdt::internal {
 namespace {
+
 constexpr uint64_t kOverhead = sizeof(PendingStruct) + 16;
+
+// Whether two structs could as well have come as one: so typing that waits takes the room of its
+// text. Not under a key, where what follows may belong to another one.
+bool continues(const DecodedStruct& left, const DecodedStruct& right) {
+  const bool joins = left.ref == Ref::kString || left.ref == Ref::kAny || left.ref == Ref::kJson ||
+                     left.ref == Ref::kDeleted;
+  return joins && left.ref == right.ref && right.id.clock == left.end() && right.has_origin &&
+         right.origin == Id{left.id.client, left.end() - 1} &&
+         left.has_right_origin == right.has_right_origin &&
+         (!left.has_right_origin || left.right_origin == right.right_origin) && !left.has_key &&
+         !left.has_parent_sub && !right.has_key && !right.has_parent_sub;
+}
+
+}  // namespace
+
+void PendingStruct::take(const DecodedStruct& from) {
+  s = from;
+  if (s.parent_kind != ParentKind::kRoot) s.parent_name = {};
+  if (!s.has_parent_sub) s.parent_sub = {};
+  bytes.reserve(s.parent_name.size() + s.parent_sub.size() + s.content.size());
+  for (const ByteView part : {as_bytes(s.parent_name), as_bytes(s.parent_sub), s.content}) {
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  }
+  point();
+}
+
+void PendingStruct::append(ByteView content) {
+  bytes.insert(bytes.end(), content.begin(), content.end());
+  point();
+}
+
+void PendingStruct::point() {
+  const ByteView all(bytes);
+  const size_t name = s.parent_name.size();
+  const size_t sub = s.parent_sub.size();
+  s.parent_name = as_text(all.first(name));
+  s.parent_sub = as_text(all.subspan(name, sub));
+  s.content = all.subspan(name + sub);
 }
 
 void Pending::add(const DecodedStruct& s) {
@@ -16,28 +55,20 @@ void Pending::add(const DecodedStruct& s) {
         queue.begin(), queue.end(), s.id.clock,
         [](uint64_t clock, const PendingStruct& p) { return clock < p.s.id.clock; });
   }
-  if (at != queue.begin() && std::prev(at)->s.end() >= s.end()) return;
-  PendingStruct copy;
-  copy.s = s;
-  copy.size = static_cast<uint32_t>(s.content.size() + s.parent_name.size() + s.parent_sub.size());
-  if (copy.size != 0) {
-    copy.bytes = std::make_unique_for_overwrite<uint8_t[]>(copy.size);
-    uint8_t* to = copy.bytes.get();
-    const auto take = [&to](const void* from, size_t size) {
-      uint8_t* at = to;
-      if (size != 0) std::memcpy(at, from, size);
-      to += size;
-      return at;
-    };
-    copy.s.content = {take(s.content.data(), s.content.size()), s.content.size()};
-    copy.s.parent_name =
-        as_text({take(s.parent_name.data(), s.parent_name.size()), s.parent_name.size()});
-    copy.s.parent_sub =
-        as_text({take(s.parent_sub.data(), s.parent_sub.size()), s.parent_sub.size()});
+  if (at != queue.begin()) {
+    PendingStruct& left = *std::prev(at);
+    if (left.s.end() >= s.end()) return;
+    if (continues(left.s, s)) {
+      bytes_ += s.content.size();
+      left.append(s.content);
+      left.s.len += s.len;
+      return;
+    }
   }
   ++structs_;
-  bytes_ += copy.size + kOverhead;
-  queue.insert(at, std::move(copy));
+  PendingStruct& copy = *queue.emplace(at);
+  copy.take(s);
+  bytes_ += copy.bytes.size() + kOverhead;
 }
 
 void Pending::wait(uint64_t client, uint64_t for_client, uint64_t for_clock) {
@@ -69,7 +100,7 @@ void Pending::woken(uint64_t client, uint64_t state, std::vector<uint64_t>& out)
 void Pending::pop_front(std::map<uint64_t, PendingClient>::iterator it) {
   std::deque<PendingStruct>& queue = it->second.queue;
   --structs_;
-  bytes_ -= queue.front().size + kOverhead;
+  bytes_ -= queue.front().bytes.size() + kOverhead;
   queue.pop_front();
   if (queue.empty()) clients_.erase(it);
 }

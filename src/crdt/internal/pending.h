@@ -16,8 +16,12 @@ namespace footlight::crdt::internal {
 
 struct PendingStruct {
   DecodedStruct s;  // its views point into `bytes`
-  std::unique_ptr<uint8_t[]> bytes;
-  uint32_t size = 0;
+  Bytes bytes;      // names, then content
+  void take(const DecodedStruct& from);
+  void append(ByteView content);
+
+ private:
+  void point();
 };
 
 struct PendingClient {
@@ -31,7 +35,8 @@ class Pending {
   bool empty() const { return clients_.empty(); }
   std::map<uint64_t, PendingClient>& clients() { return clients_; }
   const std::map<uint64_t, PendingClient>& clients() const { return clients_; }
-  // Copies the struct in, unless one that covers it waits already.
+  // Copies the struct in, unless one that covers it waits already; what continues the one before it
+  // is joined to it.
   void add(const DecodedStruct& s);
   void wait(uint64_t client, uint64_t for_client, uint64_t for_clock);
   // Clients whose first struct waits for `client` to pass a clock below `state`.

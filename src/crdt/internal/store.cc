@@ -144,6 +144,7 @@ void Store::split_content(Item& left, Item& right, uint32_t offset) {
 
 Handle Store::split(Handle handle, uint32_t offset) {
   const Handle right_handle = items.make();
+  grown_.client = kNone;
   Item& left = items[handle];
   Item& right = items[right_handle];
   FL_ASSERT(offset > 0 && offset < left.len, "a split leaves two parts");

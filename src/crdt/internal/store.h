@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -134,14 +135,18 @@ class Store {
 
   // --- apply.cc
   Result<Applied> apply(const DecodedUpdate& update, Origin origin);
-  Status check(const DecodedUpdate& update) const;
+  // A large update of one client, read twice (checked, then integrated) instead of decoded whole:
+  // nullopt when it is not one.
+  std::optional<Result<Applied>> apply_large(ByteView update, UpdateFormat format, Origin origin);
   void apply_structs(const DecodedUpdate& update);
   bool apply_deletes(uint64_t client, uint64_t clock, uint64_t end);  // the rest pends
   bool missing(const DecodedStruct& s, uint64_t& client, uint64_t& clock) const;
+  void split_redone(const DecodedStruct& s);
   void retry_pending();
 
   // --- encode.cc
   void to_struct(Handle handle, DecodedStruct& out);
+  bool cut_grown(const Item& item, uint32_t offset, DecodedStruct& s) const;
   void write_client(UpdateWriter& writer, uint32_t client, uint32_t clock);
   Result<Bytes> encode(UpdateFormat format, ByteView state_vector);
   DeleteSet delete_set() const;
@@ -151,6 +156,8 @@ class Store {
   // --- transaction.cc
   void begin(Origin origin, bool local);
   void end();
+  void resume();  // for an observer: what follows belongs to the transaction that it is told of
+  void pause();   // the end of that
   Txn& txn() { return *txn_; }
   bool in_transaction() const { return txn_ != nullptr; }
   uint32_t before_of(size_t in_queue, uint32_t client) const;
@@ -217,6 +224,8 @@ class Store {
   bool pack_append(Handle pack, Handle handle);
   Handle pack_start(StructIndex& index, StructIndex::At at, uint32_t stride);
   void pack_deleted(const Txn& txn);
+  void pack_behind(uint32_t client, Handle tombstone);  // which just got a neighbour on its right
+  bool pack_before(StructIndex& index, StructIndex::At at);
   Handle make_element(const Item& pack, const PackLane& lane, uint32_t i);
   void unpack(uint32_t client, StructIndex::At at);
   void unpack_last(uint32_t client, StructIndex::At at);
@@ -287,8 +296,17 @@ class Store {
   friend class TxnView;
   Result<Bytes> encode_with_pending(UpdateWriter& writer, const StateVector& known);
   Handle resolve(const Item& item, Handle left, Handle right);
+  uint32_t parent_of(const DecodedStruct& s, Handle left, Handle right, uint32_t& key);
   bool grow(Handle left, Handle right, uint32_t type, const Content& content, uint32_t client,
             LocalId right_origin);
+  // Where an item's content ended before a transaction made it longer, so that what was appended is
+  // found without reading all before it. Content of given clocks changes only by splitting.
+  struct Grown {
+    uint32_t client = kNone;
+    uint32_t clock = 0;  // of the item
+    uint32_t len = 0;
+    uint32_t size = 0;
+  } grown_;
   void clean_up(size_t in_queue);
   void collect_deleted(const Txn& txn);
   void join_deleted(const Txn& txn);
@@ -305,6 +323,8 @@ class Store {
     uint32_t end = 0;
   };
   void pend_stack(const DecodedUpdate& update);
+  void begin_apply(Origin origin);
+  Applied end_apply();  // deletes in apply_deletes_, then what waited
   void wait_or_ready(uint64_t client);
   bool retry_front(uint64_t client);
   void notify_deep(Txn& txn, std::vector<std::unique_ptr<EventImpl>>& events);
@@ -313,11 +333,14 @@ class Store {
   Txn* txn_ = nullptr;
   int depth_ = 0;
   bool cleaning_ = false;
+  size_t cleaned_ = 0;  // while cleaning: the transaction's place in the queue
   bool client_taken_ = false;
   uint32_t txn_counter_ = 0;
   uint32_t stamp_ = 0;  // of conflict scans
   uint32_t generation_counter_ = 0;
   uint64_t applied_structs_ = 0;
+  size_t moved_before_ = 0;  // of the transaction, when the apply began
+  size_t deleted_before_ = 0;
   std::vector<std::unique_ptr<Txn>> queue_;
   std::vector<std::unique_ptr<Txn>> spare_;
   std::unique_ptr<UpdateWriter> writer_[2];

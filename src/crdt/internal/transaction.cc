@@ -48,6 +48,13 @@ void Store::end() {
   if (!swept_) sweep_observers();
 }
 
+void Store::resume() {
+  FL_ASSERT(cleaning_ && txn_ == nullptr, "an observer is told of a transaction");
+  txn_ = queue_[cleaned_].get();
+}
+
+void Store::pause() { txn_ = nullptr; }
+
 // The state of a client before the transaction at `in_queue`: what it or a later one of the queue
 // noted first.
 uint32_t Store::before_of(size_t in_queue, uint32_t client) const {
@@ -61,6 +68,7 @@ uint32_t Store::before_of(size_t in_queue, uint32_t client) const {
 
 void Store::clean_up(size_t in_queue) {
   Txn& txn = *queue_[in_queue];
+  cleaned_ = in_queue;
   txn.sort_deleted();
   join_queue(in_queue, true);
   notify(in_queue);
@@ -138,14 +146,11 @@ void Store::collect(Handle first, bool parent_collected) {
     } else {
       free_content(item);
     }
-    if (item.redone()) {
-      redone.erase(handle);
-      item.flags &= static_cast<uint8_t>(~Item::kRedoneFlag);
-    }
     if (!whole) {
-      item.ref = Ref::kDeleted;
+      item.ref = Ref::kDeleted;  // what it was made anew as is still known, and it does not join
       return;
     }
+    if (item.redone()) redone.erase(handle);
     const LocalId id{item.client, item.clock};
     const uint32_t len = item.len;
     item = Item{};
