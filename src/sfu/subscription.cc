@@ -21,6 +21,23 @@ constexpr int64_t kMaxAlignS = 3;
 
 Subscription::Subscription(const OutgoingSpec& spec) : spec_(spec) {}
 
+Subscription::Place Subscription::place() const {
+  return {spec_.ssrc, next_out_,     next_rtx_,          last_timestamp_, last_sent_at_,
+          sent_any_,  next_picture_, last_frame_number_, last_tl0_,       last_key_};
+}
+
+void Subscription::resume(const Place& place) {
+  next_out_ = place.next_out;
+  next_rtx_ = place.next_rtx;
+  last_timestamp_ = place.last_timestamp;
+  last_sent_at_ = place.last_sent_at;
+  sent_any_ = place.sent_any;
+  next_picture_ = place.next_picture;
+  last_frame_number_ = place.last_frame_number;
+  last_tl0_ = place.last_tl0;
+  last_key_ = place.last_key;
+}
+
 void Subscription::set_target(std::optional<Layer> target) {
   target_ = target;
   if (!target) {

@@ -64,6 +64,21 @@ class Subscription {
 
   explicit Subscription(const OutgoingSpec& spec);
 
+  // Where the numbers of an outgoing stream stand. A stream that is to carry another track goes on
+  // from here: the peer sees one stream, and no number is used for two packets under one key.
+  struct Place {
+    uint32_t ssrc = 0;
+    int64_t next_out = 1;
+    uint16_t next_rtx = 1;
+    uint32_t last_timestamp = 0;
+    MonoUs last_sent_at = 0;
+    bool sent_any = false;
+    uint16_t next_picture = 0, last_frame_number = 0;
+    uint8_t last_tl0 = 0, last_key = 0;
+  };
+  Place place() const;
+  void resume(const Place& place);  // before anything was forwarded
+
   // What the allocation wants. A higher or other stream begins at its next key frame
   // (needs_key_frame()), lower layers of the same stream at once. nullopt pauses.
   void set_target(std::optional<Layer> target);
