@@ -290,4 +290,21 @@ std::optional<Outgoing> Subscription::write_rtx(const Sent& sent, const Packet& 
   return write(sent, packet, head, transport_sequence, true, buffer);
 }
 
+// RFC 3550 section 5.1: the last octet of the padding counts it.
+Outgoing Subscription::write_padding(uint16_t transport_sequence, std::span<uint8_t> buffer) {
+  static constexpr auto kPadding = [] {
+    std::array<uint8_t, 255> bytes{};
+    bytes.back() = bytes.size();
+    return bytes;
+  }();
+  std::array<uint8_t, 2> transport;
+  rtc::write_transport_cc(transport, transport_sequence);
+  const std::array<rtc::RtpExtensionElement, 2> elements{
+      {{spec_.extensions.id_of(RtpExtension::kMid), as_bytes(spec_.mid)},
+       {spec_.extensions.id_of(RtpExtension::kTransportCc), transport}}};
+  const rtc::RtpHead head{false,           true,          spec_.rtx_payload_type, next_rtx_++,
+                          last_timestamp_, spec_.rtx_ssrc};
+  return {buffer.first(rtc::write_rtp_head(buffer, head, elements)), kPadding};
+}
+
 }  // namespace footlight::sfu

@@ -109,16 +109,16 @@ class Subscription {
     const Packet* packet = stream ? stream->find(sent->in) : nullptr;
     return repeat(*sent, packet, sequence, transport_sequence, now, buffer);
   }
-  // A packet sent lately, again, to probe with: only with RTX.
+  // Something to probe with, only with RTX: a packet sent lately, again, or, when nothing goes out
+  // (because there seems to be no room for it), padding.
   template <class FindStream>
   std::optional<Outgoing> probe(uint16_t transport_sequence, FindStream&& find_stream,
                                 std::span<uint8_t> buffer) {
-    if (!spec_.rtx_ssrc || !sequences_.started()) return std::nullopt;
+    if (!spec_.rtx_ssrc) return std::nullopt;
     const Sent& sent = history_[static_cast<uint16_t>(next_out_ - 1) % history_.size()];
-    if (!sent.used) return std::nullopt;
-    const IncomingStream* stream = find_stream(sent.stream);
+    const IncomingStream* stream = sent.used ? find_stream(sent.stream) : nullptr;
     const Packet* packet = stream ? stream->find(sent.in) : nullptr;
-    if (!packet) return std::nullopt;
+    if (!packet) return write_padding(transport_sequence, buffer);
     return write_rtx(sent, *packet, transport_sequence, buffer);
   }
 
@@ -160,6 +160,7 @@ class Subscription {
                  uint16_t transport_sequence, bool rtx, std::span<uint8_t> buffer) const;
   std::optional<Outgoing> write_rtx(const Sent& sent, const Packet& packet,
                                     uint16_t transport_sequence, std::span<uint8_t> buffer);
+  Outgoing write_padding(uint16_t transport_sequence, std::span<uint8_t> buffer);
   Sent* sent_packet(uint16_t sequence, MonoUs now, MonoUs round_trip);
   std::optional<Outgoing> repeat(Sent& sent, const Packet* packet, uint16_t sequence,
                                  uint16_t transport_sequence, MonoUs now,

@@ -2,7 +2,8 @@
 import { run_all } from './lib/harness.mjs';
 import { footlight_bin, has_binary } from './lib/real_node.mjs';
 
-const kSuites = ['screens', 'pages', 'show'];
+const kSuites = ['screens', 'pages', 'show', 'media'];
+const kOnTheRealNode = ['show', 'media'];
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--suite');
@@ -12,13 +13,13 @@ for (const name of wanted) {
     console.error(`no suite ${name}; there are ${kSuites.join(', ')}`);
     process.exit(2);
   }
-  if (name === 'show' && !has_binary()) {
+  if (kOnTheRealNode.includes(name) && !has_binary()) {
     // The pages can be worked on without a C++ build; a binary that was named has to be there.
     if (process.env.FOOTLIGHT_BIN) {
       console.error(`no footlight at ${footlight_bin}`);
       process.exit(2);
     }
-    console.log(`skipped: suite show, as there is no ${footlight_bin}`);
+    console.log(`skipped: suite ${name}, as there is no ${footlight_bin}`);
     continue;
   }
   await import(`./suites/${name}.mjs`);

@@ -1,4 +1,10 @@
 // One port for each suite, from E2E_PORT on.
 const first = Number(process.env.E2E_PORT ?? 18150);
 
-export const ports = { screens: first, pages: first + 1, show: first + 2, pictures: first + 3 };
+export const ports = {
+  screens: first,
+  pages: first + 1,
+  show: first + 2,
+  pictures: first + 3,
+  media: first + 4,
+};
