@@ -5,6 +5,7 @@ Measures each figure beside its budget and, where a peer is installed, the ratio
 
   votes     ballots, vote to tally, fan-out (peer: Centrifugo), memory, start, replay, on real sockets
   crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs)
+  sfu       forwarding: packets per CPU-second, cost beside a bare loop, allocations, memory of a session
   micro     the Google Benchmark programs of bench/
 
 Machines are noisy: each figure is the median of --rounds runs, ours and the peer's in turn.
@@ -25,6 +26,7 @@ import time
 import urllib.request
 
 from bench_crdt import bench_crdt as crdt_rows
+from bench_sfu import bench_sfu as sfu_rows
 
 root = pathlib.Path(__file__).resolve().parents[1]
 BIN = root / "build/release/src/cli/footlight"
@@ -235,6 +237,10 @@ def bench_crdt(args):
     return crdt_rows(Results("crdt", args.json), args.rounds, say)
 
 
+def bench_sfu(args):
+    return sfu_rows(Results("sfu", args.json), args.rounds, args.viewers, args.seconds, say)
+
+
 def bench_micro(args):
     for program in sorted((root / "build/release/bench").glob("*_bench")):
         words = [str(program), "--benchmark_min_time=0.3"] + (["--benchmark_format=json"] if args.json else [])
@@ -250,17 +256,18 @@ def bench_micro(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=["votes", "crdt", "micro", []], default=[])
+    parser.add_argument("names", nargs="*", choices=["votes", "crdt", "sfu", "micro", []], default=[])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--connections", type=int, default=5000)
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--viewers", type=int, default=100, help="of sfu")
     parser.add_argument("--votes-per-s", type=int, default=60000)
     parser.add_argument("--batch", type=int, default=8)
     args = parser.parse_args()
     broken = 0
-    for name in args.names or ["votes", "crdt", "micro"]:
-        broken += {"votes": bench_votes, "crdt": bench_crdt, "micro": bench_micro}[name](args)
+    for name in args.names or ["votes", "crdt", "sfu", "micro"]:
+        broken += {"votes": bench_votes, "crdt": bench_crdt, "sfu": bench_sfu, "micro": bench_micro}[name](args)
     if broken:
         say(f"{broken} figures do not hold their budget (marked !)")
     sys.exit(1 if broken else 0)

@@ -1,12 +1,27 @@
 #include "cli/arguments.h"
 
 #include <CLI/CLI.hpp>
+#include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cli/commands.h"
 
 namespace footlight::cli {
+namespace {
+
+// Whether a default tells the reader something: empty, zero, -1 and the greatest mean "not given".
+template <class T>
+bool is_shown(const T& value) {
+  if constexpr (std::is_integral_v<T>) {
+    return value > 0 && value != std::numeric_limits<T>::max();
+  } else {
+    return !value.empty();
+  }
+}
+
+}  // namespace
 
 Option& Option::required() {
   option_->required();
@@ -26,7 +41,7 @@ Option& Option::range(int64_t least, int64_t most) {
 template <class T>
 Option Command::option(const char* names, T& value, const char* help) {
   CLI::Option* option = app_->add_option(names, value, help);
-  if (value != T{}) option->capture_default_str();
+  if (is_shown(value)) option->capture_default_str();
   return Option(option);
 }
 

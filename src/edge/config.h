@@ -42,6 +42,14 @@ struct Config {
     bool trust_forwarded = false;
   } server;
   struct {
+    bool enabled = true;
+    std::string address;                 // empty: server.address
+    int64_t port = 0;                    // 0: the number of server.port
+    std::vector<std::string> advertise;  // empty: what the port is bound to
+    int64_t max_sessions = 4'096;
+    int64_t packets = 16'384;
+  } media;
+  struct {
     std::string dir = "data";
     std::vector<std::string> episodes;  // episode files
     int64_t snapshot_every = 50'000;

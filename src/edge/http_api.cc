@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "edge/http_api_media.h"
 #include "edge/node_shard.h"
 #include "net/http.h"
 #include "proto/http_status.h"
@@ -106,6 +107,23 @@ net::HeaderList HttpApi::cors_headers(const net::HttpRequest& request) const {
   return {{"Access-Control-Allow-Origin", std::string(origin)}, {"Vary", "Origin"}};
 }
 
+bool HttpApi::origin_is_allowed(const net::HttpRequest& request) const {
+  return net::origin_allowed(request.header("Origin"), request.header("Host"),
+                             options_.allowed_origins);
+}
+
+Result<gate::Claims> HttpApi::identify(const net::HttpRequest& request,
+                                       std::string_view episode) const {
+  if (find(episode) == nullptr) return fail(Code::kEpisodeUnknown, std::string(episode));
+  const auto keys = keys_.load();
+  auto claims = gate::verify_token(bearer_of(request), *keys, options_.clock->wall_ms() / 1000);
+  if (!claims) return claims;
+  if (auto status = gate::check_episode(*claims, episode); !status) {
+    return std::unexpected(status.error());
+  }
+  return claims;
+}
+
 NodeEpisode* HttpApi::find(std::string_view episode) const {
   const auto found = std::ranges::find(episodes_, episode, &NodeEpisode::id);
   return found == episodes_.end() ? nullptr : *found;
@@ -115,6 +133,9 @@ void HttpApi::handle(NodeShard& shard, net::HttpRequest request, net::Responder 
   const std::string_view path = request.path;
   if (handle_shell(shard, request, responder)) return;
   if (!path.starts_with("/v1/")) return handle_file(request, std::move(responder));
+  if (media_ && HttpMedia::takes(path)) {
+    return media_->handle(std::move(request), std::move(responder));
+  }
   if (request.method == "OPTIONS") return preflight(request, std::move(responder));
   if (path == kSessions || path.starts_with("/v1/sessions/")) {
     return handle_sessions(shard, std::move(request), std::move(responder));
@@ -254,13 +275,8 @@ Result<ApiCall> HttpApi::authorize(const net::HttpRequest& request, const ApiMat
   call.route = match.info->route;
   call.traceparent = request.header("traceparent");
   if (!match.info->needs_producer) return call;
-  const auto keys = keys_.load();
-  const auto claims =
-      gate::verify_token(bearer_of(request), *keys, options_.clock->wall_ms() / 1000);
+  const auto claims = identify(request, episode.id());
   if (!claims) return std::unexpected(claims.error());
-  if (auto status = gate::check_episode(*claims, episode.id()); !status) {
-    return std::unexpected(status.error());
-  }
   if (claims->role != proto::Role::kProducer) {
     return fail(Code::kForbidden, "the API is the producer's");
   }

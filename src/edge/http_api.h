@@ -7,6 +7,7 @@
 //   GET  /v1/dev/links       development only: links with tokens
 //   POST /v1/sessions[/SID]  docs/protocol.md, Addresses
 //   ...  /v1/episodes...     api.h
+//   ...  /v1/whip|whep/...   http_api_media.h
 //   GET  everything else     static_files.h
 //
 // One object for all shards; handle() is called on the shard that has the connection.
@@ -27,6 +28,7 @@
 
 namespace footlight::edge {
 
+class HttpMedia;
 class NodeEpisode;
 class NodeShard;
 
@@ -45,6 +47,7 @@ class HttpApi {
 
   // Before the shards start.
   void begin(std::vector<NodeShard*> shards, std::vector<NodeEpisode*> episodes);
+  void set_media(HttpMedia* media) { media_ = media; }
   // Any thread.
   void set_keys(std::shared_ptr<const gate::KeySet> keys) { keys_.store(std::move(keys)); }
   void set_files(std::shared_ptr<const StaticFiles> files) { files_.store(std::move(files)); }
@@ -58,6 +61,9 @@ class HttpApi {
   std::string client_ip(const net::HttpRequest& request) const;
   // For pages of other origins that are allowed; empty else.
   net::HeaderList cors_headers(const net::HttpRequest& request) const;
+  bool origin_is_allowed(const net::HttpRequest& request) const;
+  // What the bearer token grants in an episode that runs here. kEpisodeUnknown, kToken...
+  Result<gate::Claims> identify(const net::HttpRequest& request, std::string_view episode) const;
 
  private:
   bool handle_shell(NodeShard& shard, const net::HttpRequest& request, net::Responder& responder);
@@ -75,6 +81,7 @@ class HttpApi {
   HttpApiOptions options_;
   std::vector<NodeShard*> shards_;
   std::vector<NodeEpisode*> episodes_;
+  HttpMedia* media_ = nullptr;
   std::atomic<std::shared_ptr<const gate::KeySet>> keys_;
   std::atomic<std::shared_ptr<const StaticFiles>> files_;
   std::atomic<bool> draining_ = false;

@@ -7,9 +7,11 @@
 #include <thread>
 
 #include "edge/http_api.h"
+#include "edge/http_api_media.h"
 #include "edge/node_dev.h"
 #include "edge/node_episode.h"
 #include "edge/node_keys.h"
+#include "edge/node_media.h"
 #include "edge/node_shard.h"
 #include "edge/node_webhooks.h"
 #include "edge/static_files.h"
@@ -92,7 +94,9 @@ struct Node::Impl {
   std::shared_ptr<net::TlsServer> tls;
   std::vector<std::unique_ptr<net::Shard>> shards;
   std::unique_ptr<net::Server> server;
+  std::unique_ptr<NodeMedia> media;  // null when media.enabled is false
   std::unique_ptr<HttpApi> api;
+  std::unique_ptr<HttpMedia> http_media;
   std::unique_ptr<NodeWebhooks> webhooks;
   std::vector<std::unique_ptr<NodeEpisode>> episodes;
   std::vector<std::unique_ptr<NodeShard>> apps;
@@ -102,6 +106,7 @@ struct Node::Impl {
 
   Status prepare();
   Status listen(uint64_t descriptors);
+  Status carry_media();
   Status open_episodes();
   Status make_api();
   void begin_owners(std::vector<WebhookEndpoint> hooks);
@@ -145,6 +150,7 @@ Status Node::Impl::prepare() {
   auto hooks = load_webhooks(config.webhooks);
   if (!hooks) return std::unexpected(hooks.error());
   if (auto status = listen(*descriptors); !status) return status;
+  if (auto status = carry_media(); !status) return status;
   if (auto status = open_episodes(); !status) return status;
   begin_owners(std::move(*hooks));
   begin_edges(std::move(*keys));
@@ -157,7 +163,9 @@ Status Node::Impl::make_api() {
   made.allowed_origins = options.config.server.allowed_origins;
   made.trust_forwarded = options.config.server.trust_forwarded;
   made.process_metrics = [this] { return process_metrics(); };
-  made.shell_metrics = [this] { return server_metrics(server->counters()); };
+  made.shell_metrics = [this] {
+    return server_metrics(server->counters()) + (media ? media->metrics() : std::string());
+  };
   made.dev_links = [this] { return links.empty() ? std::string() : dev_links_json(links); };
   api = std::make_unique<HttpApi>(std::move(made));
   build = options.version;
@@ -204,6 +212,20 @@ Status Node::Impl::listen(uint64_t descriptors) {
   auto listening = net::Server::listen(std::move(made), shard_pointers, server_apps);
   if (!listening) return std::unexpected(listening.error());
   server = std::move(*listening);
+  return {};
+}
+
+// On the last shard: the first one also accepts connections.
+Status Node::Impl::carry_media() {
+  if (!options.config.media.enabled) return {};
+  auto opened = NodeMedia::open(options.config, server->port(), *shards.back(), clock, entropy);
+  if (!opened) return std::unexpected(opened.error());
+  media = std::move(*opened);
+  http_media = std::make_unique<HttpMedia>(*api, *media, clock);
+  api->set_media(http_media.get());
+  std::string where;
+  for (const auto& address : media->advertised()) where += " " + rtc::to_string(address);
+  options.log(LogLevel::kInfo, "media on UDP" + where);
   return {};
 }
 

@@ -127,6 +127,7 @@ constexpr std::array kStatusPhrases = {
     StatusPhrase{409, "Conflict"},
     StatusPhrase{410, "Gone"},
     StatusPhrase{411, "Length Required"},
+    StatusPhrase{412, "Precondition Failed"},
     StatusPhrase{413, "Content Too Large"},
     StatusPhrase{414, "URI Too Long"},
     StatusPhrase{415, "Unsupported Media Type"},

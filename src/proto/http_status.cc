@@ -55,9 +55,31 @@ int status_of_board(Code code) {
   }
 }
 
+int status_of_media(Code code) {
+  switch (code) {
+    case Code::kTrackUnknown:
+      return 404;
+    case Code::kTrackLimit:
+    case Code::kTrackExists:
+    case Code::kSdpChanged:
+      return 409;
+    case Code::kSdpState:
+      return 412;
+    case Code::kSdpTooLarge:
+      return 413;
+    case Code::kSdpSyntax:
+    case Code::kSdpTransport:
+    case Code::kTrackCodec:
+      return 422;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 int http_status(Code code) {
+  if (const int of_media = status_of_media(code); of_media != 0) return of_media;
   if (const int of_boards = status_of_board(code); of_boards != 0) return of_boards;
   switch (code) {
     case Code::kOk:

@@ -19,7 +19,8 @@ Status Peer::negotiate(const SdpAnswer& answer, MonoUs now) {
   owner_.ice_.set_remote_ufrag(session_, answer.remote_ice.ufrag);
   if (dtls_) return {};  // a later answer: the transport stays
   DtlsOptions options;
-  options.role = answer.we_are_client ? DtlsRole::kClient : DtlsRole::kServer;
+  const DtlsRole role = answer.we_are_client ? DtlsRole::kClient : DtlsRole::kServer;
+  options.role = role;
   options.identity = owner_.identity_;
   for (const auto& fingerprint : answer.remote_fingerprints) {
     options.peer_fingerprints.push_back({fingerprint.hash, fingerprint.digest});
@@ -31,9 +32,9 @@ Status Peer::negotiate(const SdpAnswer& answer, MonoUs now) {
     if (media.kind != MediaKind::kApplication || media.rejected) continue;
     SctpConfig config;
     config.remote_port = media.sctp_port;
-    sctp_ = std::make_unique<SctpAssociation>(config, owner_.entropy_);
+    channels_ = std::make_unique<DataChannels>(role, config, owner_.entropy_);
   }
-  if (selected_) {
+  if (path_) {
     dtls_->start(now);
     pump(now);
   }
@@ -41,7 +42,9 @@ Status Peer::negotiate(const SdpAnswer& answer, MonoUs now) {
 }
 
 void Peer::on_selected(MonoUs now) {
-  if (std::exchange(selected_, true) || !dtls_) return;
+  const bool first = !path_;
+  if (const Path* path = owner_.ice_.selected(session_)) path_ = *path;
+  if (!first || !path_ || !dtls_) return;
   dtls_->start(now);
   pump(now);
 }
@@ -62,20 +65,19 @@ void Peer::pump(MonoUs now) {
       moved = true;
     }
     while (dtls_->next_data(scratch_)) {
-      if (sctp_) sctp_->receive(scratch_, now);
+      if (channels_) channels_->receive(scratch_, now);
       moved = true;
     }
-    if (sctp_ && dtls_->state() == DtlsState::kConnected) {
+    if (channels_ && dtls_->state() == DtlsState::kConnected) {
       std::array<uint8_t, kSctpPacketBytes> packet;
-      while (const size_t size = sctp_->produce(packet, now)) {
+      while (const size_t size = channels_->produce(packet, now)) {
         (void)dtls_->send(ByteView(packet).first(size), now);  // lost, like on a network
         moved = true;
       }
     }
     while (dtls_->next_datagram(scratch_)) {
       moved = true;
-      const Path* path = owner_.ice_.selected(session_);
-      const auto room = path ? owner_.out_.room(*path, scratch_.size()) : std::span<uint8_t>{};
+      const auto room = path_ ? owner_.out_.room(*path_, scratch_.size()) : std::span<uint8_t>{};
       if (room.empty()) {
         ++stats_.unsent_out;
         continue;
@@ -98,7 +100,7 @@ void Peer::become_connected(MonoUs now) {
     sender_.emplace(std::move(*sender));
     receiver_.emplace(std::move(*receiver));
   }
-  if (sctp_) sctp_->connect(now);
+  if (channels_) channels_->start(now);
 }
 
 std::span<uint8_t> Peer::on_media(std::span<uint8_t> datagram, bool rtcp) {
@@ -117,9 +119,8 @@ std::span<uint8_t> Peer::on_media(std::span<uint8_t> datagram, bool rtcp) {
 }
 
 void Peer::send_rtp(ByteView head, ByteView payload) {
-  const Path* path = sender_ ? owner_.ice_.selected(session_) : nullptr;
   const size_t most = head.size() + payload.size() + kSrtpMaxTagBytes;
-  const auto room = path ? owner_.out_.room(*path, most) : std::span<uint8_t>{};
+  const auto room = sender_ && path_ ? owner_.out_.room(*path_, most) : std::span<uint8_t>{};
   if (room.empty()) {
     ++stats_.unsent_out;
     return;
@@ -135,9 +136,8 @@ void Peer::send_rtp(ByteView head, ByteView payload) {
 }
 
 void Peer::send_rtcp(ByteView compound) {
-  const Path* path = sender_ ? owner_.ice_.selected(session_) : nullptr;
-  const auto room = path ? owner_.out_.room(*path, compound.size() + kSrtcpMaxOverheadBytes)
-                         : std::span<uint8_t>{};
+  const size_t most = compound.size() + kSrtcpMaxOverheadBytes;
+  const auto room = sender_ && path_ ? owner_.out_.room(*path_, most) : std::span<uint8_t>{};
   if (room.empty()) {
     ++stats_.unsent_out;
     return;
@@ -176,14 +176,15 @@ void Peer::fail(Code reason) {
 
 MonoUs Peer::deadline() const {
   if (!dtls_ || state_ == PeerState::kClosed) return kNever;
-  const MonoUs data = sctp_ && state_ == PeerState::kConnected ? sctp_->deadline_us() : kNever;
+  const MonoUs data =
+      channels_ && state_ == PeerState::kConnected ? channels_->deadline_us() : kNever;
   return std::min(dtls_->deadline_us(), data);
 }
 
 void Peer::on_deadline(MonoUs now) {
   if (!dtls_ || state_ == PeerState::kClosed) return;
   if (dtls_->deadline_us() <= now) dtls_->on_deadline(now);
-  if (sctp_ && sctp_->deadline_us() <= now) sctp_->on_deadline(now);
+  if (channels_ && channels_->deadline_us() <= now) channels_->on_deadline(now);
   pump(now);
 }
 
@@ -219,6 +220,19 @@ SdpFingerprint PeerTransports::fingerprint() const {
   return {identity_->fingerprint().algorithm, identity_->fingerprint().digest};
 }
 
+void PeerTransports::on_path_gone(const Path& path) {
+  const auto session = ice_.session_of(path);
+  ice_.forget_path(path);
+  refresh_path(session);
+}
+
+void PeerTransports::refresh_path(std::optional<IceSession> session) {
+  Peer* peer = session ? find(*session) : nullptr;
+  if (!peer) return;
+  const Path* selected = ice_.selected(*session);
+  peer->path_ = selected ? std::optional(*selected) : std::nullopt;
+}
+
 Received PeerTransports::on_datagram(const Path& path, std::span<uint8_t> datagram, MonoUs now) {
   ++stats_.datagrams;
   const DatagramKind kind = datagram_kind(datagram);
@@ -228,6 +242,7 @@ Received PeerTransports::on_datagram(const Path& path, std::span<uint8_t> datagr
   }
   if (kind == DatagramKind::kStun) {
     std::array<uint8_t, IceLite::kReplyBytes> reply;
+    const auto tenant = ice_.session_of(path);
     const IceOutcome outcome = ice_.on_stun(path, datagram, now, reply);
     if (!outcome.reply.empty()) {
       const auto room = out_.room(path, outcome.reply.size());
@@ -236,9 +251,10 @@ Received PeerTransports::on_datagram(const Path& path, std::span<uint8_t> datagr
         out_.commit(outcome.reply.size());
       }
     }
+    if (outcome.session && tenant != outcome.session) refresh_path(tenant);  // it moved out
     Peer* peer = outcome.session ? find(*outcome.session) : nullptr;
     if (!peer) return {};
-    peer->on_selected(now);
+    if (outcome.selected_changed) peer->on_selected(now);
     return {ReceivedKind::kChanged, peer, {}};
   }
   const auto session = ice_.session_of(path);

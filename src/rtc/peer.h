@@ -20,10 +20,10 @@
 #include "core/prng.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "rtc/data_channel.h"
 #include "rtc/datagrams.h"
 #include "rtc/dtls.h"
 #include "rtc/ice.h"
-#include "rtc/sctp.h"
 #include "rtc/sdp_answer.h"
 #include "rtc/srtp.h"
 
@@ -44,6 +44,8 @@ class PeerTransports;
 // One session. Owned by PeerTransports.
 class Peer {
  public:
+  void* user = nullptr;  // the owner's own
+
   IceSession session() const { return session_; }
   PeerState state() const { return state_; }
   // Why it is closed.
@@ -57,9 +59,9 @@ class Peer {
   void send_rtp(ByteView head, ByteView payload);
   void send_rtcp(ByteView compound);
 
-  // The data channels' association; nullptr unless an m-line for it was negotiated. Pull its
-  // events; call flush() after sending.
-  SctpAssociation* sctp() { return sctp_.get(); }
+  // The session's data channels; nullptr unless an m-line for them was negotiated. Pull their
+  // events after kChanged and on_time(); call flush() after using them.
+  DataChannels* channels() { return channels_.get(); }
   void flush(MonoUs now);
   void close(MonoUs now);
 
@@ -80,10 +82,10 @@ class Peer {
   PeerState state_ = PeerState::kConnecting;
   Code reason_ = Code::kOk;
   std::unique_ptr<DtlsTransport> dtls_;
-  bool selected_ = false;
+  std::optional<Path> path_;  // what ICE selected; looked up once a change, not once a packet
   std::optional<SrtpSender> sender_;
   std::optional<SrtpReceiver> receiver_;
-  std::unique_ptr<SctpAssociation> sctp_;
+  std::unique_ptr<DataChannels> channels_;
   Bytes scratch_;
   MonoUs scheduled_ = kNever;  // the earliest of its entries among the timers
   PeerStats stats_;
@@ -122,12 +124,17 @@ class PeerTransports {
   void forget(IceSession session);
   Peer* find(IceSession session);
   const IceCredentials& credentials(const Peer& peer) const { return ice_.local(peer.session_); }
-  const IceCredentials& restart_ice(const Peer& peer) { return ice_.restart(peer.session_); }
+  // The client restarts ICE and names its new fragment; answers ours.
+  const IceCredentials& restart_ice(const Peer& peer, std::string_view remote_ufrag) {
+    const IceCredentials& ours = ice_.restart(peer.session_);
+    ice_.set_remote_ufrag(peer.session_, remote_ufrag);
+    return ours;
+  }
   SdpFingerprint fingerprint() const;
 
   // One datagram (of a UDP socket, or one frame of a TCP connection). It is decrypted in place.
   Received on_datagram(const Path& path, std::span<uint8_t> datagram, MonoUs now);
-  void on_path_gone(const Path& path) { ice_.forget_path(path); }
+  void on_path_gone(const Path& path);
 
   // Timers of all sessions. Sessions that ended are told by their state; call next_ended() until
   // nullptr, and forget() each.
@@ -142,6 +149,7 @@ class PeerTransports {
 
  private:
   friend class Peer;
+  void refresh_path(std::optional<IceSession> session);
   void end(Peer& peer) { ended_.push_back(peer.session_); }
   void schedule(Peer& peer);
 

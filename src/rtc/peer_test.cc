@@ -68,6 +68,7 @@ class Client {
         if (datagram_kind(each) == DatagramKind::kDtls) dtls_->receive(each, now);
         if (datagram_kind(each) == DatagramKind::kRtp) media.push_back(each);
       }
+      moved |= move_channels(now);
       if (dtls_->state() == DtlsState::kConnected && !sender) {
         auto keys = dtls_->srtp_keys();
         sender.emplace(*SrtpSender::make(keys->send));
@@ -94,16 +95,32 @@ class Client {
     return datagrams;
   }
   DtlsTransport& dtls() { return *dtls_; }
+  // Hands the data channels' packets to DTLS and back; true when there were any.
+  bool move_channels(MonoUs now) {
+    if (!channels || dtls_->state() != DtlsState::kConnected) return false;
+    if (!std::exchange(started_, true)) channels->start(now);
+    bool moved = false;
+    Bytes data;
+    for (; dtls_->next_data(data); moved = true) channels->receive(data, now);
+    std::array<uint8_t, kSctpPacketBytes> packet;
+    while (const size_t size = channels->produce(packet, now)) {
+      moved = true;
+      (void)dtls_->send(ByteView(packet).first(size), now);
+    }
+    return moved;
+  }
 
   std::optional<SrtpSender> sender;
   std::optional<SrtpReceiver> receiver;
   std::vector<Bytes> media;
+  std::unique_ptr<DataChannels> channels;
 
  private:
   PeerTransports& server_;
   Path path_;
   std::unique_ptr<DtlsTransport> dtls_;
   Prng loss_{3};
+  bool started_ = false;
 };
 
 class PeerTest : public testing::Test {
@@ -157,6 +174,41 @@ TEST_F(PeerTest, ASessionIsConnectedByACheckAndAHandshakeAndCarriesMediaBothWays
   const auto read = client.receiver->unprotect(client.media[0]);
   ASSERT_TRUE(read);
   EXPECT_EQ(to_hex(*read), to_hex(plain));
+}
+
+TEST_F(PeerTest, DataChannelsOpenAndCarryMessagesBothWays) {
+  Peer* peer = *server_.open(now_);
+  ASSERT_TRUE(peer->negotiate(answer(true), now_));
+  Client client(server_, 1, identity()->fingerprint(), now_);
+  client.channels = std::make_unique<DataChannels>(DtlsRole::kClient, SctpConfig{}, entropy_);
+  client.check(server_.credentials(*peer), now_);
+  client.exchange(now_);
+  const auto id = client.channels->open({.label = "table"}, now_);
+  ASSERT_TRUE(id);
+  ASSERT_TRUE(client.channels->send(*id, true, as_bytes("hello"), now_));
+  client.exchange(now_);
+
+  ASSERT_NE(peer->channels(), nullptr);
+  std::string opened, said;
+  ChannelEvent event;
+  while (peer->channels()->next_event(event, now_)) {
+    if (const auto* open = std::get_if<ChannelOpened>(&event)) opened = open->options.label;
+    if (const auto* message = std::get_if<ChannelMessage>(&event)) {
+      said.assign(message->payload.begin(), message->payload.end());
+      ASSERT_TRUE(peer->channels()->send(message->id, true, as_bytes("welcome"), now_));
+    }
+  }
+  EXPECT_EQ(opened, "table");
+  EXPECT_EQ(said, "hello");
+  peer->flush(now_);
+  client.exchange(now_);
+  std::string heard;
+  while (client.channels->next_event(event, now_)) {
+    if (const auto* message = std::get_if<ChannelMessage>(&event)) {
+      heard.assign(message->payload.begin(), message->payload.end());
+    }
+  }
+  EXPECT_EQ(heard, "welcome");
 }
 
 TEST_F(PeerTest, AStrangersHandshakeAndMediaReachNothing) {

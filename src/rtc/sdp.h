@@ -119,6 +119,7 @@ struct SessionDescription {
 // kSdpSyntax names the line, kSdpTooLarge the bound.
 Result<SessionDescription> parse_sdp(std::string_view text);
 std::string write_sdp(const SessionDescription& description);
+std::string write_candidate(const SdpCandidate& candidate);  // "candidate:1 1 udp ... typ host"
 
 // A trickled candidate, with or without "a=" and "candidate:". Host names (mDNS) and unknown
 // transports give nullopt: a lite agent has no use for them anyway.

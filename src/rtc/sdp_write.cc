@@ -100,11 +100,7 @@ void Writer::transport(const SdpMedia& media) {
   if (media.setup == SdpSetup::kPassive) line("a=setup:passive");
 }
 
-void Writer::candidate(const SdpCandidate& candidate) {
-  line("a=candidate:", candidate.foundation, " 1 ", candidate.tcp ? "tcp " : "udp ",
-       uint64_t{candidate.priority}, " ", ip_text(candidate.address), " ",
-       uint64_t{candidate.address.port}, " typ host", candidate.tcp ? " tcptype passive" : "");
-}
+void Writer::candidate(const SdpCandidate& candidate) { line("a=", write_candidate(candidate)); }
 
 void Writer::streams(const SdpMedia& media) {
   for (const auto& rid : media.rids) line("a=rid:", rid.id, rid.send ? " send" : " recv");
@@ -158,6 +154,13 @@ void Writer::media(const SdpMedia& media) {
 }
 
 }  // namespace
+
+std::string write_candidate(const SdpCandidate& candidate) {
+  return "candidate:" + candidate.foundation + " 1 " + (candidate.tcp ? "tcp " : "udp ") +
+         std::to_string(candidate.priority) + " " + ip_text(candidate.address) + " " +
+         std::to_string(candidate.address.port) + " typ host" +
+         (candidate.tcp ? " tcptype passive" : "");
+}
 
 std::string write_sdp(const SessionDescription& description) {
   Writer writer;

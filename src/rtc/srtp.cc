@@ -115,22 +115,22 @@ Result<uint64_t> SrtpSender::index_of(uint32_t ssrc, uint16_t sequence) {
 
 Result<size_t> SrtpSender::protect_into(ByteView header, ByteView payload, std::span<uint8_t> out) {
   const size_t size = header.size() + payload.size() + rtp_->tag_bytes();
-  if (header.empty() || head_bytes(header) != header.size() || out.size() < size) {
-    return fail(Code::kSrtpMalformed);
-  }
+  const size_t clear = head_bytes(header);
+  if (clear == 0 || out.size() < size) return fail(Code::kSrtpMalformed);
   const uint32_t ssrc = load_u32(&header[8]);
   const auto index = index_of(ssrc, load_u16(&header[2]));
   if (!index) return std::unexpected(index.error());
-  std::memmove(out.data(), header.data(), header.size());
-  uint8_t* body = out.data() + header.size();
+  std::memmove(out.data(), header.data(), clear);
+  const std::array<ByteView, 2> plain{header.subspan(clear), payload};
+  uint8_t* body = out.data() + clear;
+  uint8_t* end = out.data() + header.size() + payload.size();
   bool done;
   if (rtp_->aead()) {
-    done = rtp_->seal(ssrc, *index, {out.first(header.size()), {}}, payload, body,
-                      body + payload.size());
+    done = rtp_->seal(ssrc, *index, {out.first(clear), {}}, plain, body, end);
   } else {
-    done = rtp_->crypt(ssrc, *index, payload, body);
+    done = rtp_->crypt(ssrc, *index, plain, body);
     const auto tag = rtp_->mac(out.first(header.size() + payload.size()), roll_over_bytes(*index));
-    std::ranges::copy(tag, body + payload.size());
+    std::ranges::copy(tag, end);
   }
   if (!done) return fail(Code::kInternal, "OpenSSL refuses to encrypt");
   return size;
@@ -152,10 +152,10 @@ Result<size_t> SrtpSender::protect_rtcp_into(ByteView packet, std::span<uint8_t>
   uint8_t* end = body + secret.size();
   bool done;
   if (rtcp_->aead()) {
-    done = rtcp_->seal(ssrc, index, {out.first(kRtcpClearBytes), index_word}, secret, body, end);
+    done = rtcp_->seal(ssrc, index, {out.first(kRtcpClearBytes), index_word}, {secret, {}}, body, end);
     std::ranges::copy(index_word, end + kSrtpGcmTagBytes);
   } else {
-    done = rtcp_->crypt(ssrc, index, secret, body);
+    done = rtcp_->crypt(ssrc, index, {secret, {}}, body);
     std::ranges::copy(index_word, end);
     const auto tag = rtcp_->mac(out.first(packet.size() + kSrtcpIndexBytes), {});
     std::ranges::copy(tag, end + kSrtcpIndexBytes);
@@ -211,7 +211,7 @@ Result<std::span<uint8_t>> SrtpReceiver::unprotect(std::span<uint8_t> packet) {
   } else {
     const auto expected = rtp_->mac(plain, roll_over_bytes(at));
     authentic = CRYPTO_memcmp(expected.data(), tag, tag_bytes) == 0 &&
-                rtp_->crypt(ssrc, at, body, body.data());
+                rtp_->crypt(ssrc, at, {body, {}}, body.data());
   }
   if (!authentic) return fail(Code::kSrtpForged);
   if (!known) streams_.insert(streams_.begin() + static_cast<ptrdiff_t>(place), {ssrc, {}});
@@ -245,7 +245,7 @@ Result<std::span<uint8_t>> SrtpReceiver::unprotect_rtcp(std::span<uint8_t> packe
   } else {
     const auto expected = rtcp_->mac(packet.first(plain.size() + kSrtcpIndexBytes), {});
     authentic = CRYPTO_memcmp(expected.data(), end + kSrtcpIndexBytes, kSrtpCmTagBytes) == 0 &&
-                rtcp_->crypt(ssrc, index, body, body.data());
+                rtcp_->crypt(ssrc, index, {body, {}}, body.data());
   }
   if (!authentic) return fail(Code::kSrtpForged);
   if (!known) {

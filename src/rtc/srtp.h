@@ -61,9 +61,10 @@ class SrtpSender {
   SrtpSender& operator=(SrtpSender&&) noexcept;
   ~SrtpSender();
 
-  // Writes the protected packet of `header` (RTP header with CSRCs and extensions) and `payload`
-  // into `out` and returns its size: header + payload + tag. `out` may not overlap `payload`, save
-  // that payload may already stand at its place in `out`.
+  // Writes the protected packet of `header` and `payload` into `out` and returns its size: header +
+  // payload + tag. `header` is the RTP header with CSRCs and extensions, and what follows it there
+  // is the beginning of the payload: a descriptor that was written anew for this receiver. `out`
+  // may not overlap `payload`, save that payload may already stand at its place in `out`.
   //
   // A sequence number may be sent again, older by up to 2^15, and gets the same index and keystream
   // again. The caller then promises the very same header and payload: with an AEAD profile two

@@ -138,8 +138,8 @@ TEST(SrtpVectors, rtp_is_sealed_and_opened_as_in_rfc_7714_section_16) {
     Bytes body(38 + 16);
     const auto seal = SrtpSuite::make_with(hex(vector.key), hex(kGcmSalt), {}, SrtpUse::kSeal);
     ASSERT_TRUE(seal->seal(0x5501a0b2, 0xf17b, {head, {}},
-                           as_bytes("Gallia est omnis divisa in partes tres"), body.data(),
-                           body.data() + 38));
+                           {as_bytes("Gallia"), as_bytes(" est omnis divisa in partes tres")},
+                           body.data(), body.data() + 38));
     Bytes packet = head;
     packet.insert(packet.end(), body.begin(), body.end());
     EXPECT_EQ(to_hex(packet), to_hex(hex(vector.rtp)));
@@ -160,7 +160,7 @@ TEST(SrtpVectors, rtcp_is_sealed_as_in_rfc_7714_section_17) {
     Bytes packet(plain.size() + 16);
     std::ranges::copy(clear, packet.begin());
     const auto seal = SrtpSuite::make_with(hex(vector.key), hex(kGcmSalt), {}, SrtpUse::kSeal);
-    ASSERT_TRUE(seal->seal(0x4d617273, 0x5d4, {clear, index}, secret, &packet[8],
+    ASSERT_TRUE(seal->seal(0x4d617273, 0x5d4, {clear, index}, {secret, {}}, &packet[8],
                            packet.data() + plain.size()));
     packet.insert(packet.end(), index.begin(), index.end());
     EXPECT_EQ(to_hex(packet), to_hex(hex(vector.rtcp)));

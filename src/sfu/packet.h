@@ -5,6 +5,7 @@
 // from it. So a packet is copied by nobody but the cipher, and the number of packets in memory is
 // bounded by the pool.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -33,30 +34,48 @@ struct Packet {
   MonoUs arrived_at = 0;
 };
 
-// A fixed number of slots, all allocated at the start. Single-threaded, like the shard that has it.
+// Slots for packets, taken from the system in chunks as they are first needed and kept from then
+// on, up to `slots`. Rings reserve what they may come to hold, so that who publishes is refused
+// (claim) before those who do already run dry. Single-threaded, like the shard that has it.
 class PacketPool {
  public:
-  explicit PacketPool(size_t slots) : slots_(slots) {
-    free_.reserve(slots);
-    for (auto& slot : slots_) free_.push_back(&slot);
-  }
+  static constexpr size_t kChunk = 256;
+
+  explicit PacketPool(size_t slots) : limit_(slots) { free_.reserve(slots); }
   PacketPool(const PacketPool&) = delete;
   PacketPool& operator=(const PacketPool&) = delete;
 
   Packet* take() {  // nullptr when all are in use: the caller drops what it received
+    if (free_.empty()) grow();
     if (free_.empty()) return nullptr;
     Packet* packet = free_.back();
     free_.pop_back();
     return packet;
   }
   void give_back(Packet* packet) {
-    FL_ASSERT(free_.size() < slots_.size(), "a packet was given back twice");
+    FL_ASSERT(free_.size() < made_, "a packet was given back twice");
     free_.push_back(packet);
   }
-  size_t free_count() const { return free_.size(); }
+  size_t free_count() const { return limit_ - made_ + free_.size(); }
+
+  // Slots that rings may hold beside what a turn needs; false when there are not so many left.
+  bool can_claim(size_t slots) const { return claimed_ + slots + kTurnSlots <= limit_; }
+  void claim(size_t slots) { claimed_ += slots; }
+  void release(size_t slots) { claimed_ -= slots; }
 
  private:
-  std::vector<Packet> slots_;
+  static constexpr size_t kTurnSlots = 128;  // received and not yet in a ring
+
+  void grow() {
+    const size_t count = std::min(kChunk, limit_ - made_);
+    if (count == 0) return;
+    chunks_.push_back(std::make_unique_for_overwrite<Packet[]>(count));
+    made_ += count;
+    for (size_t i = 0; i < count; ++i) free_.push_back(&chunks_.back()[i]);
+  }
+
+  size_t limit_, made_ = 0, claimed_ = 0;
+  std::vector<std::unique_ptr<Packet[]>> chunks_;
   std::vector<Packet*> free_;
 };
 
@@ -65,12 +84,16 @@ class PacketRing {
  public:
   PacketRing(PacketPool& pool, size_t capacity) : pool_(&pool), slots_(capacity) {
     FL_ASSERT((capacity & (capacity - 1)) == 0, "a ring's capacity is a power of two");
+    pool.claim(capacity);
   }
   PacketRing(PacketRing&& other) noexcept : pool_(other.pool_), slots_(std::move(other.slots_)) {
     other.slots_.clear();
   }
   PacketRing& operator=(PacketRing&&) = delete;
-  ~PacketRing() { clear(); }
+  ~PacketRing() {
+    clear();
+    pool_->release(slots_.size());
+  }
 
   // Takes the packet in. False, and the packet stays the caller's, when a packet with its number is
   // there already or a newer one has its place.

@@ -18,6 +18,14 @@ std::string_view text_of(const Packet& packet, rtc::RtpExtension extension) {
   return rtc::read_stream_name(packet.extensions[extension]);
 }
 
+// BUNDLE: an id means the same on every m-line (RFC 8285 section 5), but not every m-line has all.
+void merge(rtc::RtpExtensionMap& into, const rtc::RtpExtensionMap& more) {
+  for (size_t i = 0; i < rtc::kRtpExtensionCount; ++i) {
+    const auto extension = static_cast<rtc::RtpExtension>(i);
+    if (into.id_of(extension) == 0) into.set(extension, more.id_of(extension));
+  }
+}
+
 }  // namespace
 
 Room::~Room() = default;
@@ -86,6 +94,10 @@ Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, ui
       media.encodings.size() > kMaxEncodings) {
     return fail(Code::kTrackCodec, media.mid);
   }
+  const size_t ring = media.kind == rtc::MediaKind::kAudio ? kAudioRing : kVideoRing;
+  if (!pool_.can_claim(ring * media.encodings.size())) {
+    return fail(Code::kTrackLimit, "packets in memory");
+  }
   auto track = std::make_unique<Track>();
   track->id = next_track_++;
   track->owner = id;
@@ -99,16 +111,15 @@ Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, ui
   track->pending.reserve(kMaxPending);
   track->encodings.reserve(media.encodings.size());
   for (const auto& encoding : media.encodings) {
-    const StreamSpec spec{chosen->codec, chosen->clock_rate, chosen->nack,
-                          track->audio() ? kAudioRing : kVideoRing};
+    const StreamSpec spec{chosen->codec, chosen->clock_rate, chosen->nack, ring};
     track->encodings.push_back(
         {encoding.rid, encoding.ssrc, encoding.rtx_ssrc, IncomingStream(spec, pool_)});
     const auto index = static_cast<uint8_t>(track->encodings.size() - 1);
     if (encoding.ssrc) add_route(*member, {encoding.ssrc, track.get(), index, false});
     if (encoding.rtx_ssrc) add_route(*member, {encoding.rtx_ssrc, track.get(), index, true});
   }
-  member->extensions = media.extensions;
-  member->feedback_extension = media.extensions.id_of(rtc::RtpExtension::kTransportCc);
+  merge(member->extensions, media.extensions);
+  if (!member->feedback) member->feedback = std::make_unique<rtc::TransportFeedbackWriter>();
   member->tracks.push_back(track.get());
   if (track->audio()) speakers_.add(id);
   tracks_.push_back(std::move(track));
@@ -129,7 +140,7 @@ void Room::unpublish(TrackId id) {
 }
 
 void Room::set_extensions(MemberId id, const rtc::RtpExtensionMap& extensions) {
-  if (Member* member = find(id)) member->extensions = extensions;
+  if (Member* member = find(id)) merge(member->extensions, extensions);
 }
 
 Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& media,
@@ -253,7 +264,7 @@ void Room::on_rtp(MemberId id, Packet* packet, std::span<uint8_t> bytes, MonoUs 
   if (!member || !parse(*member, *packet, bytes)) return pool_.give_back(packet);
   ++stats_.packets_in;
   const auto sequence = rtc::read_transport_cc(packet->extensions[rtc::RtpExtension::kTransportCc]);
-  if (sequence) member->feedback.on_packet(*sequence, now);
+  if (sequence && member->feedback) member->feedback->on_packet(*sequence, now);
   member->last_media_ssrc = packet->view.ssrc;
   const Route* route = route_of(*member, *packet);
   if (!route) {
@@ -333,9 +344,9 @@ void Room::on_time(MonoUs now) {
 
 void Room::tick_publisher(Member& member, MonoUs now) {
   std::array<uint8_t, kRtcpBytes> buffer;
-  if (member.feedback.pending() && now - member.fed_back_at >= kFeedbackUs) {
+  if (member.feedback->pending() && now - member.fed_back_at >= kFeedbackUs) {
     member.fed_back_at = now;
-    while (const size_t size = member.feedback.write(buffer, kOurSsrc, member.last_media_ssrc)) {
+    while (const size_t size = member.feedback->write(buffer, kOurSsrc, member.last_media_ssrc)) {
       member.sink->send_rtcp({buffer.data(), size});
     }
   }

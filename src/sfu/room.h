@@ -53,8 +53,8 @@ class Room {
   Result<MemberId> join(Sink& sink, const BandwidthConfig& bandwidth = {});
   void leave(MemberId member);
 
-  // Publishes an m-line of the member's offer. kTrackLimit, kTrackExists (its mid), kTrackCodec (no
-  // codec that can be forwarded).
+  // Publishes an m-line of the member's offer. kTrackLimit (also: the pool has no packets for it),
+  // kTrackExists (its mid), kTrackCodec (no codec that can be forwarded).
   Result<TrackId> publish(MemberId member, const rtc::NegotiatedMedia& media, uint8_t priority);
   void unpublish(TrackId track);
   // Watches a track on an m-line of the watcher's offer. kTrackUnknown, kTrackCodec, kTrackLimit,
@@ -64,7 +64,7 @@ class Room {
   void unwatch(MemberId member, TrackId track);
   Status set_options(MemberId member, TrackId track, const WatchOptions& options);
   void set_last_n(MemberId member, size_t last_n);
-  // The mid under which the member knows a packet's extension ids, for peers that use one map.
+  // Ids of the member's header extensions beside those its published m-lines named.
   void set_extensions(MemberId member, const rtc::RtpExtensionMap& extensions);
 
   // A decrypted packet that lies in `packet->buffer`, `bytes` of it. The room owns it from here on.
@@ -96,8 +96,7 @@ class Room {
     rtc::RtpExtensionMap extensions;
     std::vector<Route> routes;
     std::vector<Track*> tracks;
-    rtc::TransportFeedbackWriter feedback;
-    uint8_t feedback_extension = 0;
+    std::unique_ptr<rtc::TransportFeedbackWriter> feedback;  // of who publishes
     MonoUs fed_back_at = 0, reported_at = 0;
     uint32_t last_media_ssrc = 0;
   };

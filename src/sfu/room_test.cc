@@ -142,7 +142,8 @@ class RoomTest : public testing::Test {
     room_.on_rtcp(viewer_, writer.bytes(), now_);
   }
 
-  PacketPool pool_{2000};
+  static constexpr size_t kSlots = 10'000;
+  PacketPool pool_{kSlots};
   Room room_{pool_};
   Recorder gm_sink_, viewer_sink_;
   MemberId gm_ = 0, viewer_ = 0;
@@ -358,7 +359,7 @@ TEST_F(RoomTest, NothingIsAllocatedAndNoPacketLostFromThePoolWhileForwarding) {
   EXPECT_EQ(allocations - before, 0u);
   EXPECT_GT(viewer_sink_.count, sent + 800);
   EXPECT_GT(others[0]->count, 800u);
-  EXPECT_EQ(pool_.free_count(), 2000u - 2 * 512);
+  EXPECT_EQ(pool_.free_count(), kSlots - 2 * 512);
 }
 
 TEST_F(RoomTest, WhoLeavesTakesItsTracksAlong) {
@@ -373,7 +374,7 @@ TEST_F(RoomTest, WhoLeavesTakesItsTracksAlong) {
   room_.leave(gm_);
   EXPECT_EQ(room_.track(track), nullptr);
   EXPECT_TRUE(room_.subscriber(viewer_)->watches().empty());
-  EXPECT_EQ(pool_.free_count(), 2000u);
+  EXPECT_EQ(pool_.free_count(), kSlots);
 }
 
 TEST_F(RoomTest, LimitsAndMisfitsHaveNumbers) {
@@ -395,6 +396,51 @@ TEST_F(RoomTest, LimitsAndMisfitsHaveNumbers) {
   }
   EXPECT_EQ(room_.publish(gm_, line("one more", rtc::RtpCodec::kVp8, {{"", 7, 0}}), 1).error().code,
             Code::kTrackLimit);
+}
+
+TEST_F(RoomTest, APictureThereIsNoRoomForIsProbedForWithPadding) {
+  const TrackId track = publish({{"", 1, 0}});
+  room_.leave(viewer_);
+  viewer_ = *room_.join(viewer_sink_, {100'000, 40'000, 30'000'000});
+  // Far more than the estimate, before anybody watches: its rate is known then.
+  for (uint16_t i = 1; i < 200; ++i) {
+    give({.sequence = i, .timestamp = i * 900u, .bytes = 1000});
+    turn();
+  }
+  watch(track);
+  viewer_sink_.got.clear();
+  for (uint16_t i = 200; i < 260; ++i) {
+    give({.sequence = i, .timestamp = i * 900u, .key = i == 210, .bytes = 1000});
+    turn();
+  }
+  ASSERT_GT(viewer_sink_.got.size(), 4u);
+  for (const auto& each : viewer_sink_.got) {
+    EXPECT_EQ(each.view.ssrc, 5001u);  // the RTX stream's
+    EXPECT_EQ(each.view.payload_bytes, 0u);
+    EXPECT_EQ(each.view.padding_bytes, 255u);
+  }
+}
+
+TEST_F(RoomTest, AStreamThatCarriesAnotherTrackGoesOnWithItsNumbers) {
+  const TrackId first = publish({{"", 1, 0}});
+  watch(first);
+  give({.sequence = 1, .timestamp = 0, .key = true, .picture = 40});
+  give({.sequence = 2, .timestamp = 3000, .picture = 41});
+  turn();
+  ASSERT_EQ(viewer_sink_.got.size(), 2u);
+  const auto before = viewer_sink_.got[1].view;
+  room_.unpublish(first);
+  const TrackId second = *room_.publish(gm_, line("w", rtc::RtpCodec::kVp8, {{"", 2, 0}}), 100);
+  watch(second);  // on the same SSRC
+  turn();
+  give({.ssrc = 2, .sequence = 30'000, .timestamp = 900'000, .key = true, .picture = 7});
+  turn();
+  ASSERT_EQ(viewer_sink_.got.size(), 3u);
+  const auto after = viewer_sink_.got[2].view;
+  EXPECT_EQ(after.ssrc, before.ssrc);
+  EXPECT_EQ(after.sequence, before.sequence + 1);
+  EXPECT_GT(static_cast<int32_t>(after.timestamp - before.timestamp), 0);
+  EXPECT_LT(after.timestamp - before.timestamp, 90'000u);
 }
 
 }  // namespace

@@ -19,8 +19,15 @@ constexpr size_t kMaxProbePackets = 40;
 
 Status Subscriber::watch(Track& track, const OutgoingSpec& spec, const WatchOptions& options) {
   if (find(track)) return fail(Code::kTrackExists);
-  if (watches_.size() == kMaxWatches) return fail(Code::kTrackLimit);
+  const auto parked = std::ranges::find(places_, spec.ssrc, &Subscription::Place::ssrc);
+  if (parked == places_.end() && watches_.size() + places_.size() == kMaxWatches) {
+    return fail(Code::kTrackLimit);
+  }
   watches_.push_back(std::make_unique<Watch>(Watch{&track, Subscription(spec), options, 0}));
+  if (parked != places_.end()) {
+    watches_.back()->subscription.resume(*parked);
+    places_.erase(parked);
+  }
   demands_.resize(watches_.size());
   careful_.resize(watches_.size());
   if (queue_.empty()) queue_.resize(kMaxQueue);
@@ -32,7 +39,11 @@ void Subscriber::unwatch(const Track& track) {
   for (auto& queued : queue_) {
     if (queued.watch && queued.watch->track == &track) queued.watch = nullptr;
   }
-  std::erase_if(watches_, [&](const auto& watch) { return watch->track == &track; });
+  const auto gone = std::ranges::find(
+      watches_, &track, [](const auto& watch) { return static_cast<const Track*>(watch->track); });
+  if (gone == watches_.end()) return;
+  places_.push_back((*gone)->subscription.place());
+  watches_.erase(gone);
   demands_.resize(watches_.size());
   careful_.resize(watches_.size());
 }

@@ -58,7 +58,8 @@ class Subscriber {
 
   Subscriber(Sink& sink, const BandwidthConfig& config) : sink_(sink), estimator_(config) {}
 
-  // kTrackLimit, kTrackExists.
+  // kTrackLimit, kTrackExists. An SSRC that carried another track before goes on where that one
+  // stopped.
   Status watch(Track& track, const OutgoingSpec& spec, const WatchOptions& options);
   void unwatch(const Track& track);
   bool set_options(const Track& track, const WatchOptions& options);
@@ -102,6 +103,7 @@ class Subscriber {
   Sink& sink_;
   BandwidthEstimator estimator_;
   std::vector<std::unique_ptr<Watch>> watches_;
+  std::vector<Subscription::Place> places_;  // of SSRCs that carry nothing now
   size_t last_n_ = 0;
 
   std::vector<Queued> queue_ = std::vector<Queued>(0);

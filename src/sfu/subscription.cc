@@ -21,6 +21,23 @@ constexpr int64_t kMaxAlignS = 3;
 
 Subscription::Subscription(const OutgoingSpec& spec) : spec_(spec) {}
 
+Subscription::Place Subscription::place() const {
+  return {spec_.ssrc, next_out_,     next_rtx_,          last_timestamp_, last_sent_at_,
+          sent_any_,  next_picture_, last_frame_number_, last_tl0_,       last_key_};
+}
+
+void Subscription::resume(const Place& place) {
+  next_out_ = place.next_out;
+  next_rtx_ = place.next_rtx;
+  last_timestamp_ = place.last_timestamp;
+  last_sent_at_ = place.last_sent_at;
+  sent_any_ = place.sent_any;
+  next_picture_ = place.next_picture;
+  last_frame_number_ = place.last_frame_number;
+  last_tl0_ = place.last_tl0;
+  last_key_ = place.last_key;
+}
+
 void Subscription::set_target(std::optional<Layer> target) {
   target_ = target;
   if (!target) {
@@ -271,6 +288,23 @@ std::optional<Outgoing> Subscription::write_rtx(const Sent& sent, const Packet& 
   const rtc::RtpHead head{sent.marker, false,          spec_.rtx_payload_type,
                           next_rtx_++, sent.timestamp, spec_.rtx_ssrc};
   return write(sent, packet, head, transport_sequence, true, buffer);
+}
+
+// RFC 3550 section 5.1: the last octet of the padding counts it.
+Outgoing Subscription::write_padding(uint16_t transport_sequence, std::span<uint8_t> buffer) {
+  static constexpr auto kPadding = [] {
+    std::array<uint8_t, 255> bytes{};
+    bytes.back() = bytes.size();
+    return bytes;
+  }();
+  std::array<uint8_t, 2> transport;
+  rtc::write_transport_cc(transport, transport_sequence);
+  const std::array<rtc::RtpExtensionElement, 2> elements{
+      {{spec_.extensions.id_of(RtpExtension::kMid), as_bytes(spec_.mid)},
+       {spec_.extensions.id_of(RtpExtension::kTransportCc), transport}}};
+  const rtc::RtpHead head{false,           true,          spec_.rtx_payload_type, next_rtx_++,
+                          last_timestamp_, spec_.rtx_ssrc};
+  return {buffer.first(rtc::write_rtp_head(buffer, head, elements)), kPadding};
 }
 
 }  // namespace footlight::sfu

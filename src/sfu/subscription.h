@@ -64,6 +64,21 @@ class Subscription {
 
   explicit Subscription(const OutgoingSpec& spec);
 
+  // Where the numbers of an outgoing stream stand. A stream that is to carry another track goes on
+  // from here: the peer sees one stream, and no number is used for two packets under one key.
+  struct Place {
+    uint32_t ssrc = 0;
+    int64_t next_out = 1;
+    uint16_t next_rtx = 1;
+    uint32_t last_timestamp = 0;
+    MonoUs last_sent_at = 0;
+    bool sent_any = false;
+    uint16_t next_picture = 0, last_frame_number = 0;
+    uint8_t last_tl0 = 0, last_key = 0;
+  };
+  Place place() const;
+  void resume(const Place& place);  // before anything was forwarded
+
   // What the allocation wants. A higher or other stream begins at its next key frame
   // (needs_key_frame()), lower layers of the same stream at once. nullopt pauses.
   void set_target(std::optional<Layer> target);
@@ -94,16 +109,16 @@ class Subscription {
     const Packet* packet = stream ? stream->find(sent->in) : nullptr;
     return repeat(*sent, packet, sequence, transport_sequence, now, buffer);
   }
-  // A packet sent lately, again, to probe with: only with RTX.
+  // Something to probe with, only with RTX: a packet sent lately, again, or, when nothing goes out
+  // (because there seems to be no room for it), padding.
   template <class FindStream>
   std::optional<Outgoing> probe(uint16_t transport_sequence, FindStream&& find_stream,
                                 std::span<uint8_t> buffer) {
-    if (!spec_.rtx_ssrc || !sequences_.started()) return std::nullopt;
+    if (!spec_.rtx_ssrc) return std::nullopt;
     const Sent& sent = history_[static_cast<uint16_t>(next_out_ - 1) % history_.size()];
-    if (!sent.used) return std::nullopt;
-    const IncomingStream* stream = find_stream(sent.stream);
+    const IncomingStream* stream = sent.used ? find_stream(sent.stream) : nullptr;
     const Packet* packet = stream ? stream->find(sent.in) : nullptr;
-    if (!packet) return std::nullopt;
+    if (!packet) return write_padding(transport_sequence, buffer);
     return write_rtx(sent, *packet, transport_sequence, buffer);
   }
 
@@ -145,6 +160,7 @@ class Subscription {
                  uint16_t transport_sequence, bool rtx, std::span<uint8_t> buffer) const;
   std::optional<Outgoing> write_rtx(const Sent& sent, const Packet& packet,
                                     uint16_t transport_sequence, std::span<uint8_t> buffer);
+  Outgoing write_padding(uint16_t transport_sequence, std::span<uint8_t> buffer);
   Sent* sent_packet(uint16_t sequence, MonoUs now, MonoUs round_trip);
   std::optional<Outgoing> repeat(Sent& sent, const Packet* packet, uint16_t sequence,
                                  uint16_t transport_sequence, MonoUs now,

@@ -2,8 +2,8 @@
 import { run_all } from './lib/harness.mjs';
 import { footlight_bin, has_binary } from './lib/real_node.mjs';
 
-const kSuites = ['screens', 'pages', 'table', 'show', 'boards'];
-const kReal = ['show', 'boards'];
+const kSuites = ['screens', 'pages', 'table', 'show', 'boards', 'media'];
+const kOnTheRealNode = ['show', 'boards', 'media'];
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--suite');
@@ -13,7 +13,7 @@ for (const name of wanted) {
     console.error(`no suite ${name}; there are ${kSuites.join(', ')}`);
     process.exit(2);
   }
-  if (kReal.includes(name) && !has_binary()) {
+  if (kOnTheRealNode.includes(name) && !has_binary()) {
     // The pages can be worked on without a C++ build; a binary that was named has to be there.
     if (process.env.FOOTLIGHT_BIN) {
       console.error(`no footlight at ${footlight_bin}`);

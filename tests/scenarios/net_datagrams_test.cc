@@ -67,6 +67,35 @@ TEST(Datagrams, ADatagramLongerThanItsSlotIsToldAsSuch) {
   EXPECT_TRUE(got[0].empty());
 }
 
+TEST(Datagrams, AddressesAreReadWithAndWithoutPorts) {
+  const auto four = parse_udp_address("192.0.2.1:5004");
+  ASSERT_TRUE(four);
+  EXPECT_EQ(four->port, 5004);
+  EXPECT_EQ(four->ip[3], 1);
+  EXPECT_FALSE(four->v6);
+  EXPECT_EQ(parse_udp_address("192.0.2.1")->port, 0);
+  const auto six = parse_udp_address("[2001:db8::7]:443");
+  ASSERT_TRUE(six);
+  EXPECT_TRUE(six->v6);
+  EXPECT_EQ(six->port, 443);
+  EXPECT_EQ(six->ip[15], 7);
+  EXPECT_EQ(parse_udp_address("2001:db8::7")->port, 0);
+  EXPECT_EQ(parse_udp_address("[::1]")->ip[15], 1);
+  for (const char* bad : {"", "host", "1.2.3", "1.2.3.4:", "1.2.3.4:99999", "1.2.3.4:x", "[::1",
+                          "[::1]x", ":80", "1.2.3.4:123456"}) {
+    EXPECT_FALSE(parse_udp_address(bad)) << bad;
+  }
+}
+
+TEST(Datagrams, AWildcardIsReachedByTheMachinesAddressesAndAnAddressByItself) {
+  const auto own = reachable_addresses(loopback().bind);
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0].ip, loopback().bind.ip);
+  const auto all = reachable_addresses({});
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all.back().ip[0], 127);  // the loopback last
+}
+
 TEST(Datagrams, ATakenPortIsNamed) {
   auto first = *UdpSocket::open(loopback());
   UdpOptions options = loopback();

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -54,6 +56,59 @@ UdpAddress from_sockaddr(const sockaddr_storage& from) {
 }
 
 }  // namespace
+
+std::optional<UdpAddress> parse_udp_address(const std::string& text) {
+  std::string host = text, port;
+  const size_t colon = text.rfind(':');
+  const bool bracketed = text.starts_with('[');
+  if (bracketed || text.find(':') == colon) {  // else IPv6 without a port
+    const size_t end = bracketed ? text.find(']') : std::min(colon, text.size());
+    if (end == std::string::npos) return std::nullopt;
+    host = text.substr(bracketed ? 1 : 0, end - (bracketed ? 1 : 0));
+    const std::string rest = text.substr(bracketed ? end + 1 : end);
+    if (!rest.empty() && (rest[0] != ':' || rest.size() < 2 || rest.size() > 6)) return {};
+    if (!rest.empty()) port = rest.substr(1);
+  }
+  UdpAddress address;
+  if (!port.empty()) {
+    if (port.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+    const int number = std::stoi(port);
+    if (number > 65'535) return std::nullopt;
+    address.port = static_cast<uint16_t>(number);
+  }
+  if (::inet_pton(AF_INET, host.c_str(), address.ip.data()) == 1) return address;
+  address.v6 = true;
+  if (::inet_pton(AF_INET6, host.c_str(), address.ip.data()) == 1) return address;
+  return std::nullopt;
+}
+
+std::vector<UdpAddress> reachable_addresses(const UdpAddress& bind) {
+  UdpAddress any;
+  any.v6 = bind.v6;
+  if (bind.ip != any.ip) {
+    any.ip = bind.ip;
+    return {any};
+  }
+  std::vector<UdpAddress> out, loopback;
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return {};
+  for (const ifaddrs* each = first; each; each = each->ifa_next) {
+    const int family = bind.v6 ? AF_INET6 : AF_INET;
+    if (!each->ifa_addr || each->ifa_addr->sa_family != family || !(each->ifa_flags & IFF_UP)) {
+      continue;
+    }
+    sockaddr_storage address{};
+    std::memcpy(&address, each->ifa_addr, bind.v6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
+    UdpAddress found = from_sockaddr(address);
+    found.port = 0;
+    // Link-local addresses need a scope that only the same link knows.
+    if (found.v6 && found.ip[0] == 0xFE && (found.ip[1] & 0xC0) == 0x80) continue;
+    (each->ifa_flags & IFF_LOOPBACK ? loopback : out).push_back(found);
+  }
+  ::freeifaddrs(first);
+  out.insert(out.end(), loopback.begin(), loopback.end());
+  return out;
+}
 
 struct UdpSocket::Messages {
   struct Control {

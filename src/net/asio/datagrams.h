@@ -8,7 +8,10 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "core/bytes.h"
 #include "core/result.h"
@@ -20,6 +23,12 @@ struct UdpAddress {
   uint16_t port = 0;
   bool v6 = false;
 };
+
+// "192.0.2.1", "192.0.2.1:5004", "2001:db8::1", "[2001:db8::1]:5004"; port 0 where none is named.
+std::optional<UdpAddress> parse_udp_address(const std::string& text);
+// Where others reach what is bound to `bind`: itself, or for a wildcard the machine's addresses of
+// that family, the loopback ones last. Without ports.
+std::vector<UdpAddress> reachable_addresses(const UdpAddress& bind);
 
 struct UdpOptions {
   UdpAddress bind;          // port 0: any

@@ -13,10 +13,16 @@
 namespace footlight::rtc {
 namespace {
 
-bool crypt_counter(EVP_CIPHER_CTX* context, const uint8_t* iv, ByteView in, uint8_t* out) {
+bool update(EVP_CIPHER_CTX* context, ByteView in, uint8_t* out) {
   int written = 0;
-  return EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, iv) == 1 &&
+  return in.empty() ||
          EVP_EncryptUpdate(context, out, &written, in.data(), static_cast<int>(in.size())) == 1;
+}
+
+bool crypt_counter(EVP_CIPHER_CTX* context, const uint8_t* iv, std::array<ByteView, 2> in,
+                   uint8_t* out) {
+  return EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, iv) == 1 &&
+         update(context, in[0], out) && update(context, in[1], out + in[0].size());
 }
 
 }  // namespace
@@ -33,7 +39,8 @@ bool srtp_derive(ByteView master_key, ByteView master_salt, uint8_t label, std::
     return false;
   }
   const std::array<uint8_t, 48> zeros{};
-  return crypt_counter(context.get(), iv.data(), ByteView(zeros).first(out.size()), out.data());
+  return crypt_counter(context.get(), iv.data(), {ByteView(zeros).first(out.size()), {}},
+                       out.data());
 }
 
 std::unique_ptr<SrtpSuite> SrtpSuite::make(const SrtpMasterKey& master, SrtpKind kind,
@@ -94,23 +101,15 @@ std::array<uint8_t, 12> SrtpSuite::aead_iv(uint32_t ssrc, uint64_t index) const 
   return iv;
 }
 
-bool SrtpSuite::seal(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> additional, ByteView in,
-                     uint8_t* out, uint8_t* tag) {
+bool SrtpSuite::seal(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> additional,
+                     std::array<ByteView, 2> in, uint8_t* out, uint8_t* tag) {
   const auto iv = aead_iv(ssrc, index);
   EVP_CIPHER_CTX* context = cipher_.get();
   int written = 0;
-  if (EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, iv.data()) != 1) return false;
-  for (const ByteView piece : additional) {
-    if (!piece.empty() && EVP_EncryptUpdate(context, nullptr, &written, piece.data(),
-                                            static_cast<int>(piece.size())) != 1) {
-      return false;
-    }
-  }
-  if (!in.empty() &&
-      EVP_EncryptUpdate(context, out, &written, in.data(), static_cast<int>(in.size())) != 1) {
-    return false;
-  }
-  return EVP_EncryptFinal_ex(context, tag, &written) == 1 &&
+  return EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, iv.data()) == 1 &&
+         update(context, additional[0], nullptr) && update(context, additional[1], nullptr) &&
+         update(context, in[0], out) && update(context, in[1], out + in[0].size()) &&
+         EVP_EncryptFinal_ex(context, tag, &written) == 1 &&
          EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kSrtpGcmTagBytes, tag) == 1;
 }
 
@@ -136,8 +135,7 @@ bool SrtpSuite::open(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> addi
          EVP_DecryptFinal_ex(context, rest.data(), &written) == 1;
 }
 
-bool SrtpSuite::crypt(uint32_t ssrc, uint64_t index, ByteView in, uint8_t* out) {
-  if (in.empty()) return true;
+bool SrtpSuite::crypt(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> in, uint8_t* out) {
   // RFC 3711 section 4.1.1: (salt * 2^16) XOR (SSRC * 2^64) XOR (index * 2^16).
   std::array<uint8_t, 16> iv{};
   store_u32(&iv[4], ssrc);

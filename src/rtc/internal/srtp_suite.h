@@ -51,15 +51,15 @@ class SrtpSuite {
   bool aead() const { return aead_; }
   size_t tag_bytes() const { return aead_ ? kSrtpGcmTagBytes : kSrtpCmTagBytes; }
 
-  // AEAD. `index` is the 48-bit RTP index or the 31-bit RTCP one. `additional` comes in two pieces,
-  // either may be empty. `out` may be `in`'s own place. `tag` has 16 bytes.
-  bool seal(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> additional, ByteView in,
-            uint8_t* out, uint8_t* tag);
+  // AEAD. `index` is the 48-bit RTP index or the 31-bit RTCP one. `additional` and `in` come in two
+  // pieces each, either may be empty. `out` may be `in`'s own place. `tag` has 16 bytes.
+  bool seal(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> additional,
+            std::array<ByteView, 2> in, uint8_t* out, uint8_t* tag);
   bool open(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> additional,
             std::span<uint8_t> data, const uint8_t* tag);
 
   // Counter mode, both directions.
-  bool crypt(uint32_t ssrc, uint64_t index, ByteView in, uint8_t* out);
+  bool crypt(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> in, uint8_t* out);
   // HMAC-SHA1 over both pieces, cut to 80 bits.
   std::array<uint8_t, kSrtpCmTagBytes> mac(ByteView first, ByteView second) const;
 

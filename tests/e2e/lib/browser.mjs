@@ -17,11 +17,12 @@ const kFlags = [
 const axe_path = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 export const output_folder = fileURLToPath(new URL('../test-results/', import.meta.url));
 
-export async function launch() {
+/** `more`: flags of the suite. */
+export async function launch(more = []) {
   await mkdir(output_folder, { recursive: true });
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: kFlags,
+    args: [...kFlags, ...more],
   });
 }
 

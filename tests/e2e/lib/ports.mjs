@@ -9,4 +9,5 @@ export const ports = {
   boards: first + 4,
   cable: first + 5,
   table: first + 6,
+  media: first + 7,
 };

@@ -1,0 +1,187 @@
+#include "edge/http_api_media.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/http_api.h"
+#include "net/http.h"
+
+namespace footlight::edge {
+namespace {
+
+constexpr std::string_view kSdp = "application/sdp";
+constexpr std::string_view kFragment = "application/trickle-ice-sdpfrag";
+constexpr std::string_view kAllowed[] = {"OPTIONS, POST", "DELETE, OPTIONS, PATCH"};
+
+std::string_view name_of(MediaUse use) { return use == MediaUse::kPublish ? "whip" : "whep"; }
+
+// Whose picture goes first where there is not room for all.
+uint8_t priority_of(proto::Role role) {
+  switch (role) {
+    case proto::Role::kGm:
+      return 200;
+    case proto::Role::kProducer:
+      return 150;
+    default:
+      return 100;
+  }
+}
+
+bool has_type(const net::HttpRequest& request, std::string_view type) {
+  std::string_view value = request.header("Content-Type");
+  value = value.substr(0, value.find(';'));
+  while (value.ends_with(' ')) value.remove_suffix(1);
+  return net::equals_ignoring_case(value, type);
+}
+
+net::HttpResponse refusal(const Error& why, const net::HeaderList& headers) {
+  net::HttpResponse response = HttpApi::error(why);
+  response.headers.insert(response.headers.end(), headers.begin(), headers.end());
+  return response;
+}
+
+net::HttpResponse wrong_type(std::string_view wanted, const net::HeaderList& headers) {
+  net::HttpResponse response =
+      refusal({Code::kBadRequest, "the content type must be " + std::string(wanted)}, headers);
+  response.status = 415;
+  return response;
+}
+
+}  // namespace
+
+Result<HttpMedia::Address> HttpMedia::address_of(std::string_view path) {
+  Address address;
+  address.use = path.starts_with("/v1/whip/") ? MediaUse::kPublish : MediaUse::kWatch;
+  path.remove_prefix(std::string_view("/v1/whip/").size());
+  const size_t slash = path.find('/');
+  address.episode = path.substr(0, slash);
+  if (slash != std::string_view::npos) {
+    address.session = path.substr(slash + 1);
+    if (address.session.empty() || address.session.contains('/')) return fail(Code::kNotFound);
+  }
+  return address;
+}
+
+void HttpMedia::handle(net::HttpRequest request, net::Responder responder) {
+  net::HeaderList headers = api_.cors_headers(request);
+  if (!headers.empty()) {
+    headers.emplace_back("Access-Control-Expose-Headers", "Accept-Patch, ETag, Link, Location");
+  }
+  const bool foreign = headers.empty() && !api_.origin_is_allowed(request);
+  const auto address = address_of(request.path);
+  if (!address) return responder.send(refusal(address.error(), headers));
+  if (foreign) {
+    return responder.send(
+        refusal({Code::kForbidden, "pages of this origin may not connect"}, headers));
+  }
+  const bool endpoint = address->session.empty();
+  if (request.method == "OPTIONS") return responder.send(preflight(*address, std::move(headers)));
+  if (endpoint && request.method == "POST") {
+    return open(request, *address, std::move(headers), std::move(responder));
+  }
+  if (!endpoint && request.method == "PATCH") {
+    return patch(std::move(request), *address, std::move(headers), std::move(responder));
+  }
+  if (!endpoint && request.method == "DELETE") {
+    return close(*address, std::move(headers), std::move(responder));
+  }
+  net::HttpResponse response = refusal({Code::kMethodNotAllowed, ""}, headers);
+  response.headers.emplace_back("Allow", kAllowed[endpoint ? 0 : 1]);
+  responder.send(std::move(response));
+}
+
+net::HttpResponse HttpMedia::preflight(const Address& address, net::HeaderList headers) const {
+  net::HttpResponse response;
+  response.status = 204;
+  const bool endpoint = address.session.empty();
+  if (!headers.empty()) {
+    headers.emplace_back("Access-Control-Allow-Methods", kAllowed[endpoint ? 0 : 1]);
+    headers.emplace_back("Access-Control-Allow-Headers", "authorization, content-type, if-match");
+    headers.emplace_back("Access-Control-Max-Age", "86400");
+  }
+  if (endpoint) headers.emplace_back("Accept-Post", kSdp);
+  response.headers = std::move(headers);
+  return response;
+}
+
+// Who asks, and whether he may.
+Result<MediaRequest> HttpMedia::judge(const net::HttpRequest& request,
+                                      const Address& address) const {
+  if (api_.draining()) return fail(Code::kDraining, "", 2'000);
+  const auto claims = api_.identify(request, address.episode);
+  if (!claims) return std::unexpected(claims.error());
+  if (address.use == MediaUse::kPublish && claims->role == proto::Role::kViewer) {
+    return fail(Code::kForbidden, "viewers watch");
+  }
+  MediaRequest made;
+  made.use = address.use;
+  made.episode = address.episode;
+  made.account = claims->sub;
+  made.label = net::query_value(request.query(), "label").value_or("");
+  if (made.label.size() > Media::kMaxLabelBytes) return fail(Code::kBadRequest, "label");
+  made.priority = priority_of(claims->role);
+  const int64_t left_ms =
+      (claims->expires_s + gate::kClockSkewS) * 1000 - static_cast<int64_t>(clock_.wall_ms());
+  constexpr int64_t kMostMs = int64_t{365} * 24 * 3600 * 1000;
+  made.until = clock_.now_us() + std::clamp<int64_t>(left_ms, 0, kMostMs) * kUsPerMs;
+  return made;
+}
+
+void HttpMedia::open(const net::HttpRequest& request, const Address& address,
+                     net::HeaderList headers, net::Responder responder) {
+  auto judged = judge(request, address);
+  if (!judged) return responder.send(refusal(judged.error(), headers));
+  if (!has_type(request, kSdp)) return responder.send(wrong_type(kSdp, headers));
+  media_.shard().post([this, judged = std::move(*judged), offer = request.body,
+                       headers = std::move(headers), responder = std::move(responder)]() mutable {
+    auto answer = media_.media().open(judged, offer, clock_.now_us());
+    if (!answer) return responder.send(refusal(answer.error(), headers));
+    net::HttpResponse response;
+    response.status = 201;
+    response.content_type = kSdp;
+    response.body = std::move(answer->sdp);
+    response.headers = std::move(headers);
+    response.headers.emplace_back("Location", "/v1/" + std::string(name_of(judged.use)) + "/" +
+                                                  judged.episode + "/" + answer->id);
+    response.headers.emplace_back("ETag", answer->etag);
+    response.headers.emplace_back("Accept-Patch", kFragment);
+    response.headers.emplace_back("Cache-Control", "no-store");
+    responder.send(std::move(response));
+  });
+}
+
+void HttpMedia::patch(net::HttpRequest request, Address address, net::HeaderList headers,
+                      net::Responder responder) {
+  if (!has_type(request, kFragment)) return responder.send(wrong_type(kFragment, headers));
+  media_.shard().post([this, address = std::move(address),
+                       etag = std::string(request.header("If-Match")),
+                       fragment = std::move(request.body), headers = std::move(headers),
+                       responder = std::move(responder)]() mutable {
+    auto answer = media_.media().patch(address.episode, address.use, address.session, etag,
+                                       fragment, clock_.now_us());
+    if (!answer) return responder.send(refusal(answer.error(), headers));
+    net::HttpResponse response;
+    response.status = answer->sdp.empty() ? 204 : 200;
+    response.headers = std::move(headers);
+    response.headers.emplace_back("ETag", answer->etag);
+    if (!answer->sdp.empty()) {
+      response.content_type = kFragment;
+      response.body = std::move(answer->sdp);
+    }
+    responder.send(std::move(response));
+  });
+}
+
+void HttpMedia::close(Address address, net::HeaderList headers, net::Responder responder) {
+  media_.shard().post([this, address = std::move(address), headers = std::move(headers),
+                       responder = std::move(responder)]() mutable {
+    const auto closed =
+        media_.media().close(address.episode, address.use, address.session, clock_.now_us());
+    if (!closed) return responder.send(refusal(closed.error(), headers));
+    net::HttpResponse response;
+    response.headers = std::move(headers);
+    responder.send(std::move(response));
+  });
+}
+
+}  // namespace footlight::edge

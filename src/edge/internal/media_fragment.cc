@@ -1,0 +1,63 @@
+#include "edge/internal/media_fragment.h"
+
+namespace footlight::edge {
+namespace {
+
+constexpr uint32_t kHostPreference = 126;  // RFC 8445 section 5.1.2.2
+
+// The first value of `name` ("a=ice-ufrag:") in the text; "" when there is none.
+std::string_view attribute(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
+    if (line.starts_with(name)) return line.substr(name.size());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<MediaFragment> read_fragment(std::string_view text) {
+  if (text.size() > kMaxFragmentBytes) return fail(Code::kSdpTooLarge, "fragment");
+  MediaFragment fragment;
+  fragment.ufrag = attribute(text, "a=ice-ufrag:");
+  fragment.password = attribute(text, "a=ice-pwd:");
+  if (fragment.ufrag.empty() && fragment.password.empty()) return fragment;
+  const auto within = [](const std::string& word, size_t least) {
+    return word.size() >= least && word.size() <= 256;
+  };
+  if (!within(fragment.ufrag, 4)) return fail(Code::kSdpSyntax, "ice-ufrag");
+  if (!within(fragment.password, 22)) return fail(Code::kSdpSyntax, "ice-pwd");
+  return fragment;
+}
+
+std::vector<rtc::SdpCandidate> fragment_candidates(std::span<const rtc::Address> addresses) {
+  std::vector<rtc::SdpCandidate> candidates;
+  for (const rtc::Address& address : addresses) {
+    rtc::SdpCandidate candidate;
+    candidate.foundation = std::to_string(candidates.size() + 1);
+    const auto local = static_cast<uint32_t>(65'535 - candidates.size());
+    candidate.priority = kHostPreference << 24 | local << 8 | 255;
+    candidate.address = address;
+    candidates.push_back(candidate);
+  }
+  return candidates;
+}
+
+std::string fragment_line(const rtc::SdpMedia& media) {
+  return "m=" + media.kind_text + " 9 " + media.protocol + " 0\r\na=mid:" + media.mid + "\r\n";
+}
+
+std::string write_fragment(const rtc::IceCredentials& ice, std::string_view line,
+                           std::span<const rtc::Address> addresses) {
+  std::string out = "a=ice-lite\r\na=ice-ufrag:" + ice.ufrag + "\r\na=ice-pwd:" + ice.password;
+  out.append("\r\n").append(line);
+  for (const rtc::SdpCandidate& each : fragment_candidates(addresses)) {
+    out += "a=" + rtc::write_candidate(each) + "\r\n";
+  }
+  return out + "a=end-of-candidates\r\n";
+}
+
+}  // namespace footlight::edge

@@ -1,0 +1,31 @@
+// Fragments of session descriptions (RFC 8840) as WHIP and WHEP trickle them: what a client says of
+// its ICE transport after the offer, and our answer to a restart.
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "rtc/ice.h"
+#include "rtc/sdp.h"
+
+namespace footlight::edge {
+
+inline constexpr size_t kMaxFragmentBytes = 16 * 1024;
+
+struct MediaFragment {
+  std::string ufrag, password;  // both or neither
+  bool operator==(const MediaFragment&) const = default;
+};
+// Reads the credentials and passes over everything else. kSdpTooLarge; kSdpSyntax: one without the
+// other, or of a length that RFC 8839 section 5.4 does not allow.
+Result<MediaFragment> read_fragment(std::string_view text);
+
+std::vector<rtc::SdpCandidate> fragment_candidates(std::span<const rtc::Address> addresses);
+// The m-line and its mid, as a fragment names the section it is about.
+std::string fragment_line(const rtc::SdpMedia& media);
+std::string write_fragment(const rtc::IceCredentials& ice, std::string_view line,
+                           std::span<const rtc::Address> addresses);
+
+}  // namespace footlight::edge

@@ -1,0 +1,429 @@
+#include "edge/media.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/bytes.h"
+#include "edge/internal/media_fragment.h"
+#include "rtc/wire.h"
+
+namespace footlight::edge {
+namespace {
+
+constexpr size_t kIdBytes = 16;
+constexpr std::string_view kCname = "footlight";
+
+rtc::PeerTransports::Config transport_config(const MediaOptions& options) {
+  rtc::PeerTransports::Config config;
+  config.max_sessions = options.max_sessions;
+  config.out_bytes = options.out_bytes;
+  return config;
+}
+
+uint32_t random_u32(Entropy& entropy) {
+  std::array<uint8_t, 4> bytes;
+  entropy.fill(bytes);
+  return rtc::load_u32(bytes.data());
+}
+
+bool can_decode(const rtc::NegotiatedMedia& media, const rtc::NegotiatedCodec& codec) {
+  return std::ranges::any_of(media.codecs, [&](const auto& each) {
+    return each.codec == codec.codec && each.format == codec.format;
+  });
+}
+
+void add(MediaStats& to, const rtc::PeerStats& of) {
+  to.rtp_in += of.rtp_in;
+  to.rtp_out += of.rtp_out;
+  to.bytes_in += of.bytes_in;
+  to.bytes_out += of.bytes_out;
+  to.refused += of.refused_in;
+  to.unsent += of.unsent_out;
+}
+
+std::string etag_of(const rtc::IceCredentials& ice) { return "\"" + ice.ufrag + "\""; }
+
+// One direction alone: whoever publishes is sent nothing, and of who watches nothing is taken. Data
+// channels are not served here.
+void keep_what_is_served(rtc::SessionDescription& offer, MediaUse use) {
+  for (auto& media : offer.media) {
+    if (media.kind == rtc::MediaKind::kApplication) media.kind = rtc::MediaKind::kOther;
+    const bool publish = use == MediaUse::kPublish;
+    const bool wanted = publish ? sends(media.direction) : receives(media.direction);
+    const auto one = publish ? rtc::SdpDirection::kSendOnly : rtc::SdpDirection::kRecvOnly;
+    media.direction = wanted ? one : rtc::SdpDirection::kInactive;
+  }
+}
+
+}  // namespace
+
+struct Media::Session final : sfu::Sink {
+  // An m-line the client receives on, and what it carries now.
+  struct Place {
+    rtc::NegotiatedMedia media;
+    rtc::OutgoingStream stream;
+    sfu::TrackId track = 0;
+  };
+
+  void send_rtp(ByteView head, ByteView payload) override { peer->send_rtp(head, payload); }
+  void send_rtcp(ByteView compound) override { peer->send_rtcp(compound); }
+
+  MediaRequest request;
+  std::string id;
+  uint64_t order = 0;  // counts sessions: who came earlier has the lower
+  rtc::Peer* peer = nullptr;
+  Stage* stage = nullptr;
+  sfu::MemberId member = 0;
+  std::vector<Place> places;
+  std::vector<rtc::OutgoingStream> streams;  // while the offer is being answered
+  MediaFragment transport;                   // the client's
+  std::string first_line;                    // of the answer's first m-section, for fragments
+};
+
+struct Media::Publication {
+  sfu::TrackId track = 0;
+  const Session* session = nullptr;
+};
+
+struct Media::Stage {
+  Stage(std::string name, sfu::PacketPool& pool) : episode(std::move(name)), room(pool) {}
+  std::string episode;
+  sfu::Room room;
+  std::vector<Session*> sessions;
+  std::vector<Publication> published;  // in the order in which places are given
+};
+
+Media::Media(MediaOptions options, Entropy& entropy)
+    : options_(std::move(options)),
+      entropy_(entropy),
+      transports_(entropy, options_.identity, transport_config(options_)),
+      pool_(options_.packet_slots) {}
+
+Media::~Media() = default;
+
+// --- sessions
+// -------------------------------------------------------------------------------------
+
+Media::Session* Media::find(std::string_view episode, MediaUse use, std::string_view id) {
+  const auto found = sessions_.find(std::string(id));
+  if (found == sessions_.end()) return nullptr;
+  const MediaRequest& request = found->second->request;
+  return request.episode == episode && request.use == use ? found->second.get() : nullptr;
+}
+
+Media::Stage& Media::stage_of(const std::string& episode) {
+  auto& stage = stages_[episode];
+  if (!stage) stage = std::make_unique<Stage>(episode, pool_);
+  return *stage;
+}
+
+std::string Media::make_id() {
+  std::array<uint8_t, kIdBytes> bytes;
+  entropy_.fill(bytes);
+  return to_hex(bytes);
+}
+
+// The session that the new one replaces, if any; refuses it when its account has too many.
+Result<Media::Session*> Media::admit(const MediaRequest& request) {
+  size_t count = 0;
+  Session* earlier = nullptr;
+  for (const auto& [id, session] : sessions_) {
+    const MediaRequest& other = session->request;
+    if (other.account != request.account || other.episode != request.episode) continue;
+    ++count;
+    if (request.use == MediaUse::kPublish && other.use == request.use &&
+        other.label == request.label) {
+      earlier = session.get();
+    }
+  }
+  if (!earlier && count >= kMaxSessionsOfAccount) {
+    return fail(Code::kTrackLimit, "sessions of this account");
+  }
+  return earlier;
+}
+
+void Media::prepare_places(Session& session, const rtc::SessionDescription& offer,
+                           rtc::AnswerInput& input) {
+  static_assert(2 * kMaxPlaces < 256);
+  const uint32_t base = (random_u32(entropy_) & 0xFFFF'FE00) | 0x100;  // a block, never zero
+  for (const auto& media : offer.media) {
+    const bool video = media.kind == rtc::MediaKind::kVideo;
+    if (media.rejected() || !receives(media.direction) || input.outgoing.size() == kMaxPlaces ||
+        (!video && media.kind != rtc::MediaKind::kAudio)) {
+      continue;
+    }
+    rtc::OutgoingStream stream;
+    stream.mid = media.mid;
+    stream.cname = kCname;
+    // The n-th voice and the n-th picture are one person's, most of the time: played in step.
+    const auto nth = std::ranges::count_if(
+        input.outgoing, [&](const auto& each) { return each.msid.ends_with(video ? "v" : "a"); });
+    stream.msid = "place" + std::to_string(nth + 1) + " " + media.mid + (video ? "v" : "a");
+    stream.ssrc = base + 2 * static_cast<uint32_t>(input.outgoing.size());
+    if (video) stream.rtx_ssrc = stream.ssrc + 1;
+    input.outgoing.push_back(stream);
+  }
+  session.streams = input.outgoing;
+}
+
+Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view offer_text,
+                                MonoUs now) {
+  auto offer = rtc::parse_sdp(offer_text);
+  if (!offer) return std::unexpected(offer.error());
+  keep_what_is_served(*offer, request.use);
+  const auto earlier = admit(request);
+  if (!earlier) return std::unexpected(earlier.error());
+  const auto peer = transports_.open(now);
+  if (!peer) return std::unexpected(peer.error());
+  auto owned = std::make_unique<Session>();
+  Session& session = *owned;
+  session.request = request;
+  session.id = make_id();
+  session.order = next_order_++;
+  session.peer = *peer;
+  const auto refuse = [&](const Error& why) {
+    transports_.forget(session.peer->session());
+    return std::unexpected(why);
+  };
+
+  rtc::AnswerInput input;
+  input.session_id = std::to_string(uint64_t{random_u32(entropy_)} << 16 | 1);
+  input.ice = transports_.credentials(**peer);
+  input.fingerprint = transports_.fingerprint();
+  input.candidates = fragment_candidates(options_.candidates);
+  if (request.use == MediaUse::kWatch) prepare_places(session, *offer, input);
+  auto answer = rtc::answer_offer(*offer, input);
+  if (!answer) return refuse(answer.error());
+  if (auto status = session.peer->negotiate(*answer, now); !status) return refuse(status.error());
+  if (*earlier) {
+    (*earlier)->peer->close(now);
+    end(**earlier);
+  }
+
+  Stage& stage = stage_of(request.episode);
+  const auto member = stage.room.join(session, options_.bandwidth);
+  if (!member) return refuse(member.error());
+  session.member = *member;
+  session.stage = &stage;
+  session.peer->user = &session;
+  session.transport = {answer->remote_ice.ufrag, answer->remote_ice.password};
+  session.first_line = fragment_line(answer->description.media.front());
+  stage.sessions.push_back(&session);
+  sessions_.emplace(session.id, std::move(owned));
+  expire_at_ = std::min(expire_at_, request.until);
+  if (auto status = publish(session, *answer); !status) {
+    const Error why = status.error();
+    end(session);
+    return std::unexpected(why);
+  }
+  arrange(stage);
+  return MediaAnswer{session.id, etag_of(input.ice), rtc::write_sdp(answer->description)};
+}
+
+// Puts the tracks of a publisher on stage, or makes the places of a watcher.
+Status Media::publish(Session& session, const rtc::SdpAnswer& answer) {
+  Stage& stage = *session.stage;
+  Error why{Code::kTrackCodec, "no m-line can be forwarded"};
+  bool any = false;
+  for (const auto& media : answer.media) {
+    if (media.rejected) continue;
+    if (session.request.use == MediaUse::kWatch) {
+      const auto stream = std::ranges::find(session.streams, media.mid, &rtc::OutgoingStream::mid);
+      if (stream == session.streams.end() || !media.client_receives) continue;
+      session.places.push_back({media, *stream, 0});
+      any = true;
+      continue;
+    }
+    if (!media.client_sends) continue;
+    const auto track = stage.room.publish(session.member, media, session.request.priority);
+    if (!track) {
+      why = track.error();
+      continue;
+    }
+    any = true;
+    const auto before = std::ranges::find_if(stage.published, [&](const Publication& other) {
+      return other.session->request.priority < session.request.priority;
+    });
+    stage.published.insert(before, {*track, &session});
+  }
+  session.streams.clear();
+  if (!any) return std::unexpected(why);
+  return {};
+}
+
+void Media::end(Session& session) {
+  Stage& stage = *session.stage;
+  add(past_, session.peer->stats());
+  std::erase_if(stage.published, [&](const Publication& each) { return each.session == &session; });
+  std::erase(stage.sessions, &session);
+  stage.room.leave(session.member);
+  transports_.forget(session.peer->session());
+  const std::string id = session.id;
+  sessions_.erase(id);
+  if (stage.sessions.empty()) {
+    stages_.erase(stage.episode);
+  } else {
+    arrange(stage);
+  }
+}
+
+Result<MediaAnswer> Media::patch(std::string_view episode, MediaUse use, std::string_view id,
+                                 std::string_view etag, std::string_view fragment, MonoUs now) {
+  Session* session = find(episode, use, id);
+  if (!session) return fail(Code::kUnknownSession);
+  const auto read = read_fragment(fragment);
+  if (!read) return std::unexpected(read.error());
+  const std::string current = etag_of(transports_.credentials(*session->peer));
+  const bool any = etag.empty() || etag == "*";
+  if (!any && etag != current) return fail(Code::kSdpState, "another ICE generation");
+  if (read->ufrag.empty() || *read == session->transport)
+    return MediaAnswer{session->id, current, {}};
+  session->transport = *read;
+  const rtc::IceCredentials& ice = transports_.restart_ice(*session->peer, read->ufrag);
+  (void)now;
+  return MediaAnswer{session->id, etag_of(ice),
+                     write_fragment(ice, session->first_line, options_.candidates)};
+}
+
+Status Media::close(std::string_view episode, MediaUse use, std::string_view id, MonoUs now) {
+  Session* session = find(episode, use, id);
+  if (!session) return fail(Code::kUnknownSession);
+  session->peer->close(now);
+  end(*session);
+  return {};
+}
+
+// --- who is seen and heard where
+// ------------------------------------------------------------------
+
+void Media::arrange(Stage& stage) {
+  for (Session* session : stage.sessions) {
+    if (session->request.use != MediaUse::kWatch) continue;
+    arrange(stage, *session, rtc::MediaKind::kAudio);
+    arrange(stage, *session, rtc::MediaKind::kVideo);
+  }
+}
+
+// The first of what is published take the places; what has a place and still deserves one keeps it.
+void Media::arrange(Stage& stage, Session& session, rtc::MediaKind kind) {
+  std::vector<Session::Place*> places;
+  for (auto& place : session.places) {
+    if (place.media.kind == kind) places.push_back(&place);
+  }
+  if (places.empty()) return;
+  std::vector<const Publication*> chosen;
+  for (const Publication& each : stage.published) {
+    const sfu::Track* track = stage.room.track(each.track);
+    if (chosen.size() == places.size()) break;
+    if (!track || track->kind != kind || each.session->request.account == session.request.account ||
+        !can_decode(places.front()->media, track->codec)) {
+      continue;
+    }
+    chosen.push_back(&each);
+  }
+  for (auto* place : places) {
+    const bool stays = std::ranges::any_of(
+        chosen, [&](const Publication* each) { return each->track == place->track; });
+    if (place->track && !stays) {
+      stage.room.unwatch(session.member, place->track);
+      place->track = 0;
+    }
+  }
+  for (const Publication* each : chosen) {
+    const bool placed =
+        std::ranges::any_of(places, [&](const auto* place) { return place->track == each->track; });
+    if (placed) continue;
+    const auto free = std::ranges::find(places, sfu::TrackId{0}, &Session::Place::track);
+    if (free == places.end()) return;
+    sfu::WatchOptions options;
+    options.priority = each->session->request.priority;
+    const auto watched =
+        stage.room.watch(session.member, each->track, (*free)->media, (*free)->stream, options);
+    if (watched) (*free)->track = each->track;
+  }
+}
+
+// --- datagrams and time
+// ---------------------------------------------------------------------------
+
+sfu::Packet* Media::take() {
+  sfu::Packet* packet = pool_.take();
+  if (!packet) ++past_.no_memory;
+  return packet;
+}
+
+void Media::give_back(sfu::Packet* packet) { pool_.give_back(packet); }
+
+void Media::on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size, MonoUs now) {
+  const auto received = transports_.on_datagram(path, std::span(packet->buffer).first(size), now);
+  auto* session = received.peer ? static_cast<Session*>(received.peer->user) : nullptr;
+  if (session && received.kind == rtc::ReceivedKind::kRtp &&
+      session->request.use == MediaUse::kPublish) {
+    return session->stage->room.on_rtp(session->member, packet, received.bytes, now);
+  }
+  if (session && received.kind == rtc::ReceivedKind::kRtcp) {
+    session->stage->room.on_rtcp(session->member, received.bytes, now);
+  }
+  pool_.give_back(packet);
+  if (received.kind == rtc::ReceivedKind::kChanged) reap();
+}
+
+void Media::flush(MonoUs now) {
+  for (const auto& [name, stage] : stages_) stage->room.flush(now);
+}
+
+void Media::reap() {
+  while (rtc::Peer* peer = transports_.next_ended()) end(*static_cast<Session*>(peer->user));
+}
+
+MonoUs Media::deadline() const {
+  MonoUs due = std::min(transports_.deadline(), expire_at_);
+  for (const auto& [name, stage] : stages_) due = std::min(due, stage->room.deadline());
+  return due;
+}
+
+void Media::on_time(MonoUs now) {
+  if (transports_.deadline() <= now) transports_.on_time(now);
+  for (const auto& [name, stage] : stages_) {
+    if (stage->room.deadline() <= now) stage->room.on_time(now);
+  }
+  if (expire_at_ <= now) expire(now);
+  reap();
+}
+
+void Media::expire(MonoUs now) {
+  expire_at_ = kNever;
+  std::vector<Session*> over;
+  for (const auto& [id, session] : sessions_) {
+    if (session->request.until <= now) {
+      over.push_back(session.get());
+    } else {
+      expire_at_ = std::min(expire_at_, session->request.until);
+    }
+  }
+  for (Session* session : over) {
+    session->peer->close(now);
+    end(*session);
+  }
+}
+
+MediaStats Media::stats() const {
+  MediaStats stats = past_;
+  stats.sessions = sessions_.size();
+  stats.datagrams_in = transports_.stats().datagrams;
+  stats.strangers = transports_.stats().strangers;
+  stats.unknown = transports_.stats().unknown;
+  for (const auto& [id, session] : sessions_) {
+    ++(session->request.use == MediaUse::kPublish ? stats.publishers : stats.watchers);
+    add(stats, session->peer->stats());
+  }
+  for (const auto& [name, stage] : stages_) stats.tracks += stage->published.size();
+  return stats;
+}
+
+const sfu::Room* Media::room(std::string_view episode) const {
+  const auto found = stages_.find(episode);
+  return found == stages_.end() ? nullptr : &found->second->room;
+}
+
+}  // namespace footlight::edge

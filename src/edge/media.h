@@ -1,0 +1,133 @@
+// Media of one shard: the sessions that publish and watch, the rooms they meet in, and the port's
+// transports. Between HTTP (WHIP, RFC 9725, and WHEP, draft-ietf-wish-whep) and a socket, and
+// knows neither: offers, datagrams and the time go in; answers, datagrams and a deadline come out.
+//
+// A session publishes the m-lines its client sends on, or watches: each m-line that its client
+// receives on is a place with a stream of its own, and the tracks of the episode take the places by
+// priority, then by age. Tracks come and go without a new offer: what the place carries changes,
+// the stream goes on. Nobody sees or hears themselves.
+//
+// Bounds: sessions by options, kMaxSessionsOfAccount per account, kMaxPlaces m-lines a watcher is
+// served on; rooms by sfu::RoomLimits; packets in memory by options. A datagram beyond a bound is
+// dropped and counted. One thread.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/prng.h"
+#include "core/result.h"
+#include "core/time.h"
+#include "rtc/peer.h"
+#include "sfu/room.h"
+
+namespace footlight::edge {
+
+enum class MediaUse : uint8_t { kPublish, kWatch };
+
+struct MediaRequest {
+  MediaUse use = MediaUse::kWatch;
+  std::string episode;
+  std::string account;    // the token's subject
+  std::string label;      // of what is published: "" the camera, "screen", ...
+  uint8_t priority = 0;   // of what is published; higher goes first
+  MonoUs until = kNever;  // the session ends then: its token does
+};
+
+struct MediaAnswer {
+  std::string id;    // names the session; unguessable: who knows it may end it
+  std::string etag;  // names its ICE generation, with quotes
+  std::string sdp;   // of a patch: a fragment, or "" when there is nothing to say
+};
+
+struct MediaStats {
+  uint64_t sessions = 0, publishers = 0, watchers = 0, tracks = 0;
+  uint64_t datagrams_in = 0, strangers = 0, unknown = 0;
+  uint64_t rtp_in = 0, rtp_out = 0, bytes_in = 0, bytes_out = 0;
+  uint64_t refused = 0;    // SRTP: malformed, forged, replayed
+  uint64_t unsent = 0;     // no path, no keys or no room
+  uint64_t no_memory = 0;  // datagrams that found no packet slot
+};
+
+struct MediaOptions {
+  std::shared_ptr<const rtc::DtlsIdentity> identity;
+  std::vector<rtc::Address> candidates;  // where clients reach the port, the best first
+  size_t max_sessions = 4096;
+  size_t packet_slots = 16'384;  // 1.9 KB each, taken as they are needed
+  sfu::BandwidthConfig bandwidth{1'500'000, 40'000, 30'000'000};
+  size_t out_bytes = 8 << 20;  // of one turn
+};
+
+class Media {
+ public:
+  static constexpr size_t kMaxSessionsOfAccount = 8;
+  static constexpr size_t kMaxPlaces = 64;
+  static constexpr size_t kMaxLabelBytes = 64;
+
+  Media(MediaOptions options, Entropy& entropy);
+  ~Media();
+
+  // Answers an offer. A publisher's earlier session of the same account and label ends.
+  // kSdp..., kTrackCodec (nothing of it can be forwarded), kTrackLimit, kServerFull.
+  Result<MediaAnswer> open(const MediaRequest& request, std::string_view offer, MonoUs now);
+  // A fragment (RFC 8840): candidates, which a lite agent has no use for, or an ICE restart, which
+  // is answered. kUnknownSession, kSdpSyntax, kSdpState (`etag` is another generation's; "" or "*":
+  // of any).
+  Result<MediaAnswer> patch(std::string_view episode, MediaUse use, std::string_view id,
+                            std::string_view etag, std::string_view fragment, MonoUs now);
+  // kUnknownSession.
+  Status close(std::string_view episode, MediaUse use, std::string_view id, MonoUs now);
+
+  // Where the next datagrams are received; nullptr when memory has run out. Each goes back by
+  // on_datagram or give_back.
+  sfu::Packet* take();
+  void give_back(sfu::Packet* packet);
+  // `size` bytes that lie in the packet's buffer.
+  void on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size, MonoUs now);
+  // After each batch of datagrams: forwards what came.
+  void flush(MonoUs now);
+
+  MonoUs deadline() const;
+  void on_time(MonoUs now);
+  // What is to be sent; clear it after.
+  rtc::DatagramOut& out() { return transports_.out(); }
+
+  MediaStats stats() const;
+  const sfu::Room* room(std::string_view episode) const;
+
+ private:
+  struct Session;
+  struct Stage;
+  struct Publication;
+
+  Session* find(std::string_view episode, MediaUse use, std::string_view id);
+  Stage& stage_of(const std::string& episode);
+  Result<Session*> admit(const MediaRequest& request);
+  Status publish(Session& session, const rtc::SdpAnswer& answer);
+  void prepare_places(Session& session, const rtc::SessionDescription& offer,
+                      rtc::AnswerInput& input);
+  void arrange(Stage& stage);
+  void arrange(Stage& stage, Session& session, rtc::MediaKind kind);
+  void end(Session& session);
+  void reap();
+  void expire(MonoUs now);
+  std::string make_id();
+
+  MediaOptions options_;
+  Entropy& entropy_;
+  rtc::PeerTransports transports_;
+  sfu::PacketPool pool_;
+  std::map<std::string, std::unique_ptr<Stage>, std::less<>> stages_;
+  std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
+  uint64_t next_order_ = 1;
+  MonoUs expire_at_ = kNever;  // the earliest `until`
+  MediaStats past_;            // of sessions that are over, and what belongs to none
+};
+
+}  // namespace footlight::edge

@@ -1,0 +1,70 @@
+// The shell of Media: its UDP ports, on one shard of the node. The answers of WHIP and WHEP ask it;
+// it asks Media, and moves datagrams between Media and the sockets.
+//
+// All media of a node live on one shard, so one core carries them (docs/adr/0004 says how they
+// will spread).
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/prng.h"
+#include "edge/config.h"
+#include "edge/media.h"
+#include "net/asio/datagrams.h"
+#include "net/asio/readiness.h"
+#include "net/asio/shard.h"
+
+namespace footlight::edge {
+
+// What other threads may look at, renewed once a second.
+struct MediaCounters {
+  std::atomic<uint64_t> publishers{0}, watchers{0}, tracks{0};
+  std::atomic<uint64_t> rtp_in{0}, rtp_out{0}, bytes_in{0}, bytes_out{0};
+  std::atomic<uint64_t> strangers{0}, refused{0}, unsent{0}, socket_drops{0};
+};
+
+class NodeMedia final : public net::Resident {
+ public:
+  // Before the shard starts. `http_port` is the port that `media.port: 0` stands for; when the
+  // system chose that one, it chooses here too. kPortBusy, kIo, kInternal.
+  static Result<std::unique_ptr<NodeMedia>> open(const Config& config, uint16_t http_port,
+                                                 net::Shard& shard, const Clock& clock,
+                                                 Entropy& entropy);
+  ~NodeMedia() override;
+
+  net::Shard& shard() { return shard_; }
+  Media& media() { return *media_; }  // on the shard's thread
+  uint16_t port() const { return ports_.front()->socket->port(); }
+  const std::vector<rtc::Address>& advertised() const { return advertised_; }
+  std::string metrics() const;  // Prometheus' text format; any thread
+
+  // net::Resident
+  MonoUs on_turn_end(MonoUs now_us) override;
+
+ private:
+  struct Port {
+    uint32_t index = 0;
+    std::unique_ptr<net::UdpSocket> socket;
+    std::unique_ptr<net::Readiness> readiness;
+  };
+  NodeMedia(net::Shard& shard, const Clock& clock);
+  Status bind(const Config& config, uint16_t http_port);
+  bool receive(Port& port);
+  bool drop(Port& port);
+  void send();
+  void renew_counters(MonoUs now_us);
+
+  net::Shard& shard_;
+  const Clock& clock_;
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<rtc::Address> advertised_;
+  std::unique_ptr<Media> media_;
+  std::vector<sfu::Packet*> packets_;
+  std::vector<net::UdpSlot> slots_;
+  MonoUs renewed_us_ = 0;
+  MediaCounters counters_;
+};
+
+}  // namespace footlight::edge

@@ -1,0 +1,38 @@
+#include "net/asio/readiness.h"
+
+#include <cstring>
+#include <utility>
+
+#include "net/asio/internal/poller.h"
+#include "net/asio/internal/shard_impl.h"
+
+namespace footlight::net {
+
+struct Readiness::Impl final : Pollable {
+  Impl(Poller& poller, int descriptor, std::function<bool()> on_readable)
+      : poller(poller), descriptor(descriptor), on_readable(std::move(on_readable)) {}
+  void on_ready(uint32_t events) override {
+    // An error waits to be taken by a receive, like a datagram.
+    if (events & (EPOLLIN | EPOLLERR) && on_readable()) poller.again(this);
+  }
+  Poller& poller;
+  int descriptor;
+  std::function<bool()> on_readable;
+};
+
+Result<std::unique_ptr<Readiness>> Readiness::watch(Shard& shard, int descriptor,
+                                                    std::function<bool()> on_readable) {
+  Poller& poller = shard.impl().poller;
+  auto impl = std::make_unique<Impl>(poller, descriptor, std::move(on_readable));
+  if (!poller.add(descriptor, impl.get())) return fail(Code::kIo, std::strerror(errno));
+  return std::unique_ptr<Readiness>(new Readiness(std::move(impl)));
+}
+
+Readiness::Readiness(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Readiness::~Readiness() {
+  impl_->poller.remove(impl_->descriptor);
+  impl_->poller.forget(impl_.get());
+}
+
+}  // namespace footlight::net

@@ -1,0 +1,30 @@
+// Waiting on a shard for a socket that is not one of the server's connections: a UDP port.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "core/result.h"
+#include "net/asio/shard.h"
+
+namespace footlight::net {
+
+// Calls `on_readable` on the shard's thread whenever the descriptor has newly become readable. It
+// answers whether it left something to be read; then it is called again in the next batch, after
+// the shard's other sockets. Made and destroyed on the shard's thread, or while the shard is not
+// running; the descriptor is the caller's and outlives it.
+class Readiness {
+ public:
+  // kIo.
+  static Result<std::unique_ptr<Readiness>> watch(Shard& shard, int descriptor,
+                                                  std::function<bool()> on_readable);
+  ~Readiness();
+  Readiness(const Readiness&) = delete;
+  Readiness& operator=(const Readiness&) = delete;
+
+ private:
+  struct Impl;
+  explicit Readiness(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace footlight::net

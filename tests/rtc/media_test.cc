@@ -1,0 +1,325 @@
+// The whole way of media through one shard, without a socket: offers and answers, ICE, DTLS, SRTP
+// in, the room, SRTP out, decrypted by clients of our own and by libsrtp2.
+#include "edge/media.h"
+
+#include <gtest/gtest.h>
+#include <srtp2/srtp.h>
+
+#include <string>
+#include <vector>
+
+#include "media_client.h"
+#include "rtc/rtp.h"
+#include "rtc/wire.h"
+
+namespace footlight::edge {
+namespace {
+
+using rtc::MediaClient;
+
+std::shared_ptr<const rtc::DtlsIdentity> identity() {
+  static rtc::SeededEntropy entropy(9);
+  static const auto made = *rtc::DtlsIdentity::make(entropy, 1'700'000'000'000);
+  return made;
+}
+
+MediaOptions options() {
+  MediaOptions options;
+  options.identity = identity();
+  options.candidates = {rtc::Address::v4(192, 0, 2, 1, 8080)};
+  options.bandwidth.start_bps = 3'000'000;  // time stands still during a turn: probes say nothing
+  return options;
+}
+
+class MediaTest : public testing::Test {
+ protected:
+  struct Person {
+    std::unique_ptr<MediaClient> client;
+    rtc::Path path;
+    MediaRequest request;
+    MediaAnswer answer;
+    std::vector<Bytes> raw;  // what arrived, encrypted, when `keep` is set
+    bool keep = false;
+  };
+
+  Person& person(MediaUse use, std::string account, uint8_t priority = 100, size_t audio = 1,
+                 size_t video = 1) {
+    auto& person = *people_.emplace_back(std::make_unique<Person>());
+    const auto number = static_cast<uint16_t>(people_.size());
+    person.client = std::make_unique<MediaClient>(
+        MediaClient::Options{use == MediaUse::kPublish, audio, video, number}, identity());
+    person.path = {rtc::Address::v4(192, 0, 2, 9, static_cast<uint16_t>(5000 + number)), 0, false};
+    person.request = {use, "demo", std::move(account), "", priority, kNever};
+    return person;
+  }
+  Status open(Person& person) {
+    auto answer = media_.open(person.request, person.client->offer(), now_);
+    if (!answer) return std::unexpected(answer.error());
+    person.answer = *answer;
+    return person.client->accept(answer->sdp);
+  }
+  Person& joined(MediaUse use, std::string account, uint8_t priority = 100, size_t audio = 1,
+                 size_t video = 1) {
+    Person& joined = person(use, std::move(account), priority, audio, video);
+    EXPECT_TRUE(open(joined));
+    joined.client->check(now_, to_server(joined));
+    exchange();
+    EXPECT_TRUE(joined.client->connected());
+    return joined;
+  }
+  MediaClient::Send to_server(Person& person) {
+    return [this, &person](std::span<uint8_t> datagram) {
+      sfu::Packet* packet = media_.take();
+      ASSERT_NE(packet, nullptr);
+      std::ranges::copy(datagram, packet->buffer.begin());
+      media_.on_datagram(person.path, packet, datagram.size(), now_);
+    };
+  }
+  // Until nobody has anything to say.
+  void exchange() {
+    media_.flush(now_);
+    for (int turn = 0; turn < 50 && !media_.out().empty(); ++turn) {
+      std::vector<std::pair<rtc::Path, Bytes>> datagrams;
+      for (size_t i = 0; i < media_.out().batch_count(); ++i) {
+        const rtc::SendBatch batch = media_.out().batch(i);
+        size_t at = 0;
+        for (const uint16_t size : batch.sizes) {
+          const ByteView each = batch.bytes.subspan(at, size);
+          datagrams.emplace_back(batch.path, Bytes(each.begin(), each.end()));
+          at += size;
+        }
+      }
+      media_.out().clear();
+      for (auto& [path, bytes] : datagrams) {
+        for (auto& person : people_) {
+          if (person->path != path) continue;
+          if (person->keep) person->raw.push_back(bytes);
+          person->client->on_datagram(bytes, now_, to_server(*person));
+        }
+      }
+      media_.flush(now_);
+    }
+  }
+  // Frames and voices of all publishers for so long; viewers report.
+  void play(int frames) {
+    for (int i = 0; i < frames; ++i) {
+      now_ += 33'000;
+      for (auto& person : people_) {
+        if (!person->client->connected() || person->client->closed()) continue;
+        if (person->request.use == MediaUse::kPublish) {
+          const bool key = person->client->take_key_frame_request();
+          person->client->send_frame(key, 4, 1000, now_, to_server(*person));
+          person->client->send_voice(80, now_, to_server(*person));
+        } else if (i % 3 == 0) {
+          person->client->feed_back(now_, to_server(*person));
+        }
+      }
+      exchange();
+      media_.on_time(now_);
+      exchange();
+    }
+  }
+
+  rtc::SeededEntropy entropy_{4};
+  Media media_{options(), entropy_};
+  std::vector<std::unique_ptr<Person>> people_;
+  MonoUs now_ = 10'000'000;
+};
+
+TEST_F(MediaTest, WhatOnePublishesArrivesAtAllWhoWatchAndCanBeDecrypted) {
+  joined(MediaUse::kPublish, "gm", 200);
+  std::vector<Person*> viewers;
+  for (int i = 0; i < 5; ++i) {
+    viewers.push_back(&joined(MediaUse::kWatch, "viewer" + std::to_string(i)));
+  }
+  play(60);
+  for (const Person* viewer : viewers) {
+    const auto& voice = viewer->client->of(0);
+    const auto& picture = viewer->client->of(1);
+    EXPECT_EQ(viewer->client->refused(), 0u);
+    EXPECT_GE(voice.packets, 59u);
+    EXPECT_EQ(voice.payload_type, MediaClient::kOpus);
+    EXPECT_EQ(voice.last_payload, Bytes(80, 0x5A));
+    EXPECT_GE(picture.frames, 50u);
+    EXPECT_GE(picture.key_frames, 1u);
+    EXPECT_EQ(picture.jumps, 0u);
+    EXPECT_EQ(picture.last_payload.size(), 1000u);
+  }
+  const MediaStats stats = media_.stats();
+  EXPECT_EQ(stats.publishers, 1u);
+  EXPECT_EQ(stats.watchers, 5u);
+  EXPECT_EQ(stats.tracks, 2u);
+  EXPECT_GT(stats.rtp_out, 5 * 50 * 4u);
+}
+
+TEST_F(MediaTest, LibsrtpDecryptsWhatAWatcherIsSent) {
+  joined(MediaUse::kPublish, "gm");
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  viewer.keep = true;
+  play(30);
+  const auto keys = viewer.client->keys();
+  ASSERT_TRUE(keys);
+  ASSERT_EQ(keys->receive.profile, rtc::SrtpProfile::kAeadAes128Gcm);
+  srtp_init();
+  Bytes key = keys->receive.key;
+  key.insert(key.end(), keys->receive.salt.begin(), keys->receive.salt.end());
+  srtp_policy_t policy{};
+  srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtp);
+  srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtcp);
+  policy.ssrc.type = ssrc_any_inbound;
+  policy.key = key.data();
+  policy.window_size = 1024;
+  srtp_t session = nullptr;
+  ASSERT_EQ(srtp_create(&session, &policy), srtp_err_status_ok);
+  size_t media = 0;
+  for (Bytes& datagram : viewer.raw) {
+    if (rtc::datagram_kind(datagram) != rtc::DatagramKind::kRtp) continue;
+    int size = static_cast<int>(datagram.size());
+    ASSERT_EQ(srtp_unprotect(session, datagram.data(), &size), srtp_err_status_ok);
+    rtc::RtpView view;
+    ASSERT_TRUE(rtc::parse_rtp(ByteView(datagram).first(static_cast<size_t>(size)), view));
+    ++media;
+  }
+  EXPECT_GT(media, 100u);
+  srtp_dealloc(session);
+}
+
+TEST_F(MediaTest, WhoComesBeforeThePublisherSeesHimWhenHeComes) {
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  play(3);
+  joined(MediaUse::kPublish, "gm");
+  play(30);
+  EXPECT_GT(viewer.client->of(1).frames, 20u);
+}
+
+TEST_F(MediaTest, APlaceGoesOnAsOneStreamWhenItCarriesAnother) {
+  Person& player = joined(MediaUse::kPublish, "player", 100);
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  play(30);
+  const uint64_t before = viewer.client->of(1).frames;
+  EXPECT_GT(before, 20u);
+  Person& gm = joined(MediaUse::kPublish, "gm", 200);  // takes the place
+  play(30);
+  const uint64_t with_gm = viewer.client->of(1).frames;
+  EXPECT_GT(with_gm, before + 20);
+  EXPECT_EQ(viewer.client->of(1).key_frames, 2u);
+  ASSERT_TRUE(media_.close("demo", MediaUse::kPublish, gm.answer.id, now_));
+  play(30);
+  EXPECT_GT(viewer.client->of(1).frames, with_gm + 20);
+  // One stream: the numbers went on, so nothing was refused as a replay and nothing was lost.
+  EXPECT_EQ(viewer.client->of(1).jumps, 0u);
+  EXPECT_EQ(viewer.client->of(0).jumps, 0u);
+  EXPECT_EQ(viewer.client->refused(), 0u);
+  EXPECT_EQ(viewer.client->heard().size(), 2u);
+  EXPECT_TRUE(media_.close("demo", MediaUse::kPublish, player.answer.id, now_));
+}
+
+TEST_F(MediaTest, EveryoneHasAPlaceWhereThereAreEnoughAndNobodySeesHimself) {
+  joined(MediaUse::kPublish, "gm", 200);
+  joined(MediaUse::kPublish, "ann", 100);
+  Person& ann = joined(MediaUse::kWatch, "ann", 0, 3, 3);
+  Person& viewer = joined(MediaUse::kWatch, "vera", 0, 3, 3);
+  play(30);
+  const auto lit = [](const Person& person) {
+    int count = 0;
+    for (size_t line = 3; line < 6; ++line) count += person.client->of(line).frames > 10;
+    return count;
+  };
+  EXPECT_EQ(lit(ann), 1);
+  EXPECT_EQ(lit(viewer), 2);
+}
+
+TEST_F(MediaTest, ASecondSessionOfTheSameNameReplacesTheFirst) {
+  Person& first = joined(MediaUse::kPublish, "gm");
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  play(20);
+  joined(MediaUse::kPublish, "gm");
+  EXPECT_TRUE(first.client->closed());
+  EXPECT_EQ(media_.stats().publishers, 1u);
+  const uint64_t before = viewer.client->of(1).frames;
+  play(20);
+  EXPECT_GT(viewer.client->of(1).frames, before + 10);
+}
+
+TEST_F(MediaTest, AnIceRestartByAFragmentMovesTheSessionToAnotherPath) {
+  joined(MediaUse::kPublish, "gm");
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  play(10);
+  const std::string fragment = viewer.client->restart_ice();
+  const auto stale =
+      media_.patch("demo", MediaUse::kWatch, viewer.answer.id, "\"old\"", fragment, now_);
+  ASSERT_FALSE(stale);
+  EXPECT_EQ(stale.error().code, Code::kSdpState);
+  const auto fresh =
+      media_.patch("demo", MediaUse::kWatch, viewer.answer.id, viewer.answer.etag, fragment, now_);
+  ASSERT_TRUE(fresh);
+  EXPECT_NE(fresh->etag, viewer.answer.etag);
+  EXPECT_NE(fresh->sdp.find("a=candidate:1 1 udp"), std::string::npos);
+  ASSERT_TRUE(viewer.client->accept(fresh->sdp));
+  viewer.path.remote.port = 7777;
+  viewer.client->check(now_, to_server(viewer));
+  const uint64_t before = viewer.client->of(1).frames;
+  play(20);
+  EXPECT_GT(viewer.client->of(1).frames, before + 10);
+  // Candidates alone are taken and need no answer.
+  const auto trickled = media_.patch("demo", MediaUse::kWatch, viewer.answer.id, fresh->etag,
+                                     "a=candidate:1 1 udp 1 192.0.2.3 9 typ host\r\n", now_);
+  ASSERT_TRUE(trickled);
+  EXPECT_EQ(trickled->sdp, "");
+}
+
+TEST_F(MediaTest, ASessionEndsWithItsTokenItsConsentOrItsClient) {
+  Person& timed = person(MediaUse::kWatch, "timed");
+  timed.request.until = now_ + 5'000'000;
+  ASSERT_TRUE(open(timed));
+  Person& silent = joined(MediaUse::kWatch, "silent");
+  Person& leaving = joined(MediaUse::kPublish, "leaving");
+  EXPECT_EQ(media_.stats().sessions, 3u);
+  EXPECT_FALSE(media_.close("demo", MediaUse::kWatch, leaving.answer.id, now_));  // not a watcher
+  EXPECT_FALSE(media_.close("other", MediaUse::kPublish, leaving.answer.id, now_));
+  EXPECT_TRUE(media_.close("demo", MediaUse::kPublish, leaving.answer.id, now_));
+  EXPECT_FALSE(media_.close("demo", MediaUse::kPublish, leaving.answer.id, now_));
+  EXPECT_LE(media_.deadline(), now_ + 5'000'000);
+  now_ += 5'000'000;
+  media_.on_time(now_);
+  EXPECT_EQ(media_.stats().sessions, 1u);
+  now_ += rtc::IceLite::kConsentUs + 1;
+  media_.on_time(now_);
+  EXPECT_EQ(media_.stats().sessions, 0u);
+  EXPECT_EQ(media_.room("demo"), nullptr);
+  (void)silent;
+}
+
+TEST_F(MediaTest, BadOffersAndTooManySessionsAreRefusedAndLeaveNothing) {
+  MediaRequest request{MediaUse::kPublish, "demo", "gm", "", 100, kNever};
+  EXPECT_EQ(media_.open(request, "nonsense", now_).error().code, Code::kSdpSyntax);
+  const std::string huge(300'000, 'x');
+  EXPECT_EQ(media_.open(request, huge, now_).error().code, Code::kSdpTooLarge);
+  MediaClient watcher({}, identity());  // sends nothing
+  EXPECT_EQ(media_.open(request, watcher.offer(), now_).error().code, Code::kTrackCodec);
+  EXPECT_EQ(media_.stats().sessions, 0u);
+  EXPECT_EQ(media_.room("demo"), nullptr);
+  for (size_t i = 0; i < Media::kMaxSessionsOfAccount; ++i) {
+    EXPECT_TRUE(open(person(MediaUse::kWatch, "greedy")));
+  }
+  EXPECT_EQ(open(person(MediaUse::kWatch, "greedy")).error().code, Code::kTrackLimit);
+  EXPECT_TRUE(open(person(MediaUse::kWatch, "modest")));
+}
+
+TEST_F(MediaTest, PublishersBeyondWhatMemoryHoldsAreRefusedAndTheOthersGoOn) {
+  MediaOptions small = options();
+  small.packet_slots = 1'000;  // one picture and a few voices
+  Media media(small, entropy_);
+  const auto publish = [&](const std::string& account, size_t video) {
+    MediaClient client({true, 1, video, 77}, identity());
+    return media.open({MediaUse::kPublish, "demo", account, "", 1, kNever}, client.offer(), now_);
+  };
+  EXPECT_TRUE(publish("a", 1));
+  EXPECT_TRUE(publish("b", 0));
+  const auto refused = publish("c", 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kTrackLimit);
+}
+
+}  // namespace
+}  // namespace footlight::edge
