@@ -116,7 +116,13 @@ TEST(Doc, TypingThatWaitsTakesTheRoomOfItsText) {
   Doc to({.client = 2});
   for (size_t i = updates.size(); i-- > 50;) (void)to.apply_update(updates[i], UpdateFormat::kV1);
   for (size_t i = 1; i < 50; ++i) (void)to.apply_update(updates[i], UpdateFormat::kV1);
-  EXPECT_LE(to.pending().structs, 51u);
+  EXPECT_EQ(to.pending().structs, 99u);
+  EXPECT_LT(to.pending().bytes, 99u * 150u);
+  // It is handed on as it came.
+  Doc third({.client = 3});
+  (void)third.apply_update(v1(to), UpdateFormat::kV1);
+  EXPECT_EQ(third.pending().structs, 99u);
+  EXPECT_EQ(v1(third), v1(to));
   (void)to.apply_update(updates[0], UpdateFormat::kV1);
   EXPECT_EQ(to.pending().structs, 0u);
   EXPECT_EQ(v1(to), v1(from));

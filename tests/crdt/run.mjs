@@ -5,8 +5,8 @@ import { replicaBinary } from './lib/link.mjs';
 import { runTests } from './lib/suite.mjs';
 
 const here = new URL('.', import.meta.url).pathname;
-const [OPS, SECONDS] = [process.env.CRDT_OPS ?? '40000', process.env.CRDT_SECONDS ?? '60'];
-const SUITES = ['documents', 'awareness', 'sync', 'mutations'];
+const [OPS, SECONDS] = [process.env.CRDT_OPS ?? '40000', process.env.CRDT_SECONDS ?? '30'];
+const SUITES = ['documents', 'awareness', 'sync', 'mutations', 'corpus'];
 const wanted = process.argv.slice(2);
 
 if (!fs.existsSync(replicaBinary())) {

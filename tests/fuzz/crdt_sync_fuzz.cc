@@ -1,12 +1,14 @@
 // DEPS: footlight_crdt
 //
-// Documents fed by peers: updates in both formats, framed sync messages, and local edits between
-// them, as the input tells. Whatever happened, the document can be stored and loaded: what its
-// encodings make of an empty document encodes to the same bytes again, in both formats.
+// Documents fed by peers: updates in both formats, framed sync and awareness messages, and local
+// edits between them, as the input tells. Whatever happened, the document can be stored and loaded:
+// what its encodings make of an empty document encodes to the same bytes again, in both formats;
+// and who is there can be told to another, who then sees the same.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "crdt/awareness.h"
 #include "crdt/doc.h"
 #include "crdt/lib0.h"
 #include "crdt/sync.h"
@@ -49,8 +51,27 @@ void edit(Doc& doc, uint8_t what, Decoder& in) {
   }
 }
 
+void hear(Awareness& awareness, ByteView update) {
+  std::vector<uint64_t> changed;
+  const bool readable = awareness.entries(update).has_value();
+  const auto anybody = [](uint64_t) { return true; };
+  const bool taken = awareness.apply(update, kUsPerSecond, anybody, changed).has_value();
+  require(readable || !taken);
+  require(taken || changed.empty());
+  for (const uint64_t client : awareness.present()) require(awareness.has(client));
+}
+
+void tells(const Awareness& awareness) {
+  const Bytes all = awareness.encode(awareness.present());
+  Awareness other(AwarenessLimits{.entries = SIZE_MAX});
+  std::vector<uint64_t> changed;
+  const auto anybody = [](uint64_t) { return true; };
+  require(other.apply(all, kUsPerSecond, anybody, changed).has_value());
+  require(other.encode(other.present()) == all);
+}
+
 // False when the update is too large to go on with.
-bool step(Doc& doc, Decoder& in) {
+bool step(Doc& doc, Awareness& awareness, Decoder& in) {
   const uint8_t what = in.u8();
   if (what < 96) {
     const ByteView update = in.bytes(std::min<size_t>(in.var_uint(), in.remaining()));
@@ -61,6 +82,8 @@ bool step(Doc& doc, Decoder& in) {
     if (!message) return true;
     if (message->kind == MessageKind::kStep1) {
       (void)doc.encode_state_as_update(UpdateFormat::kV1, message->payload);
+    } else if (message->kind == MessageKind::kAwareness) {
+      hear(awareness, message->payload);
     } else if (message->kind == MessageKind::kStep2 || message->kind == MessageKind::kUpdate) {
       (void)doc.apply_update(message->payload, UpdateFormat::kV1);
     }
@@ -92,10 +115,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       DocOptions{.client = 7, .gc = (in.u8() & 1) == 0, .new_client = [] { return uint64_t{8}; }});
   (void)doc.text("t");
   (void)doc.array("a");
+  Awareness awareness;
   for (int i = 0; i < kSteps && !in.at_end() && in.ok(); ++i) {
-    if (!step(doc, in)) return 0;
+    if (!step(doc, awareness, in)) return 0;
   }
   (void)doc.to_json();
+  tells(awareness);
   stores_and_loads(doc);
   return 0;
 }

@@ -212,9 +212,9 @@ Result<Bytes> Store::encode_with_pending(UpdateWriter& writer, const StateVector
     }
     const auto waiting = pending.clients().find(id);
     if (waiting == pending.clients().end()) continue;
-    for (const PendingStruct& p : waiting->second.queue) {
-      if (p.s.end() <= next) continue;
-      s = p.s;
+    const auto write_waiting = [&](const DecodedStruct& part) {
+      if (part.end() <= next) return;
+      s = part;
       if (s.id.clock < next) cut_front(s, next - s.id.clock, cut);
       if (!open) writer.open_client(id, s.id.clock);
       if (open && s.id.clock > next) {
@@ -227,6 +227,9 @@ Result<Bytes> Store::encode_with_pending(UpdateWriter& writer, const StateVector
       open = true;
       write(s, 0);
       next = s.end();
+    };
+    for (const PendingStruct& p : waiting->second.queue) {
+      for (size_t i = 0; i < p.parts(); ++i) write_waiting(p.part(i));
     }
   }
   writer.close_clients();

@@ -7,6 +7,7 @@ namespace footlight::crdt::internal {
 namespace {
 
 constexpr uint64_t kOverhead = sizeof(PendingStruct) + 16;
+constexpr size_t kMaxJoined = size_t{1} << 30;  // bytes of content, so that offsets fit 32 bits
 
 // Whether two structs could as well have come as one: so typing that waits takes the room of its
 // text. Not under a key, where what follows may belong to another one.
@@ -17,6 +18,7 @@ bool continues(const DecodedStruct& left, const DecodedStruct& right) {
          right.origin == Id{left.id.client, left.end() - 1} &&
          left.has_right_origin == right.has_right_origin &&
          (!left.has_right_origin || left.right_origin == right.right_origin) && !left.has_key &&
+         left.len + right.len <= kMaxClock && left.content.size() < kMaxJoined &&
          !left.has_parent_sub && !right.has_key && !right.has_parent_sub;
 }
 
@@ -33,9 +35,27 @@ void PendingStruct::take(const DecodedStruct& from) {
   point();
 }
 
-void PendingStruct::append(ByteView content) {
-  bytes.insert(bytes.end(), content.begin(), content.end());
+void PendingStruct::append(const DecodedStruct& next) {
+  joins.push_back({static_cast<uint32_t>(s.len), static_cast<uint32_t>(s.content.size())});
+  bytes.insert(bytes.end(), next.content.begin(), next.content.end());
+  s.len += next.len;
   point();
+}
+
+DecodedStruct PendingStruct::part(size_t i) const {
+  DecodedStruct out = s;
+  const Join from = i == 0 ? Join{0, 0} : joins[i - 1];
+  const Join to = i < joins.size()
+                      ? joins[i]
+                      : Join{static_cast<uint32_t>(s.len), static_cast<uint32_t>(s.content.size())};
+  out.len = to.len - from.len;
+  out.content = s.content.subspan(from.size, to.size - from.size);
+  if (i == 0) return out;
+  out.id.clock += from.len;
+  out.has_origin = true;
+  out.origin = {s.id.client, out.id.clock - 1};
+  out.parent_kind = ParentKind::kInherit;
+  return out;
 }
 
 void PendingStruct::point() {
@@ -59,9 +79,9 @@ void Pending::add(const DecodedStruct& s) {
     PendingStruct& left = *std::prev(at);
     if (left.s.end() >= s.end()) return;
     if (continues(left.s, s)) {
-      bytes_ += s.content.size();
-      left.append(s.content);
-      left.s.len += s.len;
+      ++structs_;
+      bytes_ += s.content.size() + sizeof(PendingStruct::Join);
+      left.append(s);
       return;
     }
   }
@@ -99,8 +119,9 @@ void Pending::woken(uint64_t client, uint64_t state, std::vector<uint64_t>& out)
 
 void Pending::pop_front(std::map<uint64_t, PendingClient>::iterator it) {
   std::deque<PendingStruct>& queue = it->second.queue;
-  --structs_;
-  bytes_ -= queue.front().bytes.size() + kOverhead;
+  const PendingStruct& front = queue.front();
+  structs_ -= front.parts();
+  bytes_ -= front.bytes.size() + front.joins.size() * sizeof(PendingStruct::Join) + kOverhead;
   queue.pop_front();
   if (queue.empty()) clients_.erase(it);
 }

@@ -15,10 +15,17 @@
 namespace footlight::crdt::internal {
 
 struct PendingStruct {
+  struct Join {     // where a struct that came by itself was joined
+    uint32_t len;   // of what stands before it
+    uint32_t size;  // of the content before it
+  };
   DecodedStruct s;  // its views point into `bytes`
   Bytes bytes;      // names, then content
+  std::vector<Join> joins;
   void take(const DecodedStruct& from);
-  void append(ByteView content);
+  void append(const DecodedStruct& next);
+  size_t parts() const { return joins.size() + 1; }
+  DecodedStruct part(size_t i) const;  // as it came
 
  private:
   void point();

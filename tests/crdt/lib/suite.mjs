@@ -10,11 +10,13 @@ export const runTests = async () => {
   let [passed, failed] = [0, 0];
   let link = new Link();
   for (const { promise, body } of tests.splice(0)) {
+    const began = Date.now();
     try {
       const session = new Session(link);
       await body(session);
       session.flush();
       passed++;
+      if (Date.now() - began > 3000) console.log(`${promise}: ${Date.now() - began} ms`);
     } catch (error) {
       failed++;
       console.log(`failed: ${promise}\n${error.stack ?? error}`);
