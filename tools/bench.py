@@ -4,7 +4,8 @@
 Measures each figure beside its budget and, where a peer is installed, the ratio in the same run.
 
   votes     ballots, vote to tally, fan-out (peer: Centrifugo), memory, start, replay, on real sockets
-  crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs)
+  crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs);
+            and boards of the server on real sockets
   sfu       forwarding: packets per CPU-second, cost beside a bare loop, allocations, memory of a session
   micro     the Google Benchmark programs of bench/
 
@@ -25,6 +26,7 @@ import tempfile
 import time
 import urllib.request
 
+from bench_boards import bench_boards as board_rows
 from bench_crdt import bench_crdt as crdt_rows
 from bench_sfu import bench_sfu as sfu_rows
 
@@ -73,10 +75,11 @@ class Process:
 
 
 class Server(Process):
-    def __init__(self, data, log):
+    def __init__(self, data, log, episode=EPISODE, threads=0):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        words = [str(BIN), "serve", "--dev", "--episode", str(EPISODE), "--data", data, "--port", str(port)]
+        words = [str(BIN), "serve", "--dev", "--episode", str(episode), "--data", data, "--port", str(port),
+                 "--threads", str(threads)]
         for key, value in UNLIMITED.items():
             words += ["--set", f"{key}={value}"]
         super().__init__(words, self.url + "/readyz", log)
@@ -234,7 +237,11 @@ def bench_bare_loop(args, results):
 
 
 def bench_crdt(args):
-    return crdt_rows(Results("crdt", args.json), args.rounds, say)
+    results = Results("crdt", args.json)
+    if not args.boards_only:
+        crdt_rows(results, args.rounds, say)
+    board_rows(results, args.rounds, say, lambda episode, data, log: Server(data, log, episode, threads=1))
+    return results.broken
 
 
 def bench_sfu(args):
@@ -258,6 +265,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=["votes", "crdt", "sfu", "micro", []], default=[])
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--boards-only", action="store_true", help="of crdt only what concerns boards of the server")
     parser.add_argument("--connections", type=int, default=5000)
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)

@@ -77,21 +77,24 @@ export class Boards {
 
   /** A frame that cannot be read, or of a board that is not open here, is passed over. */
   bytes(frame: Uint8Array): void {
-    if (frame[0] !== FRAME_BOARD) return;
-    let at = 1;
-    let length = 0;
-    for (let shift = 0; shift < 21; shift += 7) {
-      const byte = frame[at++] ?? 0;
-      length |= (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
-    }
-    const id = new TextDecoder().decode(frame.subarray(at, at + length));
-    this.#ports.get(id)?.frame(frame.subarray(at + length));
+    const read = unpacked(frame);
+    if (read) this.#ports.get(read.id)?.frame(read.payload);
   }
 }
 
+/** Null: not a frame of a board. */
+export function unpacked(frame: Uint8Array): { id: string; payload: Uint8Array } | null {
+  const length = frame[1] ?? 0;
+  // Ids of boards are at most 64 bytes, so their length is one.
+  if (frame[0] !== FRAME_BOARD || length === 0 || length > 127 || frame.length < 2 + length) {
+    return null;
+  }
+  const id = new TextDecoder().decode(frame.subarray(2, 2 + length));
+  return { id, payload: frame.subarray(2 + length) };
+}
+
 /** Board ids are at most 127 bytes, so that the length is one byte. */
-function packed(id: string, payload: Uint8Array): Uint8Array {
+export function packed(id: string, payload: Uint8Array): Uint8Array {
   const name = new TextEncoder().encode(id);
   const frame = new Uint8Array(2 + name.length + payload.length);
   frame.set([FRAME_BOARD, name.length]);

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { FakeServer, seededRandom } from './fake/index.ts';
 import { newTraceparent } from './ids.ts';
+import { packed, unpacked } from './boards.ts';
 import { createClient } from './index.ts';
 import { parseServerMessage } from './parse.ts';
+import { readFrame, readWord, writeFrame } from './yjs/messages.ts';
 
 interface Case {
   name: string;
@@ -119,4 +121,52 @@ test('a traceparent it makes is one the vectors call valid, and never the same t
   expect(new Set(made).size).toBe(1000);
   const zeros = { unit: () => 0, bytes: (n: number) => new Uint8Array(n) };
   expect(newTraceparent(zeros)).toMatch(shape);
+});
+
+interface FrameCase {
+  name: string;
+  board: string;
+  kind: string;
+  payload: string;
+  message: string;
+  frame: string;
+}
+const frames = JSON.parse(
+  readFileSync(new URL('../../src/proto/golden/board_frames.json', import.meta.url), 'utf8'),
+) as { cases: FrameCase[]; bad: FrameCase[] };
+const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
+const hex = (of: Uint8Array): string => Buffer.from(of).toString('hex');
+
+test.each(frames.cases)('reads and writes a board as the C++ codec does: $name', (one) => {
+  const read = readFrame(bytes(one.message));
+  expect(read?.kind).toBe(one.kind);
+  if (!read) return;
+  const payload = read.kind === 'step1' ? read.vector : 'update' in read ? read.update : bytes('');
+  expect(hex(payload)).toBe(one.payload);
+  expect(hex(writeFrame(read))).toBe(one.message);
+  expect(hex(packed(one.board, bytes(one.message)))).toBe(one.frame);
+  const back = unpacked(bytes(one.frame));
+  expect([back?.id, hex(back?.payload ?? bytes(''))]).toEqual([one.board, one.message]);
+});
+
+test.each(frames.bad)('passes over what is no frame of a board: $name', (one) => {
+  expect(unpacked(bytes(one.frame))).toBeNull();
+});
+
+test('knows every word about a board by its fields', () => {
+  const kinds = golden('server.json').flatMap(({ name, json }) => {
+    const read = parseServerMessage(json);
+    return read.t === 'board' && !('d' in read) ? [[name, readWord(read)?.kind]] : [];
+  });
+  expect(Object.fromEntries(kinds)).toEqual({
+    'a board is open': 'opened',
+    'a board that may only be looked at': 'opened',
+    'a board that cannot be opened': 'failed',
+    'edits of a board are durable': 'ack',
+    'the opening of a board dealt with nothing yet': 'ack',
+    'an edit of a board is asked for again': 'held',
+    'an edit of a board is refused': 'refused',
+    'an edit of a board is overruled': 'overruled',
+    'a board began anew': 'reset',
+  });
 });

@@ -141,8 +141,17 @@ struct BoardMessage {
   Error refused{Code::kOk, {}, 0};
 };
 
+// A session that does not read fast enough was left out of the board's relays, and reads again:
+// what it lacks since BoardRelay::from of the first of them comes as one BoardSend.
+struct BoardBehind {
+  EdgeId edge = 0;
+  SessionId session = 0;
+  uint32_t board = 0;
+  uint64_t from = 0;
+};
+
 using ToOwner = std::variant<Join, Leave, Submit, Watermark, EmoteCounts, EdgeReport, BoardOpen,
-                             BoardClose, BoardMessage>;
+                             BoardClose, BoardMessage, BoardBehind>;
 
 // owner → edge ------------------------------------------------------------------------------------
 
@@ -236,6 +245,7 @@ struct BoardOpened {
   std::string board;
   Error error{Code::kOk, {}, 0};
   uint32_t handle = 0;  // of the board, for as long as the owner lives
+  bool edits = false;   // the session may change something
   std::string text;     // the JSON message for the client
 };
 
@@ -247,6 +257,7 @@ struct BoardSend {
   std::shared_ptr<const Bytes> message{};  // nullptr: `text` instead
   std::string text{};
   Error refusal{Code::kOk, {}, 0};
+  uint64_t ack = 0;  // the text acknowledges so many of the session's updates
 };
 
 // A message of y-protocols to every session of these roles that has the board open. `lossy`: on an
@@ -255,6 +266,7 @@ struct BoardRelay {
   uint32_t board = 0;
   proto::RoleSet roles;
   bool lossy = false;
+  uint64_t from = 0;  // number of the board's last edit before those in it
   std::shared_ptr<const Bytes> message;
 };
 inline constexpr uint32_t kFirstBoardSlot = 1u << 16;

@@ -188,6 +188,11 @@ Input Input::xml_text(std::string_view text) {
   if (!text.empty()) made.items.emplace_back(text);
   return Input(std::move(made));
 }
+Input Input::xml_text(std::vector<std::pair<Input, Attributes>> runs) {
+  Input out = text(std::move(runs));
+  std::get<NewType>(out.value_).kind = TypeRef::kXmlText;
+  return out;
+}
 Input Input::xml_hook(std::string_view name) {
   NewType made;
   made.kind = TypeRef::kXmlHook;

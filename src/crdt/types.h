@@ -135,6 +135,7 @@ class Input {
                            std::vector<Input> children = {});
   static Input xml_fragment(std::vector<Input> children = {});
   static Input xml_text(std::string_view text = {});
+  static Input xml_text(std::vector<std::pair<Input, Attributes>> runs);
   static Input xml_hook(std::string_view name);
 
  private:

@@ -11,6 +11,7 @@
 //   GET  /v1/episodes/{id}/boards/{board}?at=SEQ     producer; without `at` as it is now
 //   GET  /v1/episodes/{id}/boards/{board}/history    producer
 //   POST /v1/episodes/{id}/boards/{board}/restore    producer; {"at":SEQ}; answers when durable
+//   POST /v1/episodes/{id}/boards/{board}/renew      producer; {"empty":true}?; the same
 //   GET  /v1/openapi.json               no token
 //
 // Pure; any thread but where said.
@@ -37,6 +38,7 @@ enum class ApiRoute : uint8_t {
   kBoard,
   kBoardHistory,
   kBoardRestore,
+  kBoardRenew,
   kOpenApi
 };
 

@@ -31,12 +31,11 @@ uint64_t derived(const std::array<uint8_t, 32>& key, std::string_view what, uint
   return ByteReader(hash).u64();
 }
 
-crdt::Rights rights_of(const episode::BoardDef* def, const episode::Actor& actor) {
-  if (def == nullptr) return {};
-  const auto role = static_cast<size_t>(actor.role);
+// The rules for this person, `{own}` being their characters.
+std::vector<crdt::RightsRule> rules_of(const episode::BoardDef& def, const episode::Actor& actor) {
   std::vector<crdt::RightsRule> rules;
-  for (const episode::BoardRule& rule : def->rules) {
-    const episode::BoardVerbs may = rule.may[role];
+  for (const episode::BoardRule& rule : def.rules) {
+    const episode::BoardVerbs may = rule.may[static_cast<size_t>(actor.role)];
     if (may == episode::kBoardUnsaid) continue;
     const auto own = std::ranges::find(rule.path, "{own}");
     if (own == rule.path.end()) {
@@ -49,7 +48,12 @@ crdt::Rights rights_of(const episode::BoardDef* def, const episode::Actor& actor
       rules.push_back(std::move(bound));
     }
   }
-  return {def->edit[role], std::move(rules)};
+  return rules;
+}
+
+crdt::Rights rights_of(const episode::BoardDef* def, const episode::Actor& actor) {
+  if (def == nullptr) return {};
+  return {def->edit[static_cast<size_t>(actor.role)], rules_of(*def, actor)};
 }
 
 void append_verbs(JsonWriter& out, crdt::Verbs may) {
@@ -103,11 +107,11 @@ void Boards::Impl::refuse_open(const BoardJoin& join, Error error) {
   bus::BoardOpened answer;
   answer.session = join.open.session;
   answer.board = join.open.board;
-  JsonWriter out(answer.text);
-  out.object().field("t", "board").field("b", std::string_view(join.open.board));
-  out.field("code", static_cast<int>(error.code));
-  out.field("message", std::string_view(proto::peer_message(error)));
-  out.field("retry_after_ms", error.retry_after_ms).end_object();
+  const std::string sentence = proto::peer_message(error);
+  answer.text = proto::encoded(proto::BoardNotice{.board = join.open.board,
+                                                  .code = error.code,
+                                                  .message = sentence,
+                                                  .retry_after_ms = error.retry_after_ms});
   answer.error = std::move(error);
   options.port->board_to_edge(join.session.edge, std::move(answer));
 }
@@ -166,6 +170,7 @@ void Boards::Impl::admit(Board& board, const BoardJoin& join) {
   answer.session = join.open.session;
   answer.board = board.id;
   answer.handle = board.handle;
+  answer.edits = !member.rights.nothing();
   answer.text = opened_text(board, member, join.actor);
   options.port->board_to_edge(join.session.edge, std::move(answer));
   send(board, member, crdt::step1_message(board.doc->encode_state_vector()));
@@ -180,35 +185,47 @@ void Boards::Impl::admit(Board& board, const BoardJoin& join) {
 
 std::string Boards::Impl::opened_text(const Board& board, const BoardMember& member,
                                       const episode::Actor& actor) const {
-  std::string text;
-  JsonWriter out(text);
-  out.object().field("t", "board").field("b", std::string_view(board.id));
-  out.field("client", member.client).field("gen", board.generation);
-  out.key("rights").object().field("edit", !member.rights.nothing());
+  std::string rights;
+  JsonWriter out(rights);
+  out.object().field("edit", !member.rights.nothing());
   if (board.def != nullptr) {
-    const auto role = static_cast<size_t>(actor.role);
     out.key("may");
-    append_verbs(out, board.def->edit[role]);
+    append_verbs(out, board.def->edit[static_cast<size_t>(actor.role)]);
     out.key("rules").array();
-    for (const episode::BoardRule& rule : board.def->rules) {
-      if (rule.may[role] == episode::kBoardUnsaid) continue;
+    for (const crdt::RightsRule& rule : rules_of(*board.def, actor)) {
       out.object().field("path", std::string_view(episode::board_path_text(rule.path))).key("may");
-      append_verbs(out, rule.may[role]);
+      append_verbs(out, rule.may);
       out.end_object();
     }
     out.end_array();
   }
   out.end_object();
-  out.field("title", board.def ? std::string_view(board.def->title) : "State");
-  out.field("kind", board.def ? std::string_view(board.def->kind) : "state");
-  out.key("limits").object().field("update_bytes", options.limits.update_bytes);
-  out.field("doc_bytes", options.limits.doc_bytes);
-  out.field("awareness_bytes", options.limits.awareness_bytes).end_object().end_object();
-  return text;
+  std::string limits;
+  JsonWriter(limits)
+      .object()
+      .field("update_bytes", options.limits.update_bytes)
+      .field("doc_bytes", options.limits.doc_bytes)
+      .field("awareness_bytes", options.limits.awareness_bytes)
+      .end_object();
+  return proto::encoded(proto::BoardNotice{
+      .board = board.id,
+      .client = member.client,
+      .generation = board.generation,
+      .rights = rights,
+      .title = board.def != nullptr ? std::string_view(board.def->title) : "State",
+      .kind = board.def != nullptr ? std::string_view(board.def->kind) : "state",
+      .limits = limits});
 }
 
 void Boards::Impl::drop_member(Board& board, BoardSession session) {
   std::erase_if(board.joins, [&](const BoardJoin& join) { return join.session == session; });
+  // Opened again, it counts its messages anew: what waits would confirm others.
+  for (BoardBatch* batch : {in_flight ? &*in_flight : nullptr, &collecting}) {
+    if (batch == nullptr) continue;
+    std::erase_if(batch->acks, [&](const BoardAck& ack) {
+      return ack.session == session && ack.board == board.handle;
+    });
+  }
   const auto found = board.members.find(session);
   if (found == board.members.end()) return;
   for (auto it = board.presence.begin(); it != board.presence.end();) {
@@ -286,15 +303,7 @@ void Boards::Impl::answer_step1(Board& board, BoardMember& member, ByteView stat
   if (!update) {
     return refuse(board, member, {Code::kBoardMalformed, update.error().detail, 0});
   }
-  auto bytes = std::make_shared<const Bytes>(crdt::step2_message(*update));
-  // It may show edits that are not durable yet: then it goes out with them.
-  if (BoardBatch* batch = batch_in_the_way()) {
-    batch->answers.push_back({board.handle, member.session, std::move(bytes)});
-  } else {
-    options.port->board_to_edge(member.session.edge, bus::BoardSend{.session = member.session.id,
-                                                                    .board = board.handle,
-                                                                    .message = std::move(bytes)});
-  }
+  send_present(board, member, crdt::step2_message(*update));
   // Whoever was refused begins again with this, and is asked for what it has.
   if (!std::exchange(member.refused, false)) return;
   send(board, member, crdt::step1_message(board.doc->encode_state_vector()));
@@ -349,14 +358,14 @@ void Boards::Impl::not_taken(Board& board, BoardMember& member, const Error& err
                                           member.resynced_us + kResyncPauseUs - now_us);
   member.resync_us = std::min(member.resync_us, now_us + std::max<MonoUs>(wait_us, 0));
   board.resync_due_us = std::min(board.resync_due_us, member.resync_us);
-  std::string text;
-  JsonWriter out(text);
-  out.object().field("t", "board").field("b", std::string_view(board.id));
-  out.field("code", static_cast<int>(error.code));
-  out.field("message", std::string_view(proto::peer_message(error)));
-  out.field("n", member.received);
-  out.field("retry_after_ms", (member.resync_us - now_us) / kUsPerMs).end_object();
-  send_text(board, member, std::move(text));
+  const std::string sentence = proto::peer_message(error);
+  send_text(board, member,
+            proto::encoded(proto::BoardNotice{
+                .board = board.id,
+                .n = member.received,
+                .code = error.code,
+                .message = sentence,
+                .retry_after_ms = static_cast<uint64_t>(member.resync_us - now_us) / kUsPerMs}));
 }
 
 void Boards::Impl::refuse(Board& board, BoardMember& member, const Error& error) {
@@ -364,56 +373,18 @@ void Boards::Impl::refuse(Board& board, BoardMember& member, const Error& error)
   member.refused = true;
   member.resync_us = kNever;
   member.client = fresh_client(board);
-  std::string text;
-  JsonWriter out(text);
-  out.object().field("t", "board").field("b", std::string_view(board.id));
-  out.field("code", static_cast<int>(error.code));
-  out.field("message", std::string_view(proto::peer_message(error)));
-  out.field("n", member.received);
-  if (error.code == Code::kBoardForbidden) out.field("path", std::string_view(error.detail));
-  out.field("client", member.client).field("gen", board.generation).end_object();
-  send_text(board, member, std::move(text), error);
-}
-
-// Of awareness: nothing of the document is in question.
-void Boards::Impl::complain(Board& board, BoardMember& member, const Error& error) {
-  ++counted.refused;
-  std::string text;
-  JsonWriter out(text);
-  out.object().field("t", "board").field("b", std::string_view(board.id));
-  out.field("code", static_cast<int>(error.code));
-  out.field("message", std::string_view(proto::peer_message(error))).end_object();
-  send_text(board, member, std::move(text), error);
-}
-
-void Boards::Impl::awareness(Board& board, BoardMember& member, ByteView update) {
-  if (member.refused) return;
-  const auto entries = board.awareness.entries(update);
-  if (!entries) return complain(board, member, entries.error());
-  const auto may = [&](uint64_t client) {
-    const auto theirs = board.presence.find(client);
-    if (theirs != board.presence.end()) {
-      return theirs->second.session == member.session || theirs->second.who == member.who;
-    }
-    const auto owner = board.owners.find(client);
-    if (owner != board.owners.end()) return owner->second == member.who;
-    if (client == member.client) return true;
-    // A stock client's own id, before it has written anything. What it repeats of others comes
-    // among several, or says that they are gone.
-    return entries->size() == 1 && !entries->front().removal && client < crdt::kMaxClient;
-  };
-  std::vector<uint64_t> changed;
-  if (auto ok = board.awareness.apply(update, now_us, may, changed); !ok) {
-    return complain(board, member, ok.error());
-  }
-  if (changed.empty()) return;
-  ++counted.awareness;
-  for (const uint64_t client : changed) {
-    board.presence[client] = {member.session, member.who};
-    board.cast_presence.push_back(client);
-    board.audience_presence.push_back(client);
-  }
-  relay_soon(board);
+  const std::string sentence = proto::peer_message(error);
+  const bool at_path = error.code == Code::kBoardForbidden;
+  send_text(
+      board, member,
+      proto::encoded(proto::BoardNotice{.board = board.id,
+                                        .client = member.client,
+                                        .generation = board.generation,
+                                        .n = member.received,
+                                        .code = error.code,
+                                        .message = sentence,
+                                        .path = at_path ? std::string_view(error.detail) : ""}),
+      error);
 }
 
 Boards::Boards(BoardsOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -440,6 +411,11 @@ void Boards::message(const BoardPerson& person, bus::BoardMessage& message, Mono
   impl_->message(person, message);
 }
 
+void Boards::behind(BoardSession session, const bus::BoardBehind& behind, MonoUs now_us) {
+  impl_->now_us = now_us;
+  impl_->behind(session, behind);
+}
+
 bool Boards::has_writes() const { return !impl_->collecting.updates.empty(); }
 MonoUs Boards::first_us() const { return impl_->collecting.first_us; }
 
@@ -456,6 +432,7 @@ void Boards::sealed(WallMs wall_ms) {
   for (auto& board : impl_->boards) {
     if (impl_->compaction_due(*board)) impl_->compact(*board);
   }
+  impl_->renew_waiting();
 }
 
 void Boards::released(MonoUs now_us, uint64_t durable_seq) {

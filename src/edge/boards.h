@@ -103,6 +103,7 @@ class Boards {
   void leave(BoardSession session);
   void message(const BoardPerson& person, bus::BoardMessage& message, MonoUs now_us,
                WallMs wall_ms);
+  void behind(BoardSession session, const bus::BoardBehind& behind, MonoUs now_us);
 
   // Edits wait for the log since first_us(); seal() hands them over.
   bool has_writes() const;
@@ -129,6 +130,9 @@ class Boards {
   void content(std::string_view board, uint64_t at_seq, BoardReply reply);
   void history(std::string_view board, BoardReply reply);
   void restore(std::string_view board, uint64_t at_seq, BoardReply reply);
+  // The board begins anew, with its content or empty: what was deleted or written over is no longer
+  // carried along. Another generation; what clients made on the old one is lost to them.
+  void renew(std::string_view board, bool empty, BoardReply reply);
 
   const BoardMetrics& metrics() const;
 

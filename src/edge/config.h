@@ -68,6 +68,11 @@ struct Config {
     int64_t queue_bytes = 256 * 1024;
     gate::AdmissionLimits admission;
   } limits;
+  struct {
+    int64_t doc_bytes = 4 * 1024 * 1024;
+    int64_t snapshot_updates = 2'000;
+    int64_t idle_ms = 30'000;
+  } boards;
   std::vector<KeyConfig> keys;
   std::vector<WebhookConfig> webhooks;
 };

@@ -95,6 +95,12 @@ const SettingInfo kSettings[] = {
     RATES(join, "Joins"),
     RATES(board, "Edits of boards"),
     RATES(presence, "Cursors and the like on boards"),
+    {"boards.doc_bytes", AT(boards.doc_bytes), 65'536, 33'554'432, "bytes",
+     "A board larger than this takes no more (4627); to begin it anew makes room."},
+    {"boards.snapshot_updates", AT(boards.snapshot_updates), 10, 1'000'000, "edits",
+     "So many edits of a board are compacted into a snapshot of it."},
+    {"boards.idle_ms", AT(boards.idle_ms), 1'000, 86'400'000, "ms",
+     "A board that nobody has open is given back to the log after this time."},
 };
 
 #undef RATES

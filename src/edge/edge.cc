@@ -85,9 +85,8 @@ void Edge::Impl::open(ConnId conn, const ConnectionInfo& info, ConnectionOut& ou
   session.out = &out;
   session.id = bus::make_session_id(next_serial++, slot);
   session.prefix = prefix;
-  session.wire = info.bare != nullptr ? Wire::kBare
-                 : info.event_stream  ? Wire::kEventStream
-                                      : Wire::kWebSocket;
+  session.wire = info.event_stream ? Wire::kEventStream : Wire::kWebSocket;
+  if (info.bare != nullptr) session.wire = info.bare->board.empty() ? Wire::kNamed : Wire::kBare;
   session.stage = Stage::kHello;
   session.since_us = now_us_;
   session.pre = std::make_unique<PreJoin>();
@@ -95,7 +94,8 @@ void Edge::Impl::open(ConnId conn, const ConnectionInfo& info, ConnectionOut& ou
   by_conn.insert(conn, slot);
   ++counted.sessions;
   arm(session);
-  if (info.bare != nullptr) bare_hello(session, *info.bare);
+  if (session.wire == Wire::kNamed) return named_open(session, info.bare->episode);
+  if (session.wire == Wire::kBare) bare_hello(session, *info.bare);
 }
 
 void Edge::Impl::frame(ConnId conn, std::string_view text) {
@@ -103,7 +103,7 @@ void Edge::Impl::frame(ConnId conn, std::string_view text) {
   if (session == nullptr || session->stage == Stage::kClosing) return;
   ++counted.frames_in;
   counted.bytes_in += text.size();
-  if (session->wire == Wire::kBare) return end(*session, {Code::kBadFrame, "not a text frame", 0});
+  if (is_stock(session->wire)) return end(*session, {Code::kBadFrame, "not a text frame", 0});
   if (session->stage == Stage::kLive) session->since_us = now_us_;
   const auto decoded = decoder.decode(text);
   if (!decoded) {

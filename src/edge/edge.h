@@ -29,7 +29,9 @@ struct ConnectionInfo {
   // The session's unguessable name, 32 hex digits, when the shell must know it (POSTs of an event
   // stream name it); "" lets the edge make one.
   std::string_view sid;
-  // A stock y-websocket client: it speaks of this board alone, in binary frames, and knows no JSON.
+  // A stock client: it speaks of boards alone, in binary frames, and knows no JSON. Of one board as
+  // y-websocket does, or, with "" for the board, of several as Hocuspocus' provider does, which
+  // sends its token for each.
   struct Bare {
     std::string_view episode;
     std::string_view board;

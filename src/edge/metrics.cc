@@ -154,6 +154,8 @@ void add(BoardMetrics& sum, const BoardMetrics& each) {
   sum.relays += each.relays;
   sum.awareness += each.awareness;
   sum.compactions += each.compactions;
+  sum.renewals += each.renewals;
+  sum.caught_up += each.caught_up;
   sum.overruled += each.overruled;
   sum.loads += each.loads;
   sum.unloads += each.unloads;
@@ -215,6 +217,10 @@ void render_boards(Page& page, const BoardMetrics& sum) {
   page.counter("footlight_board_relays_total", "Merged edits handed to edges.", sum.relays);
   page.counter("footlight_board_awareness_total", "Awareness updates taken.", sum.awareness);
   page.counter("footlight_board_compactions_total", "Snapshots of boards.", sum.compactions);
+  page.counter("footlight_board_renewals_total", "Boards begun anew.", sum.renewals);
+  page.counter("footlight_board_caught_up_total",
+               "Sessions that did not read fast enough and were sent what they lacked.",
+               sum.caught_up);
   page.counter("footlight_board_overruled_total", "Fields written over by the event log's value.",
                sum.overruled);
   page.counter("footlight_board_loads_total", "Boards read from the log.", sum.loads);

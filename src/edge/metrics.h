@@ -51,6 +51,8 @@ struct BoardMetrics {
   uint64_t relays = 0;     // messages made for everybody
   uint64_t awareness = 0;
   uint64_t compactions = 0;
+  uint64_t renewals = 0;
+  uint64_t caught_up = 0;  // sessions left out of relays that were sent what they lacked
   uint64_t overruled = 0;
   uint64_t loads = 0;
   uint64_t unloads = 0;

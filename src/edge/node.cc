@@ -266,6 +266,9 @@ OwnerOptions Node::Impl::owner_options() const {
   made.emote_ms = static_cast<uint32_t>(config.ticks.emote_ms);
   made.batch_max = static_cast<uint32_t>(config.data.batch_max);
   made.snapshot_every = static_cast<uint32_t>(config.data.snapshot_every);
+  made.board_limits.doc_bytes = static_cast<uint32_t>(config.boards.doc_bytes);
+  made.board_times.snapshot_updates = static_cast<uint32_t>(config.boards.snapshot_updates);
+  made.board_times.idle_ms = static_cast<uint32_t>(config.boards.idle_ms);
   return made;
 }
 

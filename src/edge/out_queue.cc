@@ -14,7 +14,18 @@ void OutQueue::start(const proto::FramePtr& frame, size_t taken) {
 
 bool OutQueue::push(const proto::FramePtr& frame, size_t limit_bytes) {
   const size_t size = frame->wire().size();
-  if (reliable_bytes_ > 0 && reliable_bytes_ + size > limit_bytes) return false;
+  if (large_ == nullptr && current_ && current_is_reliable_ &&
+      current_->wire().size() > limit_bytes) {
+    large_ = current_.get();
+    large_bytes_ = current_->wire().size() - offset_;
+  }
+  if (size > limit_bytes) {
+    if (large_ != nullptr) return false;
+    large_ = frame.get();
+    large_bytes_ = size;
+  } else if (reliable_bytes_ - large_bytes_ + size > limit_bytes) {
+    return false;
+  }
   reliable_.push_back(frame);
   reliable_bytes_ += size;
   return true;
@@ -49,6 +60,10 @@ void OutQueue::drop_waiting() {
   reliable_bytes_ = 0;
   slot_bytes_ = 0;
   if (current_ && offset_ == 0) current_.reset();
+  if (!current_ || current_.get() != large_) {
+    large_ = nullptr;
+    large_bytes_ = 0;
+  }
   if (current_) {
     (current_is_reliable_ ? reliable_bytes_ : slot_bytes_) = current_->wire().size() - offset_;
   }
@@ -82,7 +97,9 @@ void OutQueue::taken(size_t bytes) {
   FL_ASSERT(current_ && offset_ + bytes <= current_->wire().size(), "taken what is next");
   offset_ += bytes;
   (current_is_reliable_ ? reliable_bytes_ : slot_bytes_) -= bytes;
+  if (current_.get() == large_) large_bytes_ -= bytes;
   if (offset_ == current_->wire().size()) {
+    if (current_.get() == large_) large_ = nullptr;
     current_.reset();
     offset_ = 0;
   }

@@ -20,7 +20,7 @@ class OutQueue {
   // A frame of which `taken` bytes are with the transport already. Only when empty.
   void start(const proto::FramePtr& frame, size_t taken);
   // False, and nothing changes, when more than `limit_bytes` would wait. One frame larger than the
-  // limit is taken when no other waits: a welcome may be that large.
+  // limit is taken, and does not count: a welcome or a board may be that large.
   bool push(const proto::FramePtr& frame, size_t limit_bytes);
   void put(uint32_t slot, const proto::FramePtr& frame);
   // Gives up everything but the frame that was begun, which the peer could not do without.
@@ -42,6 +42,8 @@ class OutQueue {
   size_t offset_ = 0;
   bool current_is_reliable_ = false;
   uint32_t current_slot_ = 0;
+  const proto::Frame* large_ = nullptr;  // the one frame above the limit that waits
+  size_t large_bytes_ = 0;               // what waits of it
   size_t reliable_bytes_ = 0;
   size_t slot_bytes_ = 0;
 };

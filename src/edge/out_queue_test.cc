@@ -44,10 +44,23 @@ TEST(OutQueue, BeyondTheBoundAFrameIsRefusedAndNothingChanges) {
   EXPECT_EQ(queue.total_bytes(), before);
 }
 
-TEST(OutQueue, OneFrameLargerThanTheBoundIsTakenWhenNothingWaits) {
+TEST(OutQueue, OneFrameLargerThanTheBoundIsTakenAndDoesNotCount) {
   OutQueue queue;
-  EXPECT_TRUE(queue.push(frame(std::string(5000, 'a')), 1000));
-  EXPECT_FALSE(queue.push(frame("b"), 1000));
+  EXPECT_TRUE(queue.push(frame("a"), 1000));
+  EXPECT_TRUE(queue.push(frame(std::string(5000, 'b')), 1000));
+  EXPECT_FALSE(queue.push(frame(std::string(5000, 'c')), 1000)) << "one, not two";
+  EXPECT_TRUE(queue.push(frame(std::string(800, 'd')), 1000));
+  EXPECT_FALSE(queue.push(frame(std::string(800, 'e')), 1000)) << "others count as ever";
+  (void)drain(queue, 100);
+  EXPECT_EQ(queue.total_bytes(), 0u);
+  EXPECT_TRUE(queue.push(frame(std::string(5000, 'f')), 1000));
+}
+
+TEST(OutQueue, TheRestOfALargeFrameThatWasBegunDoesNotCount) {
+  OutQueue queue;
+  queue.start(frame(std::string(5000, 'a')), 100);
+  EXPECT_TRUE(queue.push(frame(std::string(600, 'b')), 1000));
+  EXPECT_FALSE(queue.push(frame(std::string(600, 'c')), 1000));
 }
 
 TEST(OutQueue, AFrameThatWasBegunIsFinishedEvenWhenAllElseIsGivenUp) {

@@ -106,6 +106,8 @@ void Owner::Impl::message(bus::ToOwner& message) {
     emotes(*counts);
   } else if (auto* report_in = std::get_if<bus::EdgeReport>(&message)) {
     report(*edge, *report_in);
+  } else if (auto* behind = std::get_if<bus::BoardBehind>(&message)) {
+    boards->behind({index_of(*edge), behind->session}, *behind, now_us_);
   } else if (auto* open = std::get_if<bus::BoardOpen>(&message)) {
     board_open(*edge, *open);
   } else if (auto* close = std::get_if<bus::BoardClose>(&message)) {

@@ -217,6 +217,16 @@ BoardNotice read_board(Source& from) {
       m.overruled = from.in.raw();
     } else if (key == "rights") {
       m.rights = read_object(from);
+    } else if (key == "limits") {
+      m.limits = read_object(from);
+    } else if (key == "path") {
+      m.path = from.text();
+    } else if (key == "title") {
+      m.title = from.text();
+    } else if (key == "kind") {
+      m.kind = from.text();
+    } else if (key == "reset") {
+      m.reset = from.in.read_bool();
     } else {
       return read_board_number(from, key, m);
     }

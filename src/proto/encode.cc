@@ -117,10 +117,15 @@ void encode(std::string& out, const BoardNotice& message) {
     json.field("code", number(message.code)).field("message", message.message);
   }
   if (message.n != 0) json.field("n", message.n);
+  if (!message.path.empty()) json.field("path", message.path);
   if (message.retry_after_ms != 0) json.field("retry_after_ms", message.retry_after_ms);
   if (message.client != 0) json.field("client", message.client).field("gen", message.generation);
   if (!message.rights.empty()) json.key("rights").raw(message.rights);
+  if (!message.title.empty()) json.field("title", message.title);
+  if (!message.kind.empty()) json.field("kind", message.kind);
+  if (!message.limits.empty()) json.key("limits").raw(message.limits);
   if (!message.overruled.empty()) json.key("overruled").raw(message.overruled);
+  if (message.reset) json.field("reset", true);
   json.end_object();
 }
 

@@ -278,8 +278,13 @@ struct BoardNotice {
   std::string_view message;
   uint64_t retry_after_ms = 0;
   std::string_view data;       // base64url
+  std::string_view path;       // of a refusal for want of a right
   std::string_view overruled;  // raw JSON array
   std::string_view rights;     // raw JSON object
+  std::string_view title;
+  std::string_view kind;
+  std::string_view limits;  // raw JSON object
+  bool reset = false;       // the board began anew, with this client and generation
 };
 // What this codec does not know: clients ignore it (a newer server).
 struct UnknownMessage {

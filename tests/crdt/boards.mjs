@@ -1,5 +1,5 @@
-// Boards against the stock client: y-websocket (whatever version is installed) edits a board of the
-// real server, which is killed and started again, over and over.
+// Boards against stock clients: y-websocket and Hocuspocus' provider (whatever versions are
+// installed) edit a board of the real server, which is killed and started again, over and over.
 //
 //   node tests/crdt/boards.mjs PROGRAM [ROUNDS]
 //
@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HocuspocusProvider, HocuspocusProviderWebsocket } from '@hocuspocus/provider';
 import WebSocket from 'ws';
 import { WebsocketProvider } from 'y-websocket';
 import * as Y from 'yjs';
@@ -106,6 +107,23 @@ function connect(sub, role, doc = new Y.Doc(), board = 'table') {
   return { doc, provider };
 }
 
+// Several documents over one connection.
+function hocuspocus() {
+  return new HocuspocusProviderWebsocket({
+    url: `ws://127.0.0.1:${port}/v1/yjs/${episode}`,
+    WebSocketPolyfill: WebSocket,
+    delay: 100,
+    minDelay: 50,
+    maxDelay: 200,
+  });
+}
+function open(websocketProvider, name, ticket) {
+  const provider = new HocuspocusProvider({ websocketProvider, name, token: ticket });
+  provider.on('authenticationFailed', ({ reason }) => (provider.denied = reason));
+  provider.attach();
+  return { provider, doc: provider.document };
+}
+
 const producer = { authorization: `Bearer ${token('pia', 'producer')}` };
 async function api(path, body) {
   const response = await fetch(`http://127.0.0.1:${port}/v1/episodes/${episode}${path}`, {
@@ -143,6 +161,32 @@ await until(
   1_500,
 );
 
+const socket = hocuspocus();
+const hoc = open(socket, 'table', token('hal', 'gm'));
+const seen = open(socket, '$state', token('hal', 'gm'));
+const nowhere = open(socket, 'nowhere', token('hal', 'gm'));
+await until('a provider of Hocuspocus is in step', () => hoc.provider.synced);
+check('it may write', hoc.provider.authorizedScope === 'read-write');
+check('it has the text', hoc.doc.getText('notes').toString() === 'hello');
+hoc.doc.getMap('tokens').get('aria').set('color', 3);
+await until('its edit reaches a client of y-websocket', () => {
+  return ann.doc.getMap('tokens').get('aria').get('color') === 3;
+});
+await until('it is told what is durable', () => !hoc.provider.hasUnsyncedChanges);
+await until('a second board on the same connection', () => {
+  return seen.doc.getMap('characters').get('aria')?.hp === 12;
+});
+check('that may only be read', seen.provider.authorizedScope === 'readonly');
+await until('a board that is not there is denied', () => nowhere.provider.denied !== undefined);
+nowhere.provider.destroy();
+hoc.provider.awareness.setLocalStateField('user', { name: 'Hal' });
+await until('both see each other', () => {
+  return (
+    ann.provider.awareness.getStates().get(hoc.doc.clientID)?.user?.name === 'Hal' &&
+    hoc.provider.awareness.getStates().get(gil.doc.clientID)?.user?.name === 'Gil'
+  );
+});
+
 // Each round: edits that the server confirmed by sending them to the other, kill -9, edits without
 // a server, and back.
 const marks = [];
@@ -154,20 +198,23 @@ function mark(who) {
 }
 for (let round = 0; round < rounds; round++) {
   for (let i = 0; i < 150; i++) {
-    mark(i % 2 === 0 ? ann : gil);
+    mark([ann, gil, hoc][i % 3]);
     gil.doc.getMap('tokens').get('aria').set('x', made);
     if (i % 10 === 0) await sleep(5);
   }
   await kill(server);
   mark(ann);
   mark(gil);
+  mark(hoc);
   server = await start();
   await until(`round ${round}: both hold the same`, () => {
     const text = ann.doc.getText('notes').toString();
     return (
       ann.provider.synced &&
       gil.provider.synced &&
+      hoc.provider.synced &&
       text === gil.doc.getText('notes').toString() &&
+      text === hoc.doc.getText('notes').toString() &&
       marks.every((each) => text.split(each).length === 2)
     );
   });
@@ -208,7 +255,27 @@ await until('$state shows the characters', () => {
 const history = await api('/boards/table/history');
 check('the history has points', history.points.length > 0);
 
-for (const each of [ann, gil, vic, state]) each.provider.destroy();
+// Begun anew, the board is the same to everybody, and a copy of the old one brings nothing back.
+const before = ann.doc.getText('notes').toString();
+const renewed = await api('/boards/table/renew', {});
+check('a board that begins anew is smaller', renewed.bytes > 0 && renewed.bytes < 20_000);
+for (const each of [ann, gil, hoc]) {
+  await until('and holds the same', () => {
+    const past = each.doc.store.clients.get(ann.doc.clientID);
+    return (
+      each.provider.synced &&
+      past.every((struct) => struct.deleted) &&
+      each.doc.getText('notes').toString() === before
+    );
+  });
+}
+mark(ann);
+await until('and goes on', () => {
+  return hoc.doc.getText('notes').toString() === before + marks.at(-1);
+});
+
+for (const each of [ann, gil, vic, state, hoc, seen]) each.provider.destroy();
+socket.destroy();
 await kill(server);
 const verified = execFileSync(program, ['verify', join(secret, 'data', `${episode}.episode`)], {
   encoding: 'utf8',

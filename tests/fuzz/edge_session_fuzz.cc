@@ -105,7 +105,7 @@ struct FuzzConnection final : edge::ConnectionOut {
   bool closed = false;
   size_t write(const proto::FramePtr& frame, size_t offset) override {
     FL_ASSERT(!closed, "nothing is written after close");
-    if (offset == 0) {
+    if (offset == 0 && !frame->is_binary()) {
       proto::ServerDecoder decoder;
       const auto message = decoder.decode(frame->json());
       FL_ASSERT(message && !std::holds_alternative<proto::UnknownMessage>(*message),
@@ -147,6 +147,7 @@ class World {
     owner_ = edge::make_owner(std::move(owner_options), std::move(*recovered));
     edge_ = edge::make_edge(std::move(edge_options));
     for (size_t i = 0; i < 5; ++i) connect(i);
+    connect_named();
   }
 
   void step(std::string_view line) {
@@ -154,6 +155,13 @@ class World {
     line.remove_prefix(1);
     if (what >= '0' && what <= '4') {
       edge_->on_frame(conn(static_cast<size_t>(what - '0')), line);
+    } else if (what == 'b') {
+      edge_->on_binary(conn(1), line);
+    } else if (what == 'n') {
+      edge_->on_binary(conn(kNamed), line);
+    } else if (what == 'N') {
+      edge_->on_close(conn(kNamed));
+      connect_named();
     } else if (what == 't') {
       pass(static_cast<int64_t>(std::min<size_t>(line.size(), 40)) * 50);
     } else if (what == 'a') {
@@ -187,7 +195,34 @@ class World {
   }
 
  private:
+  static constexpr size_t kNamed = 5;
   edge::ConnId conn(size_t i) const { return ids_[i]; }
+  static std::string token_of(size_t i) {
+    gate::Claims claims;
+    claims.sub = "u" + std::to_string(i);
+    claims.episode = kEpisode;
+    claims.role = kRoles[i];
+    claims.characters = {"aria"};
+    claims.expires_s = 4'000'000'000;
+    return *gate::mint_token(claims, "k", *gate::hs256_signer(kSecret));
+  }
+
+  // A provider that names its boards, with one open.
+  void connect_named() {
+    connections_[kNamed] = std::make_unique<FuzzConnection>();
+    ids_[kNamed] = next_id_++;
+    const edge::ConnectionInfo::Bare bare{kEpisode, "", ""};
+    edge_->on_open(ids_[kNamed], {.ip = "127.0.0.1", .bare = &bare}, *connections_[kNamed]);
+    const std::string token = token_of(2);
+    Bytes hello;
+    ByteWriter out(hello);
+    out.text("table");
+    out.varint(2);
+    out.varint(0);
+    out.text(token);
+    edge_->on_binary(ids_[kNamed], as_text(hello));
+    settle();
+  }
 
   // Four with a session, one that has not said hello.
   void connect(size_t i) {
@@ -196,14 +231,8 @@ class World {
     ids_[i] = next_id_++;
     edge_->on_open(ids_[i], {"127.0.0.1", false, {}}, *connections_[i]);
     if (i < 4) {
-      gate::Claims claims;
-      claims.sub = "u" + std::to_string(i);
-      claims.episode = kEpisode;
-      claims.role = kRoles[i];
-      claims.characters = {"aria"};
-      claims.expires_s = 4'000'000'000;
       proto::Hello hello;
-      const std::string token = *gate::mint_token(claims, "k", *gate::hs256_signer(kSecret));
+      const std::string token = token_of(i);
       hello.token = token;
       hello.cid = i + 1;
       edge_->on_frame(ids_[i], proto::encoded(hello));
@@ -212,7 +241,7 @@ class World {
   }
 
   void settle() {
-    while (!bus_.owner.empty() || !bus_.edge.empty() || log_.pending) {
+    while (!bus_.owner.empty() || !bus_.edge.empty() || log_.pending || !log_.wanted.empty()) {
       if (!bus_.owner.empty()) {
         auto message = std::move(bus_.owner.front());
         bus_.owner.pop_front();
@@ -221,6 +250,10 @@ class World {
         auto message = std::move(bus_.edge.front());
         bus_.edge.pop_front();
         edge_->on_bus(std::string(kEpisode), std::move(message));
+      } else if (!log_.wanted.empty()) {
+        const uint64_t ticket = log_.wanted.back();
+        log_.wanted.pop_back();
+        owner_->on_board(ticket, log::BoardFile{});
       } else {
         const auto batch = std::move(*log_.pending);
         log_.pending.reset();
@@ -246,8 +279,8 @@ class World {
   FuzzLog log_;
   std::unique_ptr<edge::Owner> owner_;
   std::unique_ptr<edge::Edge> edge_;
-  std::array<std::unique_ptr<FuzzConnection>, 5> connections_;
-  std::array<edge::ConnId, 5> ids_{};
+  std::array<std::unique_ptr<FuzzConnection>, 6> connections_;
+  std::array<edge::ConnId, 6> ids_{};
   edge::ConnId next_id_ = 1;
 };
 

@@ -18,6 +18,8 @@ import { readFrame, writeFrame, type BoardFrame, type Overruled } from './messag
 const SERVER = 2 ** 53 - 1;
 const MIRRORED = ['episode', 'scenes', 'story', 'polls', 'characters', 'rolls', 'timers'];
 
+const kAll = ['insert', 'change', 'delete'];
+
 export interface BoardVerdict {
   code: number;
   message: string;
@@ -32,7 +34,7 @@ export interface FakeBoardsOptions {
   /** From taken to durable. Default 5 ms. */
   commitMs?: number;
   limits?: { update_bytes?: number; doc_bytes?: number; awareness_bytes?: number };
-  rights?: { edit: boolean; rules: { path: string; may: string[] }[] };
+  rights?: { edit: boolean; may: string[]; rules: { path: string; may: string[] }[] };
   /** Judges an update before it is applied; null takes it. `after` is a copy with it applied. */
   judge?: (
     who: FakeSession,
@@ -172,7 +174,7 @@ export class FakeBoards implements FakeBoardHost {
     const limits = { update_bytes: 262_144, doc_bytes: 4_194_304, awareness_bytes: 4096 };
     this.#say(seat, {
       ...{ client: seat.client, gen: board.gen, title: 'The table', kind: 'map' },
-      rights: this.#options.rights ?? { edit: b !== '$state', rules: [] },
+      rights: this.#options.rights ?? { edit: b !== '$state', may: kAll, rules: [] },
       limits: { ...limits, ...this.#options.limits },
     });
     this.#send(seat, { kind: 'step1', vector: Y.encodeStateVector(board.doc) });

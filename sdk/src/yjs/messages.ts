@@ -73,6 +73,8 @@ export type Right = 'insert' | 'change' | 'delete';
 /** What this role may do on a board; the rule with the longest path that matches counts. */
 export interface BoardRights {
   edit: boolean;
+  /** Where no rule matches. */
+  may: Right[];
   rules: { path: string; may: Right[] }[];
 }
 
@@ -165,15 +167,16 @@ export function readWord(message: BoardMessage): BoardWord | null {
 
 function readRights(f: Record<string, unknown>): BoardRights {
   const rules = Array.isArray(f['rules']) ? f['rules'].slice(0, MAX_RULES) : [];
+  const verbs = (value: unknown): Right[] =>
+    Array.isArray(value)
+      ? value.filter((it) => it === 'insert' || it === 'change' || it === 'delete')
+      : [];
   return {
     edit: f['edit'] === true,
+    may: verbs(f['may']),
     rules: rules.map((one) => {
       const rule = fields(one);
-      const may = Array.isArray(rule['may']) ? rule['may'] : [];
-      return {
-        path: text(rule['path']),
-        may: may.filter((it) => it === 'insert' || it === 'change' || it === 'delete'),
-      };
+      return { path: text(rule['path']), may: verbs(rule['may']) };
     }),
   };
 }
@@ -200,11 +203,10 @@ function readOverruled(value: unknown): Overruled[] {
  */
 export function mayDo(rights: BoardRights | null, right: Right, path: string): boolean {
   if (!rights?.edit) return false;
-  if (rights.rules.length === 0) return true;
   const parts = path.split('/');
-  let best: { length: number; may: readonly Right[] } = { length: -1, may: [] };
+  let best: { length: number; may: readonly Right[] } = { length: 0, may: rights.may };
   for (const rule of rights.rules) {
-    const pattern = rule.path === '' || rule.path === '*' ? [] : rule.path.split('/');
+    const pattern = rule.path.split('/');
     if (pattern.length > parts.length || pattern.length < best.length) continue;
     if (pattern.every((part, k) => part === '*' || part === parts[k])) {
       best = { length: pattern.length, may: rule.may };

@@ -20,12 +20,12 @@ std::vector<Input> inputs_of(const std::vector<Value>& values) {
   return out;
 }
 
-Input input_of_text(const crdt::Text& text) {
+std::vector<std::pair<Input, crdt::Attributes>> runs_of(const crdt::Text& text) {
   std::vector<std::pair<Input, crdt::Attributes>> runs;
   for (const crdt::DeltaOp& op : text.to_delta()) {
     runs.emplace_back(input_of(op.insert), op.attributes);
   }
-  return Input::text(std::move(runs));
+  return runs;
 }
 
 Input input_of_type(const Type& type) {
@@ -40,7 +40,7 @@ Input input_of_type(const Type& type) {
       return Input::map(std::move(entries));
     }
     case TypeRef::kText:
-      return input_of_text(*type.as_text());
+      return Input::text(runs_of(*type.as_text()));
     case TypeRef::kXmlElement: {
       const auto element = *type.as_xml_element();
       crdt::Attributes attributes;
@@ -53,8 +53,7 @@ Input input_of_type(const Type& type) {
     case TypeRef::kXmlFragment:
       return Input::xml_fragment(inputs_of(type.as_xml_fragment()->children()));
     case TypeRef::kXmlText:
-      // Formats of XML text are rare enough to be lost by a restore of a whole sequence.
-      return Input::xml_text(type.as_text()->to_string());
+      return Input::xml_text(runs_of(*type.as_text()));
     case TypeRef::kXmlHook:
     case TypeRef::kNone:
       break;

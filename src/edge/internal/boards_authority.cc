@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "crdt/any.h"
 #include "edge/internal/boards_impl.h"
+#include "proto/messages.h"
 
 namespace footlight::edge {
 namespace {
@@ -106,16 +107,17 @@ void Boards::Impl::check_mirror(Board& board, BoardMirrorState& mirror) {
   const auto member = board.members.find(author);
   if (member == board.members.end()) return;
   ++counted.overruled;
-  std::string text;
-  JsonWriter out(text);
-  out.object().field("t", "board").field("b", std::string_view(board.id)).key("overruled").array();
+  std::string overruled;
+  JsonWriter out(overruled);
+  out.array();
   out.object().field("path", std::string_view(mirror.key)).key("value").raw(*wanted);
   out.key("was").raw(was);
   out.field("by", std::string_view(episode::board_path_text(mirror.def->from)));
   out.field("log", durable_seq);
   out.field("why", "the event log decides this field; change it by a command");
-  out.end_object().end_array().end_object();
-  send_text(board, member->second, std::move(text));
+  out.end_object().end_array();
+  send_text(board, member->second,
+            proto::encoded(proto::BoardNotice{.board = board.id, .overruled = overruled}));
 }
 
 // `$state` as the view has it now: what a restart or a time without readers left behind is mended.

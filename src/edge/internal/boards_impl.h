@@ -1,6 +1,7 @@
 // The parts of Boards. One struct, its functions in files by concern: boards.cc (sessions and their
 // messages), boards_write.cc (edits on their way to the log, loading, compaction), boards_relay.cc
-// (what goes to everybody), boards_authority.cc (mirrors and `$state`), boards_api.cc.
+// (what goes to everybody), boards_authority.cc (mirrors and `$state`), boards_api.cc,
+// boards_renew.cc (another generation).
 #pragma once
 #include <map>
 #include <memory>
@@ -82,6 +83,14 @@ struct Board {
   std::unordered_map<uint64_t, BoardPresence> presence;  // client → whose state it is
   std::vector<BoardMirrorState> mirrors;
 
+  // What the document had at some moments, by the number of its last edit; the newest last. Whoever
+  // was left out of relays is sent what came since.
+  std::vector<std::pair<uint64_t, Bytes>> vectors;
+  MonoUs vector_us = 0;    // when the last was taken
+  uint64_t durable_n = 0;  // of the edits handed to the lists below
+  uint64_t cast_n = 0;     // ... and with the cast
+  uint64_t audience_n = 0;
+
   // Durable, and not yet with everybody.
   std::vector<SharedBytes> cast_out, audience_out;
   std::vector<uint64_t> cast_presence, audience_presence;
@@ -95,6 +104,7 @@ struct Board {
 
 struct BoardWrite {
   uint32_t board = 0;
+  uint64_t n = 0;
   SharedBytes update;
   MonoUs received_us = 0;
 };
@@ -109,6 +119,12 @@ struct BoardAnswer {
   uint32_t board = 0;
   BoardSession session;
   SharedBytes message;
+};
+
+struct BoardRenewal {
+  uint32_t board = 0;
+  bool empty = false;
+  BoardReply reply;
 };
 
 // What rides with one append.
@@ -139,6 +155,8 @@ struct Boards::Impl {
   void refuse(Board& board, BoardMember& member, const Error& error);
   void complain(Board& board, BoardMember& member, const Error& error);
   void answer_step1(Board& board, BoardMember& member, ByteView state_vector);
+  void behind(BoardSession session, const bus::BoardBehind& behind);
+  void send_present(Board& board, const BoardMember& member, Bytes message);
   void awareness(Board& board, BoardMember& member, ByteView update);
   void send(Board& board, const BoardMember& member, Bytes message);
   void send_text(Board& board, const BoardMember& member, std::string text,
@@ -156,13 +174,15 @@ struct Boards::Impl {
   void take_document(Board& board, Result<log::BoardFile> file);
   bool compaction_due(const Board& board) const;
   void compact(Board& board);
+  std::vector<uint64_t> thin_snapshots(Board& board);
   void unload(Board& board);
   void second();
 
   // boards_relay.cc
   void relay_soon(Board& board);
   void relay(Board& board, proto::RoleSet roles, std::vector<SharedBytes>& updates,
-             std::vector<uint64_t>& presence);
+             std::vector<uint64_t>& presence, uint64_t& relayed_n);
+  void take_vector(Board& board);
   void time();
   MonoUs next_due_us() const;
   void resync(Board& board);
@@ -188,6 +208,12 @@ struct Boards::Impl {
   void restore_from(Board& board, Result<log::BoardFile> file, BoardReply reply);
   void when_loaded(Board& board, std::function<void(Board&)> then);
 
+  // boards_renew.cc
+  void renew(std::string_view id, bool empty, BoardReply reply);
+  void renew_waiting();
+  void renew(Board& board, bool empty, BoardReply reply);
+  void began_anew(Board& board);
+
   BoardsOptions options;
   MonoUs now_us = 0;
   WallMs wall_ms = 0;
@@ -206,6 +232,7 @@ struct Boards::Impl {
   std::map<uint64_t, std::function<void(Result<log::BoardFile>)>> loads;
   std::map<uint64_t, BoardReply> point_loads;
   std::map<uint32_t, std::vector<std::function<void(Board&)>>> waiting;  // by handle
+  std::vector<BoardRenewal> renewals;  // until no edit waits for the log
   MonoUs second_due_us = 0;
   BoardMetrics counted;
 };

@@ -1,17 +1,22 @@
 // What goes to everybody who has a board open: the durable edits of a moment merged into one
-// message, and who is there. The cast soon, the audience at its tick.
+// message, and who is there. The cast soon, the audience at its tick, and what came meanwhile to
+// whoever did not read.
 #include <algorithm>
 #include <utility>
 
 #include "crdt/merge.h"
 #include "crdt/sync.h"
 #include "edge/internal/boards_impl.h"
+#include "proto/messages.h"
 
 namespace footlight::edge {
 namespace {
 
 constexpr proto::RoleSet kAudience = proto::RoleSet::of(proto::Role::kViewer);
 constexpr proto::RoleSet kCast{static_cast<uint8_t>(proto::RoleSet::all().bits & ~kAudience.bits)};
+
+constexpr size_t kMostVectors = 32;
+constexpr MonoUs kVectorEveryUs = kUsPerSecond;
 
 SharedBytes merged(const std::vector<SharedBytes>& updates) {
   if (updates.size() == 1) {
@@ -49,7 +54,8 @@ void Boards::Impl::relay_soon(Board& board) {
 }
 
 void Boards::Impl::relay(Board& board, proto::RoleSet roles, std::vector<SharedBytes>& updates,
-                         std::vector<uint64_t>& presence) {
+                         std::vector<uint64_t>& presence, uint64_t& relayed_n) {
+  const uint64_t from = std::exchange(relayed_n, board.durable_n);
   std::vector<uint8_t> edges(options.edges);
   for (const auto& [session, member] : board.members) {
     if (roles.has(member.role)) edges[session.edge] = 1;
@@ -62,7 +68,7 @@ void Boards::Impl::relay(Board& board, proto::RoleSet roles, std::vector<SharedB
   };
   if (!updates.empty()) {
     if (SharedBytes message = merged(updates)) {
-      to_all({.board = board.handle, .roles = roles, .message = std::move(message)});
+      to_all({.board = board.handle, .roles = roles, .from = from, .message = std::move(message)});
     }
     updates.clear();
   }
@@ -76,6 +82,78 @@ void Boards::Impl::relay(Board& board, proto::RoleSet roles, std::vector<SharedB
           .message = std::make_shared<const Bytes>(
               crdt::awareness_message(board.awareness.encode(presence)))});
   presence.clear();
+}
+
+// Of awareness: nothing of the document is in question.
+void Boards::Impl::complain(Board& board, BoardMember& member, const Error& error) {
+  ++counted.refused;
+  const std::string sentence = proto::peer_message(error);
+  send_text(board, member,
+            proto::encoded(
+                proto::BoardNotice{.board = board.id, .code = error.code, .message = sentence}),
+            error);
+}
+
+void Boards::Impl::awareness(Board& board, BoardMember& member, ByteView update) {
+  if (member.refused) return;
+  const auto entries = board.awareness.entries(update);
+  if (!entries) return complain(board, member, entries.error());
+  const auto may = [&](uint64_t client) {
+    const auto theirs = board.presence.find(client);
+    if (theirs != board.presence.end()) {
+      return theirs->second.session == member.session || theirs->second.who == member.who;
+    }
+    const auto owner = board.owners.find(client);
+    if (owner != board.owners.end()) return owner->second == member.who;
+    if (client == member.client) return true;
+    // A stock client's own id, before it has written anything. What it repeats of others comes
+    // among several, or says that they are gone.
+    return entries->size() == 1 && !entries->front().removal && client < crdt::kMaxClient;
+  };
+  std::vector<uint64_t> changed;
+  if (auto ok = board.awareness.apply(update, now_us, may, changed); !ok) {
+    return complain(board, member, ok.error());
+  }
+  if (changed.empty()) return;
+  ++counted.awareness;
+  for (const uint64_t client : changed) {
+    board.presence[client] = {member.session, member.who};
+    board.cast_presence.push_back(client);
+    board.audience_presence.push_back(client);
+  }
+  relay_soon(board);
+}
+
+void Boards::Impl::take_vector(Board& board) {
+  if (board.state != Board::State::kLoaded || now_us - board.vector_us < kVectorEveryUs) return;
+  if (!board.vectors.empty() && board.vectors.back().first == board.n) return;
+  board.vector_us = now_us;
+  if (board.vectors.size() == kMostVectors) board.vectors.erase(board.vectors.begin());
+  board.vectors.emplace_back(board.n, board.doc->encode_state_vector());
+}
+
+void Boards::Impl::behind(BoardSession session, const bus::BoardBehind& behind) {
+  if (behind.board >= boards.size()) return;
+  Board& board = *boards[behind.board];
+  const auto found = board.members.find(session);
+  if (found == board.members.end() || board.state != Board::State::kLoaded) return;
+  // Of what was known when the session had everything; of all when that is too long ago.
+  ByteView vector;
+  for (const auto& [n, known] : board.vectors) {
+    if (n <= behind.from) vector = known;
+  }
+  const auto update = board.doc->encode_state_as_update(crdt::UpdateFormat::kV1, vector);
+  if (!update) return;
+  ++counted.caught_up;
+  send_present(board, found->second, crdt::update_message(*update));
+}
+
+// A message that may show edits that are not durable yet: then it goes out with them.
+void Boards::Impl::send_present(Board& board, const BoardMember& member, Bytes message) {
+  BoardBatch* batch = batch_in_the_way();
+  if (batch == nullptr) return send(board, member, std::move(message));
+  batch->answers.push_back(
+      {board.handle, member.session, std::make_shared<const Bytes>(std::move(message))});
 }
 
 // Whoever's updates were not taken is asked for them.
@@ -103,12 +181,14 @@ void Boards::Impl::time() {
         counted.relay_us.record(static_cast<uint64_t>(now_us - board.oldest_us));
         board.oldest_us = kNever;
       }
-      relay(board, kCast, board.cast_out, board.cast_presence);
+      take_vector(board);
+      relay(board, kCast, board.cast_out, board.cast_presence, board.cast_n);
     }
     if (board.audience_due_us <= now_us) {
       board.audience_due_us = kNever;
       board.audience_us = now_us;
-      relay(board, kAudience, board.audience_out, board.audience_presence);
+      take_vector(board);
+      relay(board, kAudience, board.audience_out, board.audience_presence, board.audience_n);
     }
     if (board.resync_due_us <= now_us) resync(board);
     if (board.mirror_due_us <= now_us) check_mirrors(board);

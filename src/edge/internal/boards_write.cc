@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "core/assert.h"
-#include "core/json.h"
 #include "edge/internal/boards_impl.h"
+#include "proto/messages.h"
 
 namespace footlight::edge {
 namespace {
@@ -34,7 +34,7 @@ void Boards::Impl::write(Board& board, uint64_t who, MonoUs received_us) {
   ++board.rows;
   if (collecting.updates.empty()) collecting.first_us = now_us;
   collecting.updates.push_back(std::move(row));
-  collecting.writes.push_back({board.handle, std::move(shared), received_us});
+  collecting.writes.push_back({board.handle, board.n, std::move(shared), received_us});
 }
 
 void Boards::Impl::ack(Board& board, const BoardMember& member) {
@@ -53,14 +53,10 @@ void Boards::Impl::send_ack(const BoardAck& ack) {
   Board& board = *boards[ack.board];
   const auto found = board.members.find(ack.session);
   if (found == board.members.end() || found->second.refused) return;
-  std::string text;
-  JsonWriter(text)
-      .object()
-      .field("t", "board")
-      .field("b", std::string_view(board.id))
-      .field("ack", ack.n)
-      .end_object();
-  send_text(board, found->second, std::move(text));
+  bus::BoardSend out{.session = ack.session.id, .board = ack.board};
+  out.text = proto::encoded(proto::BoardNotice{.board = board.id, .ack = ack.n, .has_ack = true});
+  out.ack = ack.n;
+  options.port->board_to_edge(ack.session.edge, std::move(out));
 }
 
 void Boards::Impl::released(uint64_t seq) {
@@ -72,6 +68,7 @@ void Boards::Impl::released(uint64_t seq) {
     Board& board = *boards[each.board];
     ++counted.updates;
     counted.update_bytes += each.update->size();
+    board.durable_n = std::max(board.durable_n, each.n);
     if (board.members.empty()) continue;
     board.oldest_us = std::min(board.oldest_us, each.received_us);
     if (board.audience > 0) board.audience_out.push_back(each.update);
@@ -129,7 +126,10 @@ void Boards::Impl::take_document(Board& board, Result<log::BoardFile> file) {
   board.doc = std::move(made->doc);
   board.owners = std::move(made->owners);
   board.n = made->n;
+  const uint64_t before = board.generation;
   if (made->generation != 0) board.generation = made->generation;
+  board.vectors.clear();
+  board.durable_n = board.cast_n = board.audience_n = board.n;
   board.base_bytes = made->snapshot_bytes;
   board.grown_bytes = board.row_bytes = made->update_bytes;
   board.rows = made->updates;
@@ -145,6 +145,7 @@ void Boards::Impl::take_document(Board& board, Result<log::BoardFile> file) {
   if (board.def == nullptr && !halted) fill_state(board);
   for (BoardMirrorState& mirror : board.mirrors) mirror.due_us = now_us;
   if (!board.mirrors.empty()) board.mirror_due_us = now_us;
+  if (board.generation != before) began_anew(board);
   for (const BoardJoin& join : std::exchange(board.joins, {})) admit(board, join);
   for (auto& then : std::exchange(waiting[board.handle], {})) then(board);
 }
@@ -159,6 +160,20 @@ bool Boards::Impl::compaction_due(const Board& board) const {
          wall_ms - board.snapshot_ms >= options.times.snapshot_every_ms;
 }
 
+// The snapshots to give up when one is added now.
+std::vector<uint64_t> Boards::Impl::thin_snapshots(Board& board) {
+  std::vector<WallMs> times;
+  for (const auto& [n, at_ms] : board.snapshots) times.push_back(at_ms);
+  std::vector<uint64_t> drop;
+  for (const size_t index : snapshots_to_drop(times, wall_ms)) {
+    drop.push_back(board.snapshots[index].first);
+  }
+  std::erase_if(board.snapshots, [&](const auto& each) {
+    return std::ranges::find(drop, each.first) != drop.end();
+  });
+  return drop;
+}
+
 // Called when all of the document has been handed to the log: the snapshot comes behind it there.
 void Boards::Impl::compact(Board& board) {
   log::BoardSnapshot snapshot;
@@ -170,15 +185,7 @@ void Boards::Impl::compact(Board& board) {
   board.base_bytes = snapshot.state.size();
   board.grown_bytes = board.row_bytes = board.rows = 0;
   board.snapshot_ms = wall_ms;
-  std::vector<WallMs> times;
-  for (const auto& [n, at_ms] : board.snapshots) times.push_back(at_ms);
-  std::vector<uint64_t> drop;
-  for (const size_t index : snapshots_to_drop(times, wall_ms)) {
-    drop.push_back(board.snapshots[index].first);
-  }
-  std::erase_if(board.snapshots, [&](const auto& each) {
-    return std::ranges::find(drop, each.first) != drop.end();
-  });
+  std::vector<uint64_t> drop = thin_snapshots(board);
   board.snapshots.emplace_back(snapshot.n, wall_ms);
   ++counted.compactions;
   options.port->compact_board(std::move(snapshot), std::move(drop));
@@ -188,6 +195,7 @@ void Boards::Impl::unload(Board& board) {
   board.doc.reset();
   board.emitted = {};
   BoardOwners().swap(board.owners);
+  board.vectors.clear();
   board.snapshots.clear();
   board.state = Board::State::kUnloaded;
   board.cast_out.clear();

@@ -22,6 +22,13 @@ const proto::FramePtr& BoardFrames::of(Wire wire) {
     case Wire::kBare:
       frame = proto::Frame::binary("", as_text(message_));
       break;
+    case Wire::kNamed: {
+      Bytes name;
+      ByteWriter out(name);
+      out.text(board_);
+      frame = proto::Frame::binary(as_text(name), as_text(message_));
+      break;
+    }
     case Wire::kWebSocket:
       frame = proto::Frame::binary(as_text(crdt::board_frame(board_, {})), as_text(message_));
       break;
@@ -74,9 +81,10 @@ void Edge::Impl::bare_joined(EpisodeSide& episode, Session& session) {
   session.pre.reset();
   ++counted.joined;
   arm(session);
-  options.bus->to_owner(episode.id, bus::BoardOpen{.edge = options.id,
-                                                   .session = session.id,
-                                                   .board = session.boards->open[0].id});
+  for (const OpenBoard& board : session.boards->open) {
+    options.bus->to_owner(
+        episode.id, bus::BoardOpen{.edge = options.id, .session = session.id, .board = board.id});
+  }
 }
 
 void Edge::Impl::binary(ConnId conn, std::string_view bytes) {
@@ -84,6 +92,7 @@ void Edge::Impl::binary(ConnId conn, std::string_view bytes) {
   if (session == nullptr || session->stage == Stage::kClosing) return;
   ++counted.frames_in;
   counted.bytes_in += bytes.size();
+  if (session->wire == Wire::kNamed) return named_in(*session, bytes);
   if (session->wire == Wire::kBare && session->boards) {
     if (session->stage == Stage::kLive) session->since_us = now_us_;
     OpenBoard& board = session->boards->open[0];
@@ -185,7 +194,7 @@ void Edge::Impl::board_message(EpisodeSide& episode, Session& session, OpenBoard
       return;
     }
     boards.early_bytes += message.size();
-    boards.early.emplace_back(message.begin(), message.end());
+    boards.early.push_back({board.id, {message.begin(), message.end()}});
     return;
   }
   if (out.refused.code == Code::kOk) out.message.assign(message.begin(), message.end());
@@ -201,12 +210,14 @@ void Edge::Impl::board_opened(EpisodeSide& episode, const bus::BoardOpened& open
   if (opened.error.code != Code::kOk) {
     if (session->wire == Wire::kBare) return end(*session, opened.error);
     if (known != boards.end()) boards.erase(known);
+    if (session->wire == Wire::kNamed) return named_denied(*session, opened.board, opened.error);
     return deliver(*session, proto::Frame::text(opened.text));
   }
   if (known == boards.end()) {  // closed before it was open
     options.bus->to_owner(episode.id, bus::BoardClose{options.id, session->id, opened.handle});
     return;
   }
+  known->acked = 0;
   if (known->handle == kNoIndex) {
     known->handle = opened.handle;
     if (episode.boards.size() <= opened.handle) episode.boards.resize(opened.handle + 1);
@@ -215,13 +226,19 @@ void Edge::Impl::board_opened(EpisodeSide& episode, const bus::BoardOpened& open
     side.members.push_back(
         {bus::slot_of(session->id), proto::RoleSet::of(session->role), session->wire});
   }
-  if (session->wire != Wire::kBare) return deliver(*session, proto::Frame::text(opened.text));
-  for (Bytes& early : std::exchange(session->boards->early, {})) {
+  if (!is_stock(session->wire)) return deliver(*session, proto::Frame::text(opened.text));
+  if (session->wire == Wire::kNamed) named_answer(*session, opened);
+  if (session->stage != Stage::kLive) return;  // it did not take the answer
+  SessionBoards& kept = *session->boards;
+  std::erase_if(kept.early, [&](SessionBoards::Early& early) {
+    if (early.board != opened.board) return false;
+    kept.early_bytes -= early.message.size();
     options.bus->to_owner(episode.id, bus::BoardMessage{.edge = options.id,
                                                         .session = session->id,
                                                         .board = opened.handle,
-                                                        .message = std::move(early)});
-  }
+                                                        .message = std::move(early.message)});
+    return true;
+  });
 }
 
 void Edge::Impl::board_send(EpisodeSide& episode, const bus::BoardSend& send) {
@@ -232,7 +249,8 @@ void Edge::Impl::board_send(EpisodeSide& episode, const bus::BoardSend& send) {
     BoardFrames frames(episode.boards[send.board].id, *send.message);
     return deliver(*session, frames.of(session->wire));
   }
-  if (session->wire != Wire::kBare) return deliver(*session, proto::Frame::text(send.text));
+  if (!is_stock(session->wire)) return deliver(*session, proto::Frame::text(send.text));
+  if (send.ack != 0 && session->wire == Wire::kNamed) return named_ack(*session, send);
   if (send.refusal.code != Code::kOk) end(*session, send.refusal);
 }
 
@@ -242,14 +260,39 @@ void Edge::Impl::board_relay(EpisodeSide& episode, const bus::BoardRelay& relay)
   BoardSide& side = episode.boards[relay.board];
   BoardFrames frames(side.id, *relay.message);
   for (size_t i = side.members.size(); i-- > 0;) {
-    const BoardSide::Member member = side.members[i];
+    BoardSide::Member& member = side.members[i];
     if ((member.role.bits & relay.roles.bits) == 0) continue;
     Session& session = sessions[member.slot];
     if (relay.lossy) {
       deliver_slot(session, bus::kFirstBoardSlot + relay.board, frames.of(member.wire));
-    } else {
-      deliver(session, frames.of(member.wire));
+      continue;
     }
+    if (session.queue) leave_out(member, session, relay);
+    if (!member.behind) deliver(session, frames.of(member.wire));
+  }
+}
+
+// A session for which much waits gets no more of the board than it will read: what it lacks is
+// said in one message once it has read the rest.
+void Edge::Impl::leave_out(BoardSide::Member& member, Session& session,
+                           const bus::BoardRelay& relay) {
+  const size_t more = session.queue->reliable_bytes() + relay.message->size();
+  if (member.behind || more <= options.queue_bytes / 2) return;
+  member.behind = true;
+  member.from = relay.from;
+}
+
+void Edge::Impl::catch_up(Session& session) {
+  EpisodeSide& episode = *episodes[session.episode];
+  for (const OpenBoard& board : session.boards->open) {
+    if (board.handle >= episode.boards.size()) continue;
+    auto& members = episode.boards[board.handle].members;
+    const auto mine =
+        std::ranges::find(members, bus::slot_of(session.id), &BoardSide::Member::slot);
+    if (mine == members.end() || !mine->behind) continue;
+    mine->behind = false;
+    options.bus->to_owner(episode.id,
+                          bus::BoardBehind{options.id, session.id, board.handle, mine->from});
   }
 }
 

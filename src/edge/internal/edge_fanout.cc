@@ -168,6 +168,7 @@ void Edge::Impl::pump(Session& session) {
   if (session.live_index != kNoIndex) {
     episodes[session.episode]->live[session.live_index].backed_up = false;
   }
+  if (session.boards && session.stage == Stage::kLive) catch_up(session);
 }
 
 void Edge::Impl::writable(Session& session) {
@@ -221,7 +222,7 @@ void Edge::Impl::end_with(Session& session, Code code, const proto::FramePtr& by
   session.since_us = now_us_;
   session.close_code = code;
   session.pre.reset();
-  if (session.wire == Wire::kBare) {  // the code of the close says it all
+  if (is_stock(session.wire)) {  // the code of the close says it all
     if (session.queue) session.queue->drop_waiting();
     return close_now(session);
   }

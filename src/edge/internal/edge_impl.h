@@ -30,6 +30,8 @@ struct BoardSide {
     uint32_t slot = 0;
     proto::RoleSet role;
     Wire wire = Wire::kWebSocket;
+    bool behind = false;  // left out of relays until it has read what waits for it
+    uint64_t from = 0;    // BoardRelay::from of the first it was left out of
   };
   std::string id;
   std::vector<Member> members;
@@ -44,7 +46,7 @@ class BoardFrames {
  private:
   std::string_view board_;
   const Bytes& message_;
-  std::array<proto::FramePtr, 3> frames_;
+  std::array<proto::FramePtr, 4> frames_;
 };
 
 // An episode as this edge sees it.
@@ -140,9 +142,19 @@ struct Edge::Impl {
   void board_opened(EpisodeSide& episode, const bus::BoardOpened& opened);
   void board_send(EpisodeSide& episode, const bus::BoardSend& send);
   void board_relay(EpisodeSide& episode, const bus::BoardRelay& relay);
+  void leave_out(BoardSide::Member& member, Session& session, const bus::BoardRelay& relay);
+  void catch_up(Session& session);
   void forget_board(EpisodeSide& episode, Session& session, uint32_t handle);
   void leave_boards(Session& session);
   void deliver_slot(Session& session, uint32_t slot, const proto::FramePtr& frame);
+
+  // edge_named.cc
+  void named_open(Session& session, std::string_view episode);
+  void named_in(Session& session, std::string_view bytes);
+  void named_auth(Session& session, std::string_view board, std::string_view token);
+  void named_answer(Session& session, const bus::BoardOpened& opened);
+  void named_denied(Session& session, std::string_view board, const Error& error);
+  void named_ack(Session& session, const bus::BoardSend& send);
 
   // edge_acks.cc
   void outcomes(EpisodeSide& episode, const bus::Outcomes& outcomes);

@@ -51,7 +51,7 @@ void Edge::Impl::joined(EpisodeSide& episode, bus::Joined& joined) {
   Session* session = find(joined.session);
   if (session == nullptr || session->stage != Stage::kJoining) return;
   if (joined.error.code != Code::kOk) return end(*session, joined.error);
-  if (session->wire == Wire::kBare) return bare_joined(episode, *session);
+  if (is_stock(session->wire)) return bare_joined(episode, *session);
 
   session->stage = Stage::kLive;
   session->since_us = now_us_;

@@ -65,6 +65,7 @@ void Owner::Impl::api(const ApiCall& call, ApiReply reply) {
     case ApiRoute::kBoard:
     case ApiRoute::kBoardHistory:
     case ApiRoute::kBoardRestore:
+    case ApiRoute::kBoardRenew:
       return api_board(call, std::move(reply));
     case ApiRoute::kEpisodes:
     case ApiRoute::kOpenApi:

@@ -101,6 +101,11 @@ void Owner::Impl::api_board(const ApiCall& call, ApiReply reply) {
       if (!at.is_integer() || at.as_int() < 0) return answer(fail(Code::kMissingField, "at"));
       return boards->restore(call.board, static_cast<uint64_t>(at.as_int()), answer);
     }
+    case ApiRoute::kBoardRenew: {
+      const auto body = Json::parse(call.body.empty() ? "{}" : call.body);
+      if (!body) return answer(fail(Code::kBadFrame, "the body is {\"empty\":…}"));
+      return boards->renew(call.board, (*body)["empty"].as_bool(), answer);
+    }
     default:
       return reply(api_error({Code::kNotFound, {}, 0}));
   }

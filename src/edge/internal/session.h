@@ -19,7 +19,11 @@ enum class Wire : uint8_t {
   kWebSocket,    // JSON in text frames, board messages in binary ones
   kEventStream,  // JSON alone
   kBare,         // board messages of one board in binary frames, and nothing else
+  kNamed,        // the same of several boards, each message after its board's name
 };
+
+// What speaks of boards alone and knows no JSON.
+inline bool is_stock(Wire wire) { return wire == Wire::kBare || wire == Wire::kNamed; }
 
 enum class Stage : uint8_t { kFree, kHello, kJoining, kLive, kClosing };
 
@@ -29,11 +33,13 @@ inline constexpr uint32_t kNoIndex = UINT32_MAX;
 struct PreJoin {
   std::string sid;
   std::string name;
+  std::string episode;  // of the address, where the token comes later
 };
 
 struct OpenBoard {
   std::string id;
   uint32_t handle = kNoIndex;  // kNoIndex: the owner has not answered yet
+  uint64_t acked = 0;          // updates, as told
 };
 
 // Of a session that has boards open.
@@ -41,9 +47,13 @@ struct SessionBoards {
   static constexpr size_t kMost = 16;
   static constexpr size_t kEarlyMessages = 32;
   static constexpr size_t kEarlyBytes = 64 * 1024;
+  struct Early {
+    std::string board;
+    Bytes message;
+  };
   std::vector<OpenBoard> open;
-  // What a bare client sends before its board is open; beyond the bounds it is asked for again.
-  std::vector<Bytes> early;
+  // What a stock client sends before its board is open; beyond the bounds it is asked for again.
+  std::vector<Early> early;
   size_t early_bytes = 0;
 };
 

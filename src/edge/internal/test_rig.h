@@ -73,6 +73,8 @@ class MemoryBoards {
       return std::ranges::find(drop, each.first.n) != drop.end();
     });
     snapshots.emplace_back(snapshot, seq);
+    // A board that begins anew takes a number for that.
+    last_[snapshot.board] = std::max(last_[snapshot.board], snapshot.n);
     ++compactions;
   }
   log::BoardFile load(const std::string& board, uint64_t at_seq) {

@@ -154,7 +154,12 @@ WsClient& WsClients::open(void* user) {
 
 const WsClientCounters& WsClients::counters() const { return impl_->counters; }
 
-bool WsClient::send(std::string_view text) { return static_cast<Impl*>(this)->send_text(text); }
+bool WsClient::send(std::string_view text) {
+  return static_cast<Impl*>(this)->send_message(WsOpcode::kText, text);
+}
+bool WsClient::send_binary(std::string_view bytes) {
+  return static_cast<Impl*>(this)->send_message(WsOpcode::kBinary, bytes);
+}
 
 void WsClient::close(uint16_t code) { static_cast<Impl*>(this)->close_with(code); }
 

@@ -52,6 +52,7 @@ class WsClientApp {
   virtual ~WsClientApp() = default;
   virtual void on_open(WsClient& client) = 0;
   virtual void on_message(WsClient& client, std::string_view text) = 0;
+  virtual void on_binary(WsClient& client, std::string_view bytes) { (void)client, (void)bytes; }
   // The last call for `client`, also when it never opened or when close() was called. Never inline
   // from a call on the client.
   virtual void on_closed(WsClient& client, const WsClosed& how) = 0;
@@ -65,6 +66,7 @@ class WsClient {
   // One text message. False when not open, or when more than max_unsent_bytes would wait: the
   // connection is then dropped and on_closed follows.
   bool send(std::string_view text);
+  bool send_binary(std::string_view bytes);  // one binary message; else the same
   void close(uint16_t code = 1000);  // in order: a close frame, then the server's, then the end
   void abort();                      // drops the connection as a crash would
   bool is_open() const;

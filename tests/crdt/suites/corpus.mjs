@@ -1,6 +1,6 @@
 // The inputs of the fuzz targets, and damaged ones, to yjs and the engine: updates (crdt_update),
 // sync messages (crdt_sync), awareness, and lib0 values inside sound updates. CRDT_CORPUS names a
-// further folder of inputs, such as build/fuzz/found after a long run of the fuzzers.
+// further folder of inputs, such as build/found after a long run of the fuzzers.
 import fs from 'node:fs';
 import path from 'node:path';
 import * as decoding from 'lib0/decoding';

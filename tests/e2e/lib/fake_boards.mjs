@@ -2,7 +2,7 @@
 // look at the page; what a server has to promise is tested against the real one.
 import * as Y from 'yjs';
 
-const kOpen = { edit: true, rules: [] };
+const kOpen = { edit: true, may: ['insert', 'change', 'delete'], rules: [] };
 
 function varint(n) {
   const bytes = [];
@@ -43,7 +43,7 @@ export class FakeBoards {
     this.#seats.set(session, { ...this.#seats.get(session), [b]: { n: 0 } });
     session.send({
       ...{ t: 'board', b, client: ++this.#clients, gen: 1, title: 'The table', kind: 'map' },
-      rights: session.role === 'viewer' ? { edit: false, rules: [] } : kOpen,
+      rights: session.role === 'viewer' ? { edit: false, may: [], rules: [] } : kOpen,
       limits: { update_bytes: 262144, doc_bytes: 4194304, awareness_bytes: 4096 },
     });
     const vector = Y.encodeStateVector(this.doc(b));

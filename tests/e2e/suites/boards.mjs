@@ -10,6 +10,7 @@ import { axe_findings, launch, open_page, overflow_px, shot } from '../lib/brows
 import { bundled } from '../lib/bundle.mjs';
 import { Cable } from '../lib/cable.mjs';
 import { assert, equal, group, test, until } from '../lib/harness.mjs';
+import { has_pen, Pen } from '../lib/pen.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode } from '../lib/real_node.mjs';
 
@@ -22,6 +23,7 @@ let cable;
 let browser;
 let gm;
 let ann;
+let pen;
 const endings = [];
 
 const token_of = (page, name) =>
@@ -209,12 +211,24 @@ test(
   { timeout_ms: 90_000 },
 );
 
+test('a client in C++ edits the same table', async () => {
+  if (!has_pen()) throw new Error('tests/scenarios/board_pen is not built');
+  pen = Pen.start(node.port, 'show', 'table', await jwt('cy', 'gm', 'Cy'));
+  endings.push(() => pen.end());
+  await until(async () => (await pen.say('synced')) === 'yes', 'the C++ client to be in step');
+  equal(JSON.parse(await pen.say('map map')).name, 'crypt', 'the map, read in C++');
+  await pen.say('append log one;');
+  await pen.say('set pencil imp {"at":[3,3]}');
+  await until(async () => (await pen.say('durable')) === 'yes', 'its edits to be durable');
+});
+
 test(
   'killed and restored: nothing is lost and nothing doubled',
   async () => {
     await saved(gm);
     await node.kill();
     await gm.locator('.board .chip', { hasText: 'Offline' }).waitFor({ timeout: 20_000 });
+    equal(await pen.say('append log two;'), 'ok', 'an edit in C++ without a server');
     await token_of(gm, 'Ogre').focus();
     await gm.keyboard.press('ArrowDown');
     const stands = (await label(gm, 'Ogre')).replace(/, on its way.*/, '');
@@ -230,6 +244,13 @@ test(
       await until(async () => (await label(page, 'Ogre')).startsWith(stands), 'the ogre', 15_000);
       equal(await page.locator('.map .token').count(), 2, 'tokens');
     }
+    await until(async () => (await pen.say('durable')) === 'yes', 'the C++ client to be done');
+    equal(JSON.parse(await pen.say('text log')), 'one;two;', 'its text');
+    const { doc } = await stock_client('gale', 'gm', 'Gale');
+    equal(doc.getText('log').toString(), 'one;two;', 'its text, read by another');
+    const notes = Object.values(JSON.parse(await pen.say('map notes')));
+    equal(notes.length, 1, 'notes, read in C++');
+    assert(notes[0].body.includes('After the crash.'), notes[0].body);
   },
   { timeout_ms: 120_000 },
 );
@@ -315,6 +336,30 @@ test('a rich-text editor on the stock client works between two browsers', async 
     'the whole line',
   );
   for (const page of pages) await page.context().close();
+});
+
+test('a table that begins anew is the same to everybody', async () => {
+  const before = await note_text(gm);
+  const stands = await label(gm, 'Ogre');
+  const answer = await fetch(`${node.address}/v1/episodes/show/boards/table/renew`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await jwt('pia', 'producer', 'Pia')}` },
+    body: '{}',
+  });
+  equal(answer.status, 200, 'status');
+  for (const page of [gm, ann]) {
+    await saved(page);
+    await until(async () => (await note_text(page)) === before, 'the note');
+    equal(await label(page, 'Ogre'), stands, 'the ogre');
+  }
+  await token_of(gm, 'Ogre').focus();
+  await gm.keyboard.press('ArrowUp');
+  await until(
+    async () =>
+      (await label(ann, 'Ogre')) !== stands &&
+      (await label(ann, 'Ogre')) === (await label(gm, 'Ogre')),
+    'the step on the new table',
+  );
 });
 
 test('the map goes out as it came in, walls, doors and lights', async () => {

@@ -159,6 +159,10 @@ bool WsClient::Impl::handle(const WsEvent& event) {
       engine.counters.messages_in++;
       if (phase == Phase::kOpen) engine.app.on_message(*this, event.payload);
       return phase != Phase::kDead;
+    case WsOpcode::kBinary:
+      engine.counters.messages_in++;
+      if (phase == Phase::kOpen) engine.app.on_binary(*this, event.payload);
+      return phase != Phase::kDead;
     case WsOpcode::kPing: {
       std::string pong;
       append_ws_frame(pong, WsOpcode::kPong, event.payload, engine.mask());
@@ -183,10 +187,10 @@ bool WsClient::Impl::handle(const WsEvent& event) {
   }
 }
 
-bool WsClient::Impl::send_text(std::string_view text) {
+bool WsClient::Impl::send_message(WsOpcode opcode, std::string_view payload) {
   if (phase != Phase::kOpen) return false;
   engine.scratch.clear();
-  append_ws_frame(engine.scratch, WsOpcode::kText, text, engine.mask());
+  append_ws_frame(engine.scratch, opcode, payload, engine.mask());
   if (!write(engine.scratch)) return false;
   engine.counters.messages_out++;
   return true;

@@ -22,7 +22,7 @@ struct WsClient::Impl final : WsClient, Pollable {
 
   void on_ready(uint32_t events) override;
   void connect();
-  bool send_text(std::string_view text);
+  bool send_message(WsOpcode opcode, std::string_view payload);
   void close_with(uint16_t code);
   // Ends it; on_closed follows at the turn's end.
   void die(std::string reason);

@@ -1,0 +1,127 @@
+// A board that begins anew. A document carries all that was ever deleted or written over; at its
+// limit of size nothing but this makes room. The new document is made of the content alone, as one
+// edit of the server; of what anybody wrote before, whatever it was, it holds that it is gone. So a
+// copy of the old one that meets it becomes the new one, and brings nothing back.
+//
+// It is stored as a snapshot behind which the old updates are deleted, in one transaction, and read
+// back from there before anyone sees it.
+#include <utility>
+
+#include "core/json.h"
+#include "core/sha256.h"
+#include "crdt/state_vector.h"
+#include "crdt/sync.h"
+#include "edge/internal/board_content.h"
+#include "edge/internal/boards_impl.h"
+#include "proto/messages.h"
+
+namespace footlight::edge {
+namespace {
+
+// All that the document has of anybody, as collected garbage, deleted.
+Bytes gone_update(const crdt::Doc& doc) {
+  const crdt::StateVector has = doc.state_vector();
+  Bytes update;
+  ByteWriter out(update);
+  out.varint(has.size());
+  for (const auto& [client, clock] : has.entries()) {
+    out.varint(1);
+    out.varint(client);
+    out.varint(0);
+    out.u8(static_cast<uint8_t>(crdt::Ref::kGc));
+    out.varint(clock);
+  }
+  out.varint(has.size());
+  for (const auto& [client, clock] : has.entries()) {
+    out.varint(client);
+    out.varint(1);
+    out.varint(0);
+    out.varint(clock);
+  }
+  return update;
+}
+
+// Of the one before, so that it is never met again.
+uint64_t next_generation(uint64_t generation, uint64_t n) {
+  Bytes text;
+  ByteWriter out(text);
+  out.u64(generation);
+  out.u64(n);
+  return ByteReader(sha256(text)).u64() >> 16;
+}
+
+}  // namespace
+
+void Boards::Impl::renew(std::string_view id, bool empty, BoardReply reply) {
+  Board* board = find(id, proto::Role::kProducer);
+  if (board == nullptr) return reply(fail(Code::kBoardUnknown, std::string(id)));
+  if (board->def == nullptr) return reply(fail(Code::kBoardReadOnly, std::string(id)));
+  if (halted) return reply(std::unexpected(*halted));
+  renewals.push_back({board->handle, empty, std::move(reply)});
+  renew_waiting();
+}
+
+// The snapshot must stand behind every edit it holds: so not while one is yet to be handed over.
+void Boards::Impl::renew_waiting() {
+  if (renewals.empty() || !collecting.updates.empty()) return;
+  for (BoardRenewal& each : std::exchange(renewals, {})) {
+    when_loaded(*boards[each.board], [this, renewal = std::move(each)](Board& ready) {
+      if (ready.state != Board::State::kLoaded) {
+        return renewal.reply(std::unexpected(halted ? *halted : ready.damage));
+      }
+      if (collecting.updates.empty()) return renew(ready, renewal.empty, renewal.reply);
+      renewals.push_back(renewal);
+    });
+  }
+}
+
+void Boards::Impl::renew(Board& board, bool empty, BoardReply reply) {
+  crdt::Doc made({.client = crdt::kMaxClient});
+  const auto gone = made.apply_update(gone_update(*board.doc), crdt::UpdateFormat::kV1);
+  if (!gone) return reply(std::unexpected(gone.error()));
+  if (!empty) make_equal(made, *board.doc);
+  log::BoardSnapshot snapshot;
+  snapshot.board = board.stored;
+  snapshot.n = board.n + 1;
+  snapshot.generation = next_generation(board.generation, board.n);
+  snapshot.at_ms = wall_ms;
+  snapshot.state = encode_board_state(made, board.owners);
+  ++counted.renewals;
+  const uint64_t wanted = snapshot.generation;
+  options.port->compact_board(std::move(snapshot), thin_snapshots(board));
+  unload(board);
+  when_loaded(board, [this, wanted, reply = std::move(reply)](Board& ready) {
+    if (halted) return reply(std::unexpected(*halted));
+    if (ready.state != Board::State::kLoaded) return reply(std::unexpected(ready.damage));
+    if (ready.generation != wanted) return reply(fail(Code::kInternal, "the log did not take it"));
+    std::string text;
+    JsonWriter out(text);
+    out.object().field("board", std::string_view(ready.id)).field("n", ready.n);
+    out.field("gen", ready.generation);
+    out.field("bytes", static_cast<uint64_t>(ready.base_bytes)).end_object();
+    reply(std::move(text));
+  });
+}
+
+// Whoever has it open: those who know of generations begin anew; a stock client's copy becomes the
+// new document by being shown it, and is asked for what it sent meanwhile.
+void Boards::Impl::began_anew(Board& board) {
+  const auto update = board.doc->encode_state_as_update(crdt::UpdateFormat::kV1);
+  for (auto& [session, member] : board.members) {
+    member.refused = false;
+    member.client = fresh_client(board);
+    send_text(board, member,
+              proto::encoded(proto::BoardNotice{.board = board.id,
+                                                .client = member.client,
+                                                .generation = board.generation,
+                                                .reset = true}));
+    if (update) send(board, member, crdt::update_message(*update));
+    send(board, member, crdt::step1_message(board.doc->encode_state_vector()));
+  }
+}
+
+void Boards::renew(std::string_view board, bool empty, BoardReply reply) {
+  impl_->renew(board, empty, std::move(reply));
+}
+
+}  // namespace footlight::edge
