@@ -43,12 +43,26 @@ void add(MediaStats& to, const rtc::PeerStats& of) {
 
 std::string etag_of(const rtc::IceCredentials& ice) { return "\"" + ice.ufrag + "\""; }
 
+// A track is of one codec, the publisher's first that can be forwarded; so he is offered no other.
+void keep_one_codec(rtc::SdpMedia& media) {
+  static constexpr std::string_view kForwarded[] = {"vp8", "vp9", "h264", "av1"};
+  const auto first = std::ranges::find_if(media.codecs, [](const rtc::SdpCodec& codec) {
+    return std::ranges::find(kForwarded, codec.name) != std::end(kForwarded);
+  });
+  if (first == media.codecs.end()) return;
+  const uint8_t type = first->payload_type;
+  std::erase_if(media.codecs, [type](const rtc::SdpCodec& codec) {
+    return codec.payload_type != type && codec.repairs() != type;
+  });
+}
+
 // One direction alone: whoever publishes is sent nothing, and of who watches nothing is taken. Data
 // channels are not served here.
 void keep_what_is_served(rtc::SessionDescription& offer, MediaUse use) {
   for (auto& media : offer.media) {
     if (media.kind == rtc::MediaKind::kApplication) media.kind = rtc::MediaKind::kOther;
     const bool publish = use == MediaUse::kPublish;
+    if (publish && media.kind == rtc::MediaKind::kVideo) keep_one_codec(media);
     const bool wanted = publish ? sends(media.direction) : receives(media.direction);
     const auto one = publish ? rtc::SdpDirection::kSendOnly : rtc::SdpDirection::kRecvOnly;
     media.direction = wanted ? one : rtc::SdpDirection::kInactive;

@@ -153,7 +153,10 @@ void DtlsTransport::drive(MonoUs now) {
       fail_with(Code::kDtlsFailed, reason != 0 ? ERR_reason_error_string(reason) : "");
     }
   }
-  if (state_ == DtlsState::kConnected) read_data();
+  if (state_ == DtlsState::kConnected) {
+    SSL_alloc_buffers(ssl_);  // OpenSSL answers alerts without looking whether it has any
+    read_data();
+  }
   wire_->timer.check(ssl_, now);
 }
 
@@ -251,6 +254,7 @@ Status DtlsTransport::send(ByteView data, MonoUs now) {
   if (data.empty() || data.size() > kDtlsMaxDataBytes) return fail(Code::kChannelMessageSize);
   ERR_clear_error();
   wire_->now = now;
+  SSL_alloc_buffers(ssl_);
   if (SSL_write(ssl_, data.data(), static_cast<int>(data.size())) <= 0) {
     fail_with(Code::kDtlsFailed, "OpenSSL refuses to encrypt");
     return std::unexpected(error_);
@@ -258,10 +262,15 @@ Status DtlsTransport::send(ByteView data, MonoUs now) {
   return {};
 }
 
+void DtlsTransport::release_buffers() {
+  if (state_ == DtlsState::kConnected) SSL_free_buffers(ssl_);
+}
+
 void DtlsTransport::close(MonoUs now) {
   if (state_ == DtlsState::kConnected) {
     ERR_clear_error();
     wire_->now = now;
+    SSL_alloc_buffers(ssl_);
     SSL_shutdown(ssl_);
   }
   if (state_ != DtlsState::kFailed) state_ = DtlsState::kClosed;

@@ -104,6 +104,9 @@ class DtlsTransport {
 
   // kDtlsClosed unless connected; kChannelMessageSize beyond kDtlsMaxDataBytes or when empty.
   Status send(ByteView data, MonoUs now);
+  // Gives back 33 KB of buffers, which the next datagram takes again: for sessions whose DTLS has
+  // done its part and seldom speaks.
+  void release_buffers();
   // Says close_notify; the state is kClosed at once.
   void close(MonoUs now);
 

@@ -229,6 +229,28 @@ TEST(Dtls, data_passes_both_ways_and_close_is_heard) {
   EXPECT_EQ(link.server->state(), DtlsState::kClosed);
 }
 
+TEST(Dtls, who_gave_its_buffers_back_goes_on_as_before) {
+  Link link(1, {});
+  link.connect();
+  ASSERT_TRUE(link.connected());
+  link.server->release_buffers();
+  EXPECT_TRUE(link.client->send(as_bytes("there?"), link.now));
+  link.run(link.now + kUsPerSecond, [] { return false; });
+  Bytes data;
+  ASSERT_TRUE(link.server->next_data(data));
+  link.server->release_buffers();
+  EXPECT_TRUE(link.server->send(as_bytes("here"), link.now));
+  link.run(link.now + kUsPerSecond, [] { return false; });
+  ASSERT_TRUE(link.client->next_data(data));
+  EXPECT_EQ(as_text(data), "here");
+  link.server->release_buffers();
+  link.client->release_buffers();
+  link.server->close(link.now);
+  link.run(link.now + kUsPerSecond, [] { return false; });
+  EXPECT_EQ(link.client->state(), DtlsState::kClosed);
+  EXPECT_EQ(link.server->state(), DtlsState::kClosed);
+}
+
 TEST(Dtls, garbage_neither_ends_a_connection_nor_a_handshake_until_there_is_too_much) {
   Link link(3, {});
   Prng prng(9);

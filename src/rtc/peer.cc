@@ -86,6 +86,7 @@ void Peer::pump(MonoUs now) {
       owner_.out_.commit(scratch_.size());
     }
   }
+  if (!channels_) dtls_->release_buffers();
   if (dtls_->state() == DtlsState::kFailed) fail(dtls_->error().code);
   if (dtls_->state() == DtlsState::kClosed) fail(Code::kDtlsClosed);
   owner_.schedule(*this);

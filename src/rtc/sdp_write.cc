@@ -1,4 +1,5 @@
 #include <string>
+#include <utility>
 
 #include "rtc/sdp.h"
 
@@ -36,6 +37,16 @@ std::string joined(const std::vector<std::string>& parts, char separator) {
   return text;
 }
 
+// As they are registered: some peers compare what we lowered to compare.
+std::string_view registered_name(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"vp8", "VP8"}, {"vp9", "VP9"}, {"h264", "H264"}, {"av1", "AV1"}};
+  for (const auto& [lower, registered] : kNames) {
+    if (name == lower) return registered;
+  }
+  return name;
+}
+
 std::string_view direction_text(SdpDirection direction) {
   switch (direction) {
     case SdpDirection::kInactive:
@@ -69,10 +80,10 @@ void Writer::session(const SessionDescription& description) {
 void Writer::codec(const SdpCodec& codec) {
   const uint64_t type = codec.payload_type;
   if (codec.channels > 1) {
-    line("a=rtpmap:", type, " ", codec.name, "/", uint64_t{codec.clock_rate}, "/",
+    line("a=rtpmap:", type, " ", registered_name(codec.name), "/", uint64_t{codec.clock_rate}, "/",
          uint64_t{codec.channels});
   } else {
-    line("a=rtpmap:", type, " ", codec.name, "/", uint64_t{codec.clock_rate});
+    line("a=rtpmap:", type, " ", registered_name(codec.name), "/", uint64_t{codec.clock_rate});
   }
   if (codec.remb) line("a=rtcp-fb:", type, " goog-remb");
   if (codec.transport_cc) line("a=rtcp-fb:", type, " transport-cc");

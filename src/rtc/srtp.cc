@@ -152,7 +152,8 @@ Result<size_t> SrtpSender::protect_rtcp_into(ByteView packet, std::span<uint8_t>
   uint8_t* end = body + secret.size();
   bool done;
   if (rtcp_->aead()) {
-    done = rtcp_->seal(ssrc, index, {out.first(kRtcpClearBytes), index_word}, {secret, {}}, body, end);
+    done =
+        rtcp_->seal(ssrc, index, {out.first(kRtcpClearBytes), index_word}, {secret, {}}, body, end);
     std::ranges::copy(index_word, end + kSrtpGcmTagBytes);
   } else {
     done = rtcp_->crypt(ssrc, index, {secret, {}}, body);

@@ -39,8 +39,8 @@ int64_t BandwidthEstimator::estimate_bps() const {
 void BandwidthEstimator::on_remb(int64_t bitrate_bps) { remb_bps_ = bitrate_bps; }
 
 void BandwidthEstimator::on_sent(size_t bytes, MonoUs now, uint8_t cluster) {
-  sent_[static_cast<size_t>(next_) % kSentWindow] = {now, static_cast<uint16_t>(bytes), cluster,
-                                                     false};
+  sent_[static_cast<size_t>(next_) % kSentWindow] = {static_cast<uint32_t>(now),
+                                                     static_cast<uint16_t>(bytes), cluster, false};
   ++next_;
   if (cluster == 0 || cluster != cluster_.id) return;
   if (cluster_.sent_bytes == 0) cluster_.started_at = now;
@@ -68,7 +68,7 @@ bool BandwidthEstimator::on_feedback(const rtc::RtcpPacket& packet, MonoUs now) 
     }
     sent.told = true;
     ++received;
-    on_received(sent, unwrap_arrival(item.arrival_us));
+    on_received(sent, sent.sent_at(now), unwrap_arrival(item.arrival_us));
   }
   update_loss(received, lost, now);
   if (received > 0) update_delay_limit(now);
@@ -89,10 +89,10 @@ MonoUs BandwidthEstimator::unwrap_arrival(MonoUs arrived_at) {
   return last_arrival_;
 }
 
-void BandwidthEstimator::on_received(const Sent& sent, MonoUs arrived_at) {
+void BandwidthEstimator::on_received(const Sent& sent, MonoUs sent_at, MonoUs arrived_at) {
   count_acknowledged(sent.bytes, arrived_at);
-  if (sent.cluster && sent.cluster == cluster_.id) on_probe_packet(sent, arrived_at);
-  trendline_.on_packet(sent.sent_at, arrived_at);
+  if (sent.cluster && sent.cluster == cluster_.id) on_probe_packet(sent, sent_at, arrived_at);
+  trendline_.on_packet(sent_at, arrived_at);
 }
 
 void BandwidthEstimator::count_acknowledged(size_t bytes, MonoUs arrived_at) {
@@ -266,14 +266,14 @@ std::optional<Probe> BandwidthEstimator::take_probe(int64_t wanted_bps, MonoUs n
   return Probe{cluster_.id, rate, bytes};
 }
 
-void BandwidthEstimator::on_probe_packet(const Sent& sent, MonoUs arrived_at) {
+void BandwidthEstimator::on_probe_packet(const Sent& sent, MonoUs sent_at, MonoUs arrived_at) {
   Cluster& cluster = cluster_;
   if (cluster.packets == 0) {
-    cluster.first_sent = sent.sent_at;
+    cluster.first_sent = sent_at;
     cluster.first_arrived = arrived_at;
     cluster.first_bytes = sent.bytes;
   }
-  cluster.last_sent = std::max(cluster.last_sent, sent.sent_at);
+  cluster.last_sent = std::max(cluster.last_sent, sent_at);
   cluster.last_arrived = std::max(cluster.last_arrived, arrived_at);
   cluster.last_bytes = sent.bytes;
   cluster.received_bytes += sent.bytes;

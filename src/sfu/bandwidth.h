@@ -60,11 +60,14 @@ class BandwidthEstimator {
   std::optional<Probe> take_probe(int64_t wanted_bps, MonoUs now);
 
  private:
-  struct Sent {
-    MonoUs sent_at = 0;
+  struct Sent {                // one for each packet of the window: kept small
+    uint32_t sent_at_low = 0;  // of the time in microseconds: an hour is told apart
     uint16_t bytes = 0;
     uint8_t cluster = 0;
     bool told = true;
+    MonoUs sent_at(MonoUs now) const {
+      return now - static_cast<MonoUs>(static_cast<uint32_t>(now) - sent_at_low);
+    }
   };
   struct Cluster {
     uint8_t id = 0;
@@ -76,10 +79,10 @@ class BandwidthEstimator {
     MonoUs first_sent = 0, last_sent = 0, first_arrived = 0, last_arrived = 0;
     MonoUs started_at = 0;
   };
-  void on_received(const Sent& sent, MonoUs arrived_at);
+  void on_received(const Sent& sent, MonoUs sent_at, MonoUs arrived_at);
   void count_acknowledged(size_t bytes, MonoUs arrived_at);
   int64_t busy_bps() const;
-  void on_probe_packet(const Sent& sent, MonoUs arrived_at);
+  void on_probe_packet(const Sent& sent, MonoUs sent_at, MonoUs arrived_at);
   void finish_probe();
   void update_delay_limit(MonoUs now);
   void increase(MonoUs now);

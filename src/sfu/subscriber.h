@@ -52,7 +52,7 @@ struct SubscriberStats {
 class Subscriber {
  public:
   static constexpr size_t kMaxWatches = 128;
-  static constexpr size_t kMaxQueue = 512;
+  static constexpr size_t kMaxQueue = 256;
   // The send times and sizes that pacing takes into account beyond the packet itself.
   static constexpr size_t kOverheadBytes = 16 + 28;  // tag, UDP and IP
 
@@ -82,8 +82,8 @@ class Subscriber {
  private:
   struct Queued {
     Watch* watch = nullptr;  // nullptr: its watch is gone
-    int64_t sequence = 0;
-    uint8_t encoding = 0;
+    int64_t sequence : 56 = 0;
+    uint64_t encoding : 8 = 0;
   };
   void send(Watch& watch, uint8_t encoding, const Packet& packet, MonoUs now);
   void put_out(const Outgoing& outgoing, MonoUs now, uint8_t cluster);

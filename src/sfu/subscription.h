@@ -140,8 +140,8 @@ class Subscription {
   };
   struct Sent {
     int64_t in = 0;  // the publisher's sequence
-    uint32_t timestamp = 0;
     MonoUs resent_at = 0;
+    uint32_t timestamp = 0;
     uint16_t out = 0, transport_sequence = 0;
     Numbers numbers;
     uint8_t stream = 0;

@@ -1,13 +1,14 @@
 // Voice and video through the real node: pages publish a made-up camera by WHIP and watch by WHEP. What is
 // checked is what the browser decoded.
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { launch, open_page } from '../lib/browser.mjs';
 import { assert, equal, group, test, until } from '../lib/harness.mjs';
-import { install_media } from '../lib/media_page.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode } from '../lib/real_node.mjs';
 
 const kEpisode = fileURLToPath(new URL('../show.episode.yaml', import.meta.url));
+const install_media = await readFile(new URL('../lib/media_page.mjs', import.meta.url), 'utf8');
 const kFlags = [
   '--use-fake-device-for-media-stream',
   '--use-fake-ui-for-media-stream',
