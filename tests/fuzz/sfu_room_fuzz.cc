@@ -17,7 +17,7 @@ namespace {
 using namespace footlight;
 using namespace footlight::sfu;
 
-constexpr size_t kSlots = 2600;
+constexpr size_t kSlots = 10'000;
 
 void require(bool holds) {
   if (!holds) std::abort();
