@@ -106,7 +106,8 @@ class ServerApp {
   // message). Nothing more is read; the application says what it has to say and calls close.
   virtual void on_fault(Connection& connection, Code code) = 0;
   virtual void on_writable(Connection& connection) = 0;
-  // The last call. Connections that are open when the server is destroyed get it then, on that thread.
+  // The last call. Connections that are open when the server is destroyed get it then, on that
+  // thread.
   virtual void on_closed(Connection& connection) = 0;
 };
 
