@@ -161,9 +161,7 @@ void DtlsTransport::drive(MonoUs now) {
 }
 
 void DtlsTransport::read_data() {
-  // Kept between calls, because a record may have up to 2^14 bytes; one for all sessions of a
-  // thread.
-  thread_local std::array<uint8_t, 16'384> buffer;
+  std::array<uint8_t, 16'384> buffer;  // a record has up to 2^14 bytes
   for (;;) {
     ERR_clear_error();
     const int size = SSL_read(ssl_, buffer.data(), static_cast<int>(buffer.size()));
