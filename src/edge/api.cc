@@ -17,7 +17,6 @@ constexpr std::array kRoutes = {
     ApiRouteInfo{ApiRoute::kKick, "POST", "/v1/episodes/{id}/kick", true},
     ApiRouteInfo{ApiRoute::kBoards, "GET", "/v1/episodes/{id}/boards", true},
     ApiRouteInfo{ApiRoute::kBoardHistory, "GET", "/v1/episodes/{id}/boards/{board}/history", true},
-    ApiRouteInfo{ApiRoute::kBoardRenew, "POST", "/v1/episodes/{id}/boards/{board}/renew", true},
     ApiRouteInfo{ApiRoute::kBoardRestore, "POST", "/v1/episodes/{id}/boards/{board}/restore", true},
     ApiRouteInfo{ApiRoute::kBoard, "GET", "/v1/episodes/{id}/boards/{board}", true},
     ApiRouteInfo{ApiRoute::kOpenApi, "GET", "/v1/openapi.json", false},

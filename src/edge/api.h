@@ -11,7 +11,6 @@
 //   GET  /v1/episodes/{id}/boards/{board}?at=SEQ     producer; without `at` as it is now
 //   GET  /v1/episodes/{id}/boards/{board}/history    producer
 //   POST /v1/episodes/{id}/boards/{board}/restore    producer; {"at":SEQ}; answers when durable
-//   POST /v1/episodes/{id}/boards/{board}/renew      producer; {"empty":true}?; the same
 //   GET  /v1/openapi.json               no token
 //
 // Pure; any thread but where said.
@@ -38,7 +37,7 @@ enum class ApiRoute : uint8_t {
   kBoard,
   kBoardHistory,
   kBoardRestore,
-  kBoardRenew,
+  kBoardRenew,  // without an address: see "Open" in src/edge/README.md
   kOpenApi
 };
 

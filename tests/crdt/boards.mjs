@@ -255,25 +255,6 @@ await until('$state shows the characters', () => {
 const history = await api('/boards/table/history');
 check('the history has points', history.points.length > 0);
 
-// Begun anew, the board is the same to everybody, and a copy of the old one brings nothing back.
-const before = ann.doc.getText('notes').toString();
-const renewed = await api('/boards/table/renew', {});
-check('a board that begins anew is smaller', renewed.bytes > 0 && renewed.bytes < 20_000);
-for (const each of [ann, gil, hoc]) {
-  await until('and holds the same', () => {
-    const past = each.doc.store.clients.get(ann.doc.clientID);
-    return (
-      each.provider.synced &&
-      past.every((struct) => struct.deleted) &&
-      each.doc.getText('notes').toString() === before
-    );
-  });
-}
-mark(ann);
-await until('and goes on', () => {
-  return hoc.doc.getText('notes').toString() === before + marks.at(-1);
-});
-
 for (const each of [ann, gil, vic, state, hoc, seen]) each.provider.destroy();
 socket.destroy();
 await kill(server);

@@ -127,16 +127,15 @@ test('a token that is dragged is seen on its way, and stands on a square at the 
     'Ann’s hand on the token',
   );
   await ann.mouse.up();
+  // Where it stands; that the log set something back is told to its author alone.
+  const place = async (page) => /column \d+, row \d+/.exec(await label(page, 'Aria Venn'))?.[0];
   await until(async () => {
     const now = await label(gm, 'Aria Venn');
-    return now !== before && !now.includes('held') && now === (await label(ann, 'Aria Venn'));
+    return now !== before && !now.includes('held') && (await place(gm)) === (await place(ann));
   }, 'the token to stand at the same place for both');
   await token_of(ann, 'Aria Venn').focus();
   await ann.keyboard.press('ArrowLeft');
-  await until(
-    async () => (await label(ann, 'Aria Venn')) === (await label(gm, 'Aria Venn')),
-    'the step by key',
-  );
+  await until(async () => (await place(ann)) === (await place(gm)), 'the step by key');
 });
 
 test('a player cannot move the map, and sees no tool for it', async () => {
@@ -336,30 +335,6 @@ test('a rich-text editor on the stock client works between two browsers', async 
     'the whole line',
   );
   for (const page of pages) await page.context().close();
-});
-
-test('a table that begins anew is the same to everybody', async () => {
-  const before = await note_text(gm);
-  const stands = await label(gm, 'Ogre');
-  const answer = await fetch(`${node.address}/v1/episodes/show/boards/table/renew`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${await jwt('pia', 'producer', 'Pia')}` },
-    body: '{}',
-  });
-  equal(answer.status, 200, 'status');
-  for (const page of [gm, ann]) {
-    await saved(page);
-    await until(async () => (await note_text(page)) === before, 'the note');
-    equal(await label(page, 'Ogre'), stands, 'the ogre');
-  }
-  await token_of(gm, 'Ogre').focus();
-  await gm.keyboard.press('ArrowUp');
-  await until(
-    async () =>
-      (await label(ann, 'Ogre')) !== stands &&
-      (await label(ann, 'Ogre')) === (await label(gm, 'Ogre')),
-    'the step on the new table',
-  );
 });
 
 test('the map goes out as it came in, walls, doors and lights', async () => {
