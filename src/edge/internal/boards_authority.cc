@@ -37,13 +37,19 @@ std::optional<crdt::Map> holder(crdt::Doc& doc, const episode::BoardPath& path) 
 void Boards::Impl::touched(Board& board, BoardSession author,
                            const std::vector<std::string>& keys) {
   for (BoardMirrorState& mirror : board.mirrors) {
-    const bool mine = std::ranges::any_of(keys, [&](const std::string& key) {
-      // Also the map that holds it, which may have been set with it.
-      return mirror.key.starts_with(key) &&
-             (mirror.key.size() == key.size() || mirror.key[key.size()] == '/');
-    });
+    bool mine = false;
+    bool itself = false;
+    for (const std::string& key : keys) {
+      if (!mirror.key.starts_with(key)) continue;
+      const bool same = mirror.key.size() == key.size();
+      itself |= same;
+      mine |= same || mirror.key[key.size()] == '/';  // the map that holds it, set with it or not
+    }
     if (!mine) continue;
-    mirror.author = author;
+    const auto map = holder(*board.doc, mirror.def->path);
+    // What nobody wrote is filled in, and nobody is overruled by that.
+    const bool absent = !itself && map && !map->contains(mirror.def->path.back());
+    mirror.author = absent ? BoardSession{} : author;
     if (mirror.due_us == kNever) {
       mirror.due_us = now_us + options.times.reassert_ms * kUsPerMs;
     }
