@@ -13,10 +13,10 @@ class RenewTest : public BoardsTest {
     call.route = ApiRoute::kBoardRenew;
     call.board = "table";
     call.body = std::move(body);
-    std::string answer;
-    stage.owner->api(call, [&](ApiAnswer said) { answer = said.body; });
+    const auto answer = std::make_shared<std::string>();
+    stage.owner->api(call, [answer](ApiAnswer said) { *answer = std::move(said.body); });
     run_ms(50);
-    return answer;
+    return *answer;
   }
 };
 

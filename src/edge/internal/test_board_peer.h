@@ -132,11 +132,12 @@ class BoardsTest : public ::testing::Test {
     call.at = query;
     return ask(call);
   }
+  // What was answered at once; an answer that waits for the log comes when nobody listens.
   std::string ask(const ApiCall& call) {
-    std::string out;
-    stage.owner->api(call, [&](ApiAnswer answer) { out = answer.body; });
+    const auto out = std::make_shared<std::string>();
+    stage.owner->api(call, [out](ApiAnswer answer) { *out = std::move(answer.body); });
     stage.settle();
-    return out;
+    return *out;
   }
   std::string content() {
     const auto json = Json::parse(board_at());
