@@ -3,7 +3,6 @@
 // Values and columns of the Yjs formats. The first byte picks what the rest is read as.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -11,15 +10,12 @@
 #include "crdt/columns.h"
 #include "crdt/state_vector.h"
 #include "crdt/utf16.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
 using namespace footlight;
 using namespace footlight::crdt;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 std::string coded(const Any& value) {
   Encoder out;

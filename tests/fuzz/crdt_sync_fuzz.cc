@@ -5,13 +5,13 @@
 // what its encodings make of an empty document encodes to the same bytes again, in both formats;
 // and who is there can be told to another, who then sees the same.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "crdt/awareness.h"
 #include "crdt/doc.h"
 #include "crdt/lib0.h"
 #include "crdt/sync.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
@@ -21,10 +21,6 @@ using namespace footlight::crdt;
 constexpr int kSteps = 64;
 // A few bytes of v2 may stand for millions of structs: such an update is not what is fuzzed here.
 constexpr uint64_t kStructs = 20'000;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void edit(Doc& doc, uint8_t what, Decoder& in) {
   const uint64_t place = in.var_uint();
@@ -100,8 +96,14 @@ void stores_and_loads(const Doc& doc) {
   Doc from_v2(DocOptions{.client = 12, .gc = doc.gc(), .new_client = {}});
   require(from_v1.apply_update(v1, UpdateFormat::kV1).has_value());
   require(from_v2.apply_update(v2, UpdateFormat::kV2).has_value());
-  require(from_v1.encode_state_vector() == doc.encode_state_vector());
-  require(from_v2.encode_state_vector() == doc.encode_state_vector());
+  // A struct that waits and contradicts what is here (the same ids, other content) is stored cut to
+  // what is new of it; the cut part names its own start as origin and need not wait any more, with
+  // yjs as here. Only without such has the loaded document the very state of this one.
+  if (doc.pending().structs == 0) {
+    require(from_v1.encode_state_vector() == doc.encode_state_vector());
+    require(from_v2.encode_state_vector() == doc.encode_state_vector());
+  }
+  require(from_v1.encode_state_vector() == from_v2.encode_state_vector());
   // Loading cleans up and joins; doing it once more changes nothing.
   const Bytes again = *from_v1.encode_state_as_update(UpdateFormat::kV1);
   require(again == *from_v2.encode_state_as_update(UpdateFormat::kV1));

@@ -4,11 +4,11 @@
 // two updates). What the reader accepts is written, converted, merged and cut without a fault, and
 // says the same afterwards.
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "crdt/merge.h"
 #include "crdt/update_writer.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
@@ -19,10 +19,6 @@ constexpr UpdateLimits kLimits{.max_structs = 5000, .max_ranges = 5000};
 // What was made of an accepted update must be readable; a joined or cut update may hold more
 // structs (skips) than its parts.
 constexpr UpdateLimits kWide{.max_structs = 50'000, .max_ranges = 50'000};
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 UpdateFormat other(UpdateFormat format) {
   return format == UpdateFormat::kV1 ? UpdateFormat::kV2 : UpdateFormat::kV1;

@@ -5,12 +5,12 @@
 // compiled in here, so that the rest of the shell need not be instrumented.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "net/http.h"
 #include "net/sse.h"
+#include "tests/fuzz/require.h"
 
 #include "net/asio/internal/http_reader.cc"  // NOLINT
 
@@ -20,10 +20,6 @@ using namespace footlight;
 using namespace footlight::net;
 
 constexpr HttpLimits kLimits{.header_bytes = 1024, .body_bytes = 2048};
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void use_target(const std::string& text) {
   const auto target = parse_target(text);

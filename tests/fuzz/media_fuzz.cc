@@ -4,12 +4,12 @@
 // comes, nothing is answered to a stranger that is larger than its question, every packet goes back
 // to the pool, and sessions that are closed leave nothing.
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "core/prng.h"
 #include "edge/media.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
@@ -25,10 +25,6 @@ class SeededEntropy final : public Entropy {
  private:
   Prng prng_{1};
 };
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 struct Opened {
   MediaUse use;

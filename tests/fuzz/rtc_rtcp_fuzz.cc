@@ -4,19 +4,15 @@
 // the number of items is bounded by its bytes.
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 
 #include "rtc/rtcp.h"
 #include "rtc/transport_feedback.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
 using namespace footlight;
 using namespace footlight::rtc;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void decode(const RtcpPacket& packet) {
   (void)packet.sender_ssrc();

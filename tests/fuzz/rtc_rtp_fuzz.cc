@@ -4,20 +4,16 @@
 // from what we read says the same.
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "rtc/rtp.h"
 #include "rtc/rtp_extensions.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
 using namespace footlight;
 using namespace footlight::rtc;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool within(ByteView inner, ByteView outer) {
   return inner.empty() || (inner.data() >= outer.data() &&

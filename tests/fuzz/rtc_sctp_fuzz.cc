@@ -5,12 +5,12 @@
 // and whatever happens the state machine comes to rest.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
 #include "core/prng.h"
 #include "rtc/data_channel.h"
 #include "rtc/internal/sctp_wire.h"
 #include "rtc/wire.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
@@ -20,10 +20,6 @@ using namespace footlight::rtc;
 struct FixedEntropy final : Entropy {
   void fill(std::span<uint8_t> out) override { std::ranges::fill(out, uint8_t{1}); }
 };
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 // Reads all that `from` says and returns the last packet's verification tag.
 struct Rig {

@@ -3,18 +3,14 @@
 // An offer of a peer: what is read can be written and read again the same; an answer has as many
 // m-lines as the offer and can be read.
 #include <cstdint>
-#include <cstdlib>
 
 #include "rtc/sdp_answer.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
 using namespace footlight;
 using namespace footlight::rtc;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 }  // namespace
 

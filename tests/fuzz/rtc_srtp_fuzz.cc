@@ -4,18 +4,14 @@
 // packet of ours, protected and opened, come back as they were.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
 #include "rtc/srtp.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
 using namespace footlight;
 using namespace footlight::rtc;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 struct Pair {
   explicit Pair(SrtpProfile profile)

@@ -4,20 +4,16 @@
 // password, and frames that are the same however the stream is cut.
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "core/prng.h"
 #include "rtc/ice.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
 using namespace footlight;
 using namespace footlight::rtc;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 class ZeroEntropy : public Entropy {
  public:

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "rtc/wire.h"
 #include "sfu/room.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
@@ -18,10 +18,6 @@ using namespace footlight;
 using namespace footlight::sfu;
 
 constexpr size_t kSlots = 10'000;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 class Checker : public Sink {
  public:

@@ -4,12 +4,12 @@
 // more than its bound, and what it hands out as a message must be what it promises.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "core/bytes.h"
 #include "net/websocket.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
@@ -17,10 +17,6 @@ using namespace footlight;
 using namespace footlight::net;
 
 constexpr uint32_t kLimit = 4096;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 std::string run(WsSide side, std::string_view bytes, size_t step) {
   WsDecoder decoder(side, kLimit);
