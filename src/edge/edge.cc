@@ -138,7 +138,7 @@ void Edge::Impl::bus_message(EpisodeSide& episode, bus::ToEdge& message) {
   if (auto* outcomes_in = std::get_if<bus::Outcomes>(&message)) {
     outcomes(episode, *outcomes_in);
   } else if (auto* volatile_in = std::get_if<bus::Volatile>(&message)) {
-    overwrite(episode, volatile_in->roles, volatile_in->slot, volatile_in->frame);
+    overwrite(episode, *volatile_in);
   } else if (auto* broadcast_in = std::get_if<bus::Broadcast>(&message)) {
     broadcast(episode, broadcast_in->roles, broadcast_in->frame);
   } else if (auto* joined_in = std::get_if<bus::Joined>(&message)) {
@@ -224,8 +224,21 @@ MonoUs Edge::Impl::time() {
     }
   }
   if (ack_due_us <= now_us_) flush_all_acks();
+  if (sweep_due_us <= now_us_) sweep_all();
   periodic();
   return next_due_us();
+}
+
+// Another episode is the first to have its turn each time, so that none waits for a larger one.
+void Edge::Impl::sweep_all() {
+  sweep_due_us = kNever;
+  size_t sends = options.sweep_sends;
+  ++sweep_turn;
+  for (size_t k = 0; k < episodes.size(); ++k) {
+    EpisodeSide& episode = *episodes[(sweep_turn + k) % episodes.size()];
+    sends = sweep(episode, sends);
+    if (!episode.sweeps.empty()) sweep_due_us = now_us_;
+  }
 }
 
 void Edge::Impl::periodic() {
@@ -276,7 +289,7 @@ void Edge::Impl::set_pressure(gate::Pressure pressure) {
 }
 
 MonoUs Edge::Impl::next_due_us() const {
-  MonoUs due_us = std::min({wheel.next_due_us(), flush_due_us, ack_due_us});
+  MonoUs due_us = std::min({wheel.next_due_us(), flush_due_us, ack_due_us, sweep_due_us});
   return std::min({due_us, watermark_due_us, emote_due_us, report_due_us});
 }
 

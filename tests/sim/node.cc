@@ -151,6 +151,7 @@ void Node::start_edge(size_t index) {
   options.episodes = {{std::string(kEpisode), voter_key_}};
   options.keys = keys_;
   options.admission.table_sets = 1u << 8;
+  options.sweep_sends = 3;  // fewer than clients, so that turns come between
   options.queue_bytes = options_.queue_bytes;
   slot.edge = edge::make_edge(std::move(options));
   arm_edge(slot);

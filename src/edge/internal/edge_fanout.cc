@@ -90,6 +90,7 @@ void Edge::Impl::deliver(Session& session, const proto::FramePtr& frame) {
 // Backwards, because a slow consumer that is cut leaves the array by swapping in the last.
 void Edge::Impl::broadcast(EpisodeSide& episode, proto::RoleSet roles,
                            const proto::FramePtr& frame) {
+  sweep(episode, SIZE_MAX);  // what was said before is not heard after
   const size_t size = frame->wire().size();
   uint64_t reached = 0;
   uint64_t bytes = 0;
@@ -112,41 +113,64 @@ void Edge::Impl::broadcast(EpisodeSide& episode, proto::RoleSet roles,
   episode.deliveries += reached;
 }
 
-void Edge::Impl::overwrite(EpisodeSide& episode, proto::RoleSet roles, uint32_t slot,
-                           const proto::FramePtr& frame) {
-  const size_t size = frame->wire().size();
-  uint64_t reached = 0;
-  uint64_t bytes = 0;
-  for (size_t i = episode.live.size(); i-- > 0;) {
-    const LiveEntry entry = episode.live[i];
-    if ((entry.role.bits & roles.bits) == 0) continue;
-    if (entry.backed_up) {
-      OutQueue& queue = *sessions[entry.slot].queue;
-      const size_t before = queue.total_bytes();
-      queue.put(slot, frame);
-      count_queue(before, queue.total_bytes());
-      continue;
-    }
-    ++reached;
-    const size_t taken = entry.out->write(frame, 0);
-    bytes += taken;
-    if (taken == size) [[likely]] {
-      continue;
-    }
-    if (taken > 0) {
-      back_up(sessions[entry.slot], frame, taken);
-    } else {  // not begun: it may still be overwritten
-      Session& session = sessions[entry.slot];
-      session.queue = std::make_unique<OutQueue>();
-      session.queue->put(slot, frame);
-      ++counted.queued_connections;
-      count_queue(0, session.queue->total_bytes());
-      episode.live[i].backed_up = true;
-    }
+// The frame takes the place of an older one of its slot that is not under way yet. So an audience
+// too large for the rate of its tallies gets fewer of them, each as new as it can be.
+void Edge::Impl::overwrite(EpisodeSide& episode, const bus::Volatile& message) {
+  for (size_t i = 1; i < episode.sweeps.size(); ++i) {
+    Sweep& waiting = episode.sweeps[i];
+    if (waiting.slot != message.slot || waiting.roles.bits != message.roles.bits) continue;
+    waiting.frame = message.frame;
+    return;
   }
-  counted.deliveries += reached;
-  counted.bytes_out += bytes;
-  episode.deliveries += reached;
+  episode.sweeps.push_back({message.roles, message.slot, message.frame});
+  if (episode.sweeps.size() > 1) return;
+  episode.swept_to = episode.live.size();
+  sweep(episode, options.sweep_sends);
+  if (!episode.sweeps.empty()) sweep_due_us = now_us_;
+}
+
+// Who came since a sweep began is not reached, for its welcome is newer. Where somebody left, the
+// last of `live` may have moved down and be reached twice, which an overwrite slot allows.
+size_t Edge::Impl::sweep(EpisodeSide& episode, size_t sends) {
+  const uint64_t before = counted.deliveries;
+  while (!episode.sweeps.empty()) {
+    const Sweep& first = episode.sweeps.front();
+    size_t i = std::min(episode.swept_to, episode.live.size());
+    while (i > 0 && sends > 0) {
+      LiveEntry& entry = episode.live[--i];
+      if ((entry.role.bits & first.roles.bits) == 0) continue;
+      put(entry, first);
+      --sends;
+    }
+    episode.swept_to = i;
+    if (i > 0) break;
+    episode.sweeps.pop_front();
+    episode.swept_to = episode.live.size();
+  }
+  episode.deliveries += counted.deliveries - before;
+  return sends;
+}
+
+void Edge::Impl::put(LiveEntry& entry, const Sweep& sweep) {
+  if (entry.backed_up) {
+    OutQueue& queue = *sessions[entry.slot].queue;
+    const size_t before = queue.total_bytes();
+    queue.put(sweep.slot, sweep.frame);
+    return count_queue(before, queue.total_bytes());
+  }
+  ++counted.deliveries;
+  const size_t taken = entry.out->write(sweep.frame, 0);
+  counted.bytes_out += taken;
+  if (taken == sweep.frame->wire().size()) [[likely]] {
+    return;
+  }
+  Session& session = sessions[entry.slot];
+  if (taken > 0) return back_up(session, sweep.frame, taken);
+  session.queue = std::make_unique<OutQueue>();  // not begun: it may still be overwritten
+  session.queue->put(sweep.slot, sweep.frame);
+  ++counted.queued_connections;
+  count_queue(0, session.queue->total_bytes());
+  entry.backed_up = true;
 }
 
 void Edge::Impl::pump(Session& session) {

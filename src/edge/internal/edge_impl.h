@@ -3,6 +3,7 @@
 // (outcomes), edge_fanout.cc (what is written, and how a session ends).
 #pragma once
 #include <array>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -49,6 +50,14 @@ class BoardFrames {
   std::array<proto::FramePtr, 4> frames_;
 };
 
+// A frame of an overwrite slot on its way to everyone: written piece by piece, so that a large
+// audience's tally does not keep a command waiting. Goes backwards through EpisodeSide::live.
+struct Sweep {
+  proto::RoleSet roles;
+  uint32_t slot = 0;
+  proto::FramePtr frame;
+};
+
 // An episode as this edge sees it.
 struct EpisodeSide {
   std::string id;
@@ -60,6 +69,9 @@ struct EpisodeSide {
   TextMap<uint32_t> emote_index;
 
   std::vector<BoardSide> boards;  // by handle
+
+  std::deque<Sweep> sweeps;  // the first is under way; at most one more for each slot
+  size_t swept_to = 0;       // entries of `live` below it are still to be reached by the first
 
   bus::Submit pending;
   MonoUs flush_due_us = kNever;
@@ -98,6 +110,7 @@ struct Edge::Impl {
   void arm(Session& session);
   MonoUs deadline(const Session& session) const;
   void periodic();
+  void sweep_all();
   void report(EpisodeSide& episode);
   void set_pressure(gate::Pressure pressure);
   Session* find(bus::SessionId id);
@@ -169,8 +182,9 @@ struct Edge::Impl {
   // edge_fanout.cc
   void deliver(Session& session, const proto::FramePtr& frame);
   void broadcast(EpisodeSide& episode, proto::RoleSet roles, const proto::FramePtr& frame);
-  void overwrite(EpisodeSide& episode, proto::RoleSet roles, uint32_t slot,
-                 const proto::FramePtr& frame);
+  void overwrite(EpisodeSide& episode, const bus::Volatile& message);
+  size_t sweep(EpisodeSide& episode, size_t sends);  // returns how many of `sends` are left
+  void put(LiveEntry& entry, const Sweep& sweep);
   void enqueue(Session& session, const proto::FramePtr& frame);
   void back_up(Session& session, const proto::FramePtr& frame, size_t taken);
   void writable(Session& session);
@@ -217,6 +231,8 @@ struct Edge::Impl {
   MonoUs ack_due_us = kNever;
 
   MonoUs flush_due_us = kNever;  // the earliest of the episodes'
+  MonoUs sweep_due_us = kNever;  // at once while a sweep is under way
+  size_t sweep_turn = 0;
   MonoUs watermark_due_us;
   MonoUs emote_due_us = kNever;
   MonoUs report_due_us;
