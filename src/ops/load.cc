@@ -19,10 +19,10 @@ constexpr MonoUs kSettleUs = 1 * kUsPerSecond;  // idle before memory is read
 constexpr MonoUs kTailUs = 3 * kUsPerSecond;    // for the last confirmations
 constexpr MonoUs kConnectUs = 120 * kUsPerSecond;
 constexpr uint32_t kSampleOneIn = 16;  // batches followed to a tally
-constexpr uint32_t kObservers = 16;
+constexpr uint32_t kLoadObservers = 16;
 constexpr uint32_t kTries = 20;  // of a connection that is refused while all connect
 constexpr uint64_t kRetryMs = 4'000;
-constexpr size_t kTalliesKept = 64;
+constexpr size_t kLoadTalliesKept = 64;
 
 struct Batch {
   uint64_t last_i = 0;
@@ -179,11 +179,11 @@ class Load final : public net::WsClientApp, public net::Resident {
   static Connection& of(net::WsClient& socket) { return *static_cast<Connection*>(socket.user); }
 
   bool is_observer(uint32_t number) const {
-    const auto step = std::max<uint32_t>(1, options_.connections / kObservers);
+    const auto step = std::max<uint32_t>(1, options_.connections / kLoadObservers);
     return number > 0 && number % step == 0;
   }
   uint32_t observer_of(uint32_t number) const {  // another connection that is looked at
-    const auto step = std::max<uint32_t>(1, options_.connections / kObservers);
+    const auto step = std::max<uint32_t>(1, options_.connections / kLoadObservers);
     const uint32_t count = options_.connections / step;
     const uint32_t index = number % count;
     const uint32_t observer = (index + 1) * step;
@@ -344,7 +344,7 @@ class Load final : public net::WsClientApp, public net::Resident {
     report_.final_voters = tally->voters;
     auto& recent = seen_[c.number];
     recent.push_back({tally->log, now_us});
-    if (recent.size() > kTalliesKept) recent.pop_front();
+    if (recent.size() > kLoadTalliesKept) recent.pop_front();
     std::erase_if(waiting_[c.number], [&](const Waiting& w) {
       if (w.log > tally->log) return false;
       report_.tally_us.record(static_cast<uint64_t>(now_us - w.sent_us));

@@ -9,7 +9,7 @@
 namespace footlight::ops {
 namespace {
 
-std::string milliseconds(uint64_t us) {
+std::string table_milliseconds(uint64_t us) {
   char text[32];
   std::snprintf(text, sizeof text, "%llu.%llu", static_cast<unsigned long long>(us / 1000),
                 static_cast<unsigned long long>(us % 1000 / 100));
@@ -60,7 +60,7 @@ std::string Report::table() const {
     text += m.budget.name + std::string(11 - std::min<size_t>(11, m.budget.name.size()), ' ');
     text += padded(std::to_string(m.budget.p99_ms) + " ms", 12);
     for (const uint64_t us : {m.us.quantile(500), m.us.quantile(990), m.us.max()}) {
-      text += padded(milliseconds(us), 10);
+      text += padded(table_milliseconds(us), 10);
     }
     text += padded(std::to_string(m.us.count()), 10) + "   " + m.budget.meaning + "\n";
   }

@@ -6,7 +6,7 @@
 namespace footlight::ops {
 namespace {
 
-constexpr size_t kTalliesKept = 64;
+constexpr size_t kShowTalliesKept = 64;
 
 }  // namespace
 
@@ -38,7 +38,7 @@ void Show::Impl::on_tally(uint32_t number, const proto::TallyUpdate& tally, Mono
   const uint32_t observer = observer_index.at(number);
   auto& recent = seen[observer][poll->second];
   recent.push_back({tally.log, now_us});
-  if (recent.size() > kTalliesKept) recent.pop_front();
+  if (recent.size() > kShowTalliesKept) recent.pop_front();
   auto& votes = waiting[observer][poll->second];
   std::erase_if(votes, [&](const VoteWaiting& vote) {
     if (vote.log > tally.log) return false;

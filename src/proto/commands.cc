@@ -12,7 +12,7 @@
 namespace footlight::proto {
 namespace {
 
-using Type = ArgSpec::Type;
+using ArgType = ArgSpec::Type;
 
 constexpr RoleSet kDirectors = RoleSet::of(Role::kGm) | RoleSet::of(Role::kProducer);
 constexpr RoleSet kCast = kDirectors | RoleSet::of(Role::kPlayer);
@@ -24,35 +24,36 @@ constexpr int64_t kMaxVersion = UINT32_MAX;
 constexpr bool kRequired = true;
 constexpr bool kOptional = false;
 
-constexpr ArgSpec id(std::string_view name) { return {name, Type::kId, kRequired, 1, kIdMax}; }
+constexpr ArgSpec id(std::string_view name) { return {name, ArgType::kId, kRequired, 1, kIdMax}; }
 constexpr ArgSpec text(std::string_view name, bool required, int64_t low, int64_t high,
                        Code range_code = Code::kFieldOutOfRange) {
-  return {name, Type::kText, required, low, high, {}, range_code};
+  return {name, ArgType::kText, required, low, high, {}, range_code};
 }
 constexpr ArgSpec integer(std::string_view name, bool required, int64_t low, int64_t high) {
-  return {name, Type::kInteger, required, low, high};
+  return {name, ArgType::kInteger, required, low, high};
 }
 constexpr ArgSpec flag(std::string_view name, bool required) {
-  return {name, Type::kBool, required};
+  return {name, ArgType::kBool, required};
 }
 constexpr ArgSpec word(std::string_view name, std::string_view words) {
-  return {name, Type::kWord, kOptional, 0, 0, words};
+  return {name, ArgType::kWord, kOptional, 0, 0, words};
 }
 constexpr ArgSpec kVersionArg = integer("ver", kOptional, 0, kMaxVersion);
 
 constexpr ArgSpec kVoteArgs[] = {
     id("poll"),
-    {"choice", Type::kIndices, kRequired, 0, kMaxOptions, {}, Code::kOptionUnknown},
+    {"choice", ArgType::kIndices, kRequired, 0, kMaxOptions, {}, Code::kOptionUnknown},
     integer("n", kRequired, 1, UINT32_MAX),
-    {"voter", Type::kHex, kOptional, 16, 16}};
+    {"voter", ArgType::kHex, kOptional, 16, 16}};
 constexpr ArgSpec kEmoteArgs[] = {id("e"), integer("n", kOptional, 1, 10)};
 constexpr ArgSpec kChatSayArgs[] = {text("text", kRequired, 1, 500, Code::kChatTooLong)};
-constexpr ArgSpec kDiceRollArgs[] = {text("expr", kRequired, 1, 200),
-                                     {"nonce", Type::kHex, kRequired, 16, 64, {}, Code::kDiceNonce},
-                                     {"char", Type::kId, kOptional, 1, kIdMax},
-                                     text("reason", kOptional, 0, 80),
-                                     word("dialect", "foundry|bang"),
-                                     flag("secret", kOptional)};
+constexpr ArgSpec kDiceRollArgs[] = {
+    text("expr", kRequired, 1, 200),
+    {"nonce", ArgType::kHex, kRequired, 16, 64, {}, Code::kDiceNonce},
+    {"char", ArgType::kId, kOptional, 1, kIdMax},
+    text("reason", kOptional, 0, 80),
+    word("dialect", "foundry|bang"),
+    flag("secret", kOptional)};
 constexpr ArgSpec kCharHpArgs[] = {id("char"), integer("delta", kOptional, -kMaxAmount, kMaxAmount),
                                    integer("set", kOptional, -kMaxAmount, kMaxAmount),
                                    integer("temp", kOptional, 0, kMaxAmount), kVersionArg};
@@ -60,12 +61,12 @@ constexpr ArgSpec kCharItemArgs[] = {
     id("char"), id("item"), integer("delta", kRequired, -kMaxAmount, kMaxAmount), kVersionArg};
 constexpr ArgSpec kCharCondArgs[] = {id("char"), id("cond"), flag("on", kRequired), kVersionArg};
 constexpr ArgSpec kCharFieldArgs[] = {
-    id("char"), id("field"), {"value", Type::kScalar, kRequired, 0, 200}, kVersionArg};
+    id("char"), id("field"), {"value", ArgType::kScalar, kRequired, 0, 200}, kVersionArg};
 constexpr ArgSpec kPollOpenArgs[] = {id("poll"), integer("seconds", kOptional, 1, kMaxSeconds)};
 constexpr ArgSpec kPollCloseArgs[] = {id("poll")};
-constexpr ArgSpec kPollCreateArgs[] = {{"poll", Type::kNewId, kRequired, 1, kIdMax},
+constexpr ArgSpec kPollCreateArgs[] = {{"poll", ArgType::kNewId, kRequired, 1, kIdMax},
                                        text("title", kRequired, 1, 200),
-                                       {"options", Type::kTexts, kRequired, 2, kMaxOptions},
+                                       {"options", ArgType::kTexts, kRequired, 2, kMaxOptions},
                                        word("kind", "single|multiple"),
                                        integer("max", kOptional, 1, kMaxOptions),
                                        integer("seconds", kOptional, 1, kMaxSeconds),
@@ -73,13 +74,13 @@ constexpr ArgSpec kPollCreateArgs[] = {{"poll", Type::kNewId, kRequired, 1, kIdM
                                        flag("changeable", kOptional)};
 constexpr ArgSpec kSceneGoArgs[] = {id("scene")};
 constexpr ArgSpec kStoryChooseArgs[] = {id("choice")};
-constexpr ArgSpec kTimerStartArgs[] = {{"id", Type::kNewId, kRequired, 1, kIdMax},
+constexpr ArgSpec kTimerStartArgs[] = {{"id", ArgType::kNewId, kRequired, 1, kIdMax},
                                        integer("seconds", kRequired, 1, kMaxSeconds),
                                        text("label", kOptional, 0, 80)};
 constexpr ArgSpec kTimerStopArgs[] = {id("id")};
 constexpr ArgSpec kChatDeleteArgs[] = {id("chat")};
 constexpr ArgSpec kChatSlowArgs[] = {integer("seconds", kRequired, 0, 3600)};
-constexpr ArgSpec kWhoArg = {"who", Type::kHex, kRequired, 16, 16};
+constexpr ArgSpec kWhoArg = {"who", ArgType::kHex, kRequired, 16, 16};
 constexpr ArgSpec kModMuteArgs[] = {kWhoArg, integer("seconds", kRequired, 0, kMaxAmount)};
 constexpr ArgSpec kModBanArgs[] = {kWhoArg};
 constexpr ArgSpec kSlateArgs[] = {flag("on", kRequired), text("text", kOptional, 0, 200)};
@@ -186,12 +187,12 @@ FormFault read_indices(JsonReader& in, const ArgSpec& spec, uint32_t& mask) {
 FormFault check_string(const ArgSpec& spec, std::string_view value) {
   const auto size = static_cast<int64_t>(value.size());
   switch (spec.type) {
-    case Type::kWord:
+    case ArgType::kWord:
       if (!is_among(value, spec.words)) {
         return fault(spec.range_code, spec.name, "is none of the known words");
       }
       return {};
-    case Type::kHex:
+    case ArgType::kHex:
       if (size < spec.low || size > spec.high || !is_hex(value)) {
         return fault(spec.range_code, spec.name, "must be hexadecimal digits of the right number");
       }
@@ -201,11 +202,11 @@ FormFault check_string(const ArgSpec& spec, std::string_view value) {
   }
   if (size > spec.high) return fault(spec.range_code, spec.name, "is too long");
   if (size < spec.low) return fault(Code::kFieldOutOfRange, spec.name, "is empty");
-  const bool line_breaks = spec.type == Type::kText || spec.type == Type::kScalar;
+  const bool line_breaks = spec.type == ArgType::kText || spec.type == ArgType::kScalar;
   if (!is_printable(value, line_breaks)) {
     return fault(Code::kFieldOutOfRange, spec.name, "holds control characters");
   }
-  if (spec.type == Type::kNewId && !is_new_id(value)) {
+  if (spec.type == ArgType::kNewId && !is_new_id(value)) {
     return fault(Code::kFieldOutOfRange, spec.name, "may hold only A-Z a-z 0-9 - _");
   }
   return {};
@@ -233,10 +234,10 @@ FormFault read_texts(JsonReader& in, const ArgSpec& spec) {
 // Reads and judges one argument's value.
 FormFault read_arg(JsonReader& in, const ArgSpec& spec) {
   switch (spec.type) {
-    case Type::kBool:
+    case ArgType::kBool:
       (void)in.read_bool();
       return in.ok() ? FormFault{} : reader_fault(in, spec.name);
-    case Type::kInteger: {
+    case ArgType::kInteger: {
       const int64_t value = in.read_int();
       if (!in.ok()) return reader_fault(in, spec.name);
       if (value < spec.low || value > spec.high) {
@@ -244,13 +245,13 @@ FormFault read_arg(JsonReader& in, const ArgSpec& spec) {
       }
       return {};
     }
-    case Type::kIndices: {
+    case ArgType::kIndices: {
       uint32_t mask = 0;
       return read_indices(in, spec, mask);
     }
-    case Type::kTexts:
+    case ArgType::kTexts:
       return read_texts(in, spec);
-    case Type::kScalar:
+    case ArgType::kScalar:
       if (in.peek() == JsonType::kNumber) {
         const int64_t value = in.read_int();
         if (!in.ok()) return reader_fault(in, spec.name);

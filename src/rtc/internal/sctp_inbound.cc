@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kMaxDuplicates = 16;
 constexpr size_t kMaxGapBlocks = 64;
-constexpr size_t kSackHeadBytes = 12;
 
 size_t cost_of(const Bytes& bytes) { return bytes.size() + kSctpPieceOverheadBytes; }
 
@@ -206,25 +205,25 @@ bool SctpInbound::next_message(SctpMessage& message) {
 }
 
 bool SctpInbound::write_sack(PacketWriter& packet) {
-  if (packet.room() < kSackHeadBytes) return false;
+  if (packet.room() < kSctpSackHeadBytes) return false;
   std::vector<std::pair<uint16_t, uint16_t>> blocks;
-  const size_t most = std::min(kMaxGapBlocks, (packet.room() - kSackHeadBytes) / 4);
+  const size_t most = std::min(kMaxGapBlocks, (packet.room() - kSctpSackHeadBytes) / 4);
   for (int64_t tsn = cumulative_ + 2; tsn <= highest_ && blocks.size() < most; ++tsn) {
     if (!has(tsn)) continue;
     const int64_t first = tsn;
     while (tsn < highest_ && has(tsn + 1)) ++tsn;
     blocks.emplace_back(first - cumulative_, tsn - cumulative_);
   }
-  const size_t left = packet.room() - kSackHeadBytes - 4 * blocks.size();
+  const size_t left = packet.room() - kSctpSackHeadBytes - 4 * blocks.size();
   const size_t duplicates = std::min(duplicates_.size(), left / 4);
   uint8_t* at =
-      packet.add(ChunkType::kSack, 0, kSackHeadBytes + 4 * blocks.size() + 4 * duplicates);
+      packet.add(ChunkType::kSack, 0, kSctpSackHeadBytes + 4 * blocks.size() + 4 * duplicates);
   const size_t window = config_.receive_buffer_bytes;
   store_u32(at, cumulative_tsn());
   store_u32(at + 4, static_cast<uint32_t>(window > held_bytes_ ? window - held_bytes_ : 0));
   store_u16(at + 8, static_cast<uint16_t>(blocks.size()));
   store_u16(at + 10, static_cast<uint16_t>(duplicates));
-  at += kSackHeadBytes;
+  at += kSctpSackHeadBytes;
   for (const auto& [first, last] : blocks) {
     store_u16(at, first);
     store_u16(at + 2, last);

@@ -14,7 +14,6 @@ constexpr size_t kLeastThreshold = 4 * kSegment;
 constexpr uint8_t kReportsForLoss = 3;
 constexpr size_t kMessageOverheadBytes = 128;  // what a short message costs beside its bytes
 constexpr size_t kMaxForwardStreams = 200;
-constexpr size_t kSackHeadBytes = 12;
 
 }  // namespace
 
@@ -260,16 +259,16 @@ void SctpOutbound::grow_window(size_t bytes, size_t flight_before) {
 }
 
 bool SctpOutbound::on_sack(ByteView value, MonoUs now, MonoUs rto_us, Acknowledged& result) {
-  if (value.size() < kSackHeadBytes) return false;
+  if (value.size() < kSctpSackHeadBytes) return false;
   const size_t blocks = load_u16(&value[8]);
   const size_t duplicates = load_u16(&value[10]);
-  if (value.size() < kSackHeadBytes + 4 * (blocks + duplicates)) return false;
+  if (value.size() < kSctpSackHeadBytes + 4 * (blocks + duplicates)) return false;
   const uint32_t count = load_u32(value.data()) - cumulative_;
   if (count > sent_.size()) return true;  // an old one, or of TSNs never sent
   const size_t flight_before = flight_;
   size_t bytes = 0;
   pop_acknowledged(count, now, result, bytes);
-  mark_blocks(value.subspan(kSackHeadBytes, 4 * blocks), bytes);
+  mark_blocks(value.subspan(kSctpSackHeadBytes, 4 * blocks), bytes);
   if (recovering_ && !is_newer(recovery_end_, cumulative_)) recovering_ = false;
   if (result.advanced) grow_window(bytes, flight_before);
   const size_t window = load_u32(&value[4]);

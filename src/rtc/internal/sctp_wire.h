@@ -39,6 +39,7 @@ enum class SctpParameter : uint16_t {
 inline constexpr size_t kSctpHeaderBytes = 12;
 inline constexpr size_t kSctpChunkHeaderBytes = 4;
 inline constexpr size_t kSctpDataHeaderBytes = 12;  // behind the chunk's header
+inline constexpr size_t kSctpSackHeadBytes = 12;    // the same, before the blocks
 inline constexpr uint8_t kDataEnd = 1;
 inline constexpr uint8_t kDataBegin = 2;
 inline constexpr uint8_t kDataUnordered = 4;

@@ -12,7 +12,7 @@
 namespace footlight::net {
 namespace {
 
-constexpr int kReadRounds = 4;
+constexpr int kClientReadRounds = 4;
 constexpr size_t kMaxRefusalBytes = 64 * 1024;
 
 }  // namespace
@@ -129,7 +129,7 @@ void WsClient::Impl::read_answer() {
 
 void WsClient::Impl::read_frames() {
   const std::span<char> buffer = engine.shard.impl().buffer;
-  for (int round = 0; round < kReadRounds; ++round) {
+  for (int round = 0; round < kClientReadRounds; ++round) {
     const IoResult got = transport->read(buffer);
     if (got.state == IoState::kBlocked) return;
     if (got.state != IoState::kDone) return die("the connection ended");
