@@ -161,7 +161,13 @@ class Server {
   std::string open(edge::MediaUse use, const std::string& account, const std::string& offer,
                    MonoUs now) {
     const Counted counted(*this);
-    const auto answer = media_->open({use, "bench", account, "", 100, kNever}, offer, now);
+    edge::MediaRequest request;
+    request.use = use;
+    request.episode = "bench";
+    request.who = std::hash<std::string>{}(account);
+    request.role = proto::Role::kPlayer;
+    request.grants = {0xFF};
+    const auto answer = media_->open(request, offer, now);
     if (!answer) {
       std::fprintf(stderr, "%s\n", answer.error().message().c_str());
       std::exit(1);

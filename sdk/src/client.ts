@@ -5,6 +5,7 @@ import { Commands } from './commands.ts';
 import { newTraceparent, randomHex } from './ids.ts';
 import { LatencyMeter } from './latency.ts';
 import { Link, type LinkOwner, type PassedMessage } from './link.ts';
+import { MediaHub } from './media_hub.ts';
 import { Outbox } from './outbox.ts';
 import { OutboxStore, type Slot } from './outbox_store.ts';
 import * as platform from './platform.ts';
@@ -15,8 +16,6 @@ import { SentEvent } from './sent_event.ts';
 import { TallyStore } from './tally_store.ts';
 import { Timers } from './timers.ts';
 import { TokenKeeper } from './token_keeper.ts';
-import { httpsTransport } from './transport/https.ts';
-import { websocketTransport } from './transport/websocket.ts';
 import type {
   Client,
   ClientEvents,
@@ -55,8 +54,7 @@ import {
 export const VERSION = '0.1.0';
 
 const CLOCK_BURST_MS = [0, 250, 500, 1000];
-const BUSY_MS = 50;
-const ORPHAN_MS = 60_000;
+const [BUSY_MS, ORPHAN_MS] = [50, 60_000];
 
 /**
  * The client of one episode: stays connected, keeps the view current, and sees each event through
@@ -72,6 +70,7 @@ export class FootlightClient extends Commands implements Client {
   readonly emotes = new Value<EmoteCounts>({});
   readonly clock = new Value<ClockEstimate | null>(null);
   readonly board: Client['board'] = (id, handlers) => this.#boards.attach(id, handlers);
+  readonly media: Client['media'] = (handlers) => this.#media.attach(handlers);
 
   readonly #options: ClientOptions;
   readonly #clock: Clock;
@@ -91,6 +90,7 @@ export class FootlightClient extends Commands implements Client {
   readonly #tokens: TokenKeeper;
   readonly #link: Link;
   readonly #boards: Boards;
+  readonly #media: MediaHub;
   #prefix = '';
   #held = false;
   #preparing: Promise<void> | null = null;
@@ -115,9 +115,7 @@ export class FootlightClient extends Commands implements Client {
     });
     this.#reactions = new Reactions(random);
     this.#ballots = new Ballots(clock, this.#storage);
-    const locks =
-      options.locks ??
-      (options.storage === 'memory' ? platform.memoryLocks() : platform.systemLocks(clock, random));
+    const locks = options.locks ?? platform.locksFor(options, clock, random);
     const wall = (): number => clock.wall();
     this.#store = new OutboxStore(this.#storage, locks, random, wall, () => this.#storageFailed());
     this.#outbox = new Outbox({
@@ -138,18 +136,16 @@ export class FootlightClient extends Commands implements Client {
     });
     this.#link = new Link(this.#owner(), {
       url: platform.urlOf(options),
-      transports: options.transports ?? [
-        websocketTransport(options.WebSocket),
-        httpsTransport(clock, options.fetch),
-      ],
+      transports: options.transports ?? platform.transportsFor(options, clock),
       clock,
       random,
       lifecycle: options.lifecycle ?? platform.systemLifecycle(),
       connectTimeoutMs: options.connectTimeoutMs ?? 8000,
       websocketRetryMs: options.websocketRetryMs ?? 60_000,
     });
-    const { storage } = this.#store;
-    this.#boards = new Boards(this.#link, { clock, random, locks, storage }, () => this.#prefix);
+    const shared = { clock, random, locks, storage: this.#store.storage };
+    this.#boards = new Boards(this.#link, shared, () => this.#prefix);
+    this.#media = new MediaHub(this.#link, { clock, random });
     this.#link.state.subscribe((state) => {
       this.#events.emit('state', state);
       if (state.name === 'closed') this.#cleanUp(state.message);
@@ -291,7 +287,7 @@ export class FootlightClient extends Commands implements Client {
     const prefix = OutboxStore.prefix(claims?.ep ?? '', claims?.sub ?? '');
     if (this.#held && prefix === this.#prefix) return;
     const slot = await this.#store.open(prefix, this.#outbox.cid);
-    if (this.#held) this.#outbox.release();
+    this.#letGo();
     this.#prefix = prefix;
     this.#bind(slot);
     this.#ballots.open(prefix);
@@ -313,10 +309,7 @@ export class FootlightClient extends Commands implements Client {
     this.#orphan_ms = this.#clock.now();
     const slot = await this.#store.orphan(this.#prefix);
     if (!slot) return;
-    if (!this.#link.live || this.#outbox.size > 0) {
-      slot.release();
-      return;
-    }
+    if (!this.#link.live || this.#outbox.size > 0) return slot.release();
     this.#outbox.release();
     this.#bind(slot);
     this.#link.restart();
@@ -338,6 +331,7 @@ export class FootlightClient extends Commands implements Client {
     this.#outbox.abandonAll({ code: ClientCode.closed, message });
     this.#letGo();
     this.#boards.closed();
+    this.#media.closed();
   }
 
   // What the link brings --------------------------------------------------------------------------
@@ -357,6 +351,7 @@ export class FootlightClient extends Commands implements Client {
         this.#tokens.stop();
         this.#reactions.clear();
         this.#boards.lost();
+        this.#media.lost();
       },
       tokenRefused: () => this.#tokens.refused(),
       problem: (problem) => this.#events.emit('problem', problem),
@@ -379,7 +374,7 @@ export class FootlightClient extends Commands implements Client {
 
   #welcome(welcome: WelcomeMessage): boolean {
     const { epoch, off, view, me, limits, now_ms, mode, build } = welcome;
-    const { resume } = this.#view;
+    const resume = this.#view.resume;
     // A later owner of the same log goes on with its offsets; its tally versions begin anew.
     if (resume?.epoch !== epoch) this.#tallies.restart();
     if (view) this.#view.reset(epoch, off, view);
@@ -411,6 +406,7 @@ export class FootlightClient extends Commands implements Client {
     this.#tokens.watch();
     this.#flush();
     this.#boards.live();
+    this.#media.live();
   }
 
   #message(message: PassedMessage): void {
@@ -435,9 +431,9 @@ export class FootlightClient extends Commands implements Client {
         this.#events.emit('emotes', message.c);
         break;
       case 'presence': {
-        const { audience, edges } = message;
-        this.presence.set({ audience, edges });
-        this.#events.emit('presence', { audience, edges });
+        const { t: _, ...presence } = message;
+        this.presence.set(presence);
+        this.#events.emit('presence', presence);
         break;
       }
       case 'pong': {
@@ -448,9 +444,9 @@ export class FootlightClient extends Commands implements Client {
         break;
       }
       case 'mode': {
-        const { mode, code, message: text } = message;
-        this.mode.set({ mode, code, message: text });
-        this.#events.emit('mode', { mode, code, message: text });
+        const { t: _, ...mode } = message;
+        this.mode.set(mode);
+        this.#events.emit('mode', mode);
         break;
       }
       case 'slo': {
@@ -464,6 +460,9 @@ export class FootlightClient extends Commands implements Client {
         break;
       case 'error':
         this.#events.emit('problem', { code: message.code, message: message.message });
+        break;
+      default:
+        this.#media.message(message);
     }
   }
 
@@ -484,8 +483,8 @@ export class FootlightClient extends Commands implements Client {
 
   #heartbeat(): string[] {
     const messages = [this.#ping()];
-    const report = this.#latency.takeReport();
-    if (report.length) messages.push(JSON.stringify({ t: 'lat', m: report }));
+    const m = this.#latency.takeReport();
+    if (m.length) messages.push(JSON.stringify({ t: 'lat', m }));
     if (this.#outbox.size === 0 && this.#clock.now() - this.#orphan_ms > ORPHAN_MS) {
       void this.#adoptOrphan();
     }

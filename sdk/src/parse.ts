@@ -12,6 +12,7 @@ import type {
   Me,
   Mode,
   Patch,
+  PlaceInfo,
   RejectedEntry,
   Role,
   ServerMessage,
@@ -148,6 +149,51 @@ const READERS: { [T in ServerMessage['t']]: (f: Fields) => ServerMessage & { t: 
   // Its other fields are read by what speaks y-protocols (src/yjs/messages.ts).
   board: (f) => ({ ...f, t: 'board', b: string(f['b']) }),
 
+  media(f) {
+    const { n, id, sdp, ice, code: number, message } = f;
+    check(n !== undefined || id !== undefined);
+    return {
+      t: 'media',
+      ...(n !== undefined && { n: count(n) }),
+      ...(id !== undefined && { id: string(id) }),
+      ...(sdp !== undefined && { sdp: string(sdp) }),
+      ...(ice !== undefined && { ice: string(ice) }),
+      ...(f['over'] === true && { over: true }),
+      ...(number !== undefined && { code: code(number), message: string(message ?? '') }),
+    };
+  },
+  'media.places': (f) => ({
+    t: 'media.places',
+    id: string(f['id']),
+    places: list(f['places']).map(readPlace),
+  }),
+  'media.room': (f) => ({
+    t: 'media.room',
+    ...(f['speaking'] !== undefined && {
+      speaking: list(f['speaking']).map((one) => {
+        const [of, level] = list(one);
+        return [who(of), count(level)] as [string, number];
+      }),
+    }),
+    ...(f['links'] !== undefined && {
+      links: list(f['links']).map((one) => {
+        const [of, rtt, loss] = list(one);
+        return [who(of), count(rtt), count(loss)] as [string, number, number];
+      }),
+    }),
+  }),
+  'media.quality': (f) => ({
+    t: 'media.quality',
+    id: string(f['id']),
+    rtt: count(f['rtt'] ?? 0),
+    loss: count(f['loss'] ?? 0),
+    bps: count(f['bps'] ?? 0),
+    places: list(f['places'] ?? []).map((one) => {
+      const [mid, layer] = list(one);
+      return [string(mid), integer(layer)] as [string, number];
+    }),
+  }),
+
   error: (f) => ({ t: 'error', code: code(f['code']), message: string(f['message'] ?? '') }),
 
   bye(f) {
@@ -183,6 +229,20 @@ function readRejected(value: unknown): RejectedEntry {
 function readPatch(value: unknown): Patch {
   const [collection, id, entity] = list(value);
   return [string(collection), string(id), entity === null ? null : object(entity)];
+}
+
+function readPlace(value: unknown): PlaceInfo {
+  const f = object(value);
+  const place = { mid: string(f['mid']), kind: word(f['kind'], ['audio', 'video'] as const) };
+  if (f['who'] === undefined) return place;
+  return {
+    ...place,
+    who: who(f['who']),
+    name: string(f['name'] ?? ''),
+    role: word(f['role'], ROLES),
+    label: string(f['label'] ?? ''),
+    muted: f['muted'] === true,
+  };
 }
 
 function readMe(f: Fields): Me {
@@ -267,6 +327,10 @@ function code(value: unknown): number {
 }
 function receipt(value: unknown): string {
   check(/^[0-9a-f]{32}$/i.test(string(value)));
+  return value as string;
+}
+function who(value: unknown): string {
+  check(/^[0-9a-f]{16}$/i.test(string(value)));
   return value as string;
 }
 function word<T extends string>(value: unknown, words: readonly T[]): T {

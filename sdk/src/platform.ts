@@ -1,5 +1,7 @@
 /** What the client uses of a browser (or Node) when nothing else is given: the only place that does. */
 
+import { httpsTransport } from './transport/https.ts';
+import { websocketTransport } from './transport/websocket.ts';
 import type {
   ClientOptions,
   Clock,
@@ -8,6 +10,7 @@ import type {
   Locks,
   Random,
   Storage,
+  Transport,
   Unsubscribe,
 } from './types.ts';
 
@@ -189,4 +192,13 @@ export function urlOf({ url }: ClientOptions): string {
   const address = url ?? (typeof location === 'object' ? location.origin : '');
   if (!address) throw new TypeError('There is no page here to take the address from; give a url.');
   return address;
+}
+
+export function locksFor(options: ClientOptions, clock: Clock, random: Random): Locks {
+  return options.storage === 'memory' ? memoryLocks() : systemLocks(clock, random);
+}
+
+/** The most wanted first. */
+export function transportsFor(options: ClientOptions, clock: Clock): readonly Transport[] {
+  return [websocketTransport(options.WebSocket), httpsTransport(clock, options.fetch)];
 }

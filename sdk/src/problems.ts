@@ -25,6 +25,14 @@ export const ClientCode = {
   noAnswer: 10,
   /** The board began anew; what was made on the old one cannot be added to it. */
   boardReset: 11,
+  /** The person or the system does not let the page use camera, microphone or screen. */
+  deviceRefused: 12,
+  /** There is no such camera or microphone, or it can do what is asked for no longer. */
+  deviceMissing: 13,
+  /** Another program has the device, or it is broken. */
+  deviceBusy: 14,
+  /** This browser has no WebRTC, or the page is not served securely. */
+  noWebRtc: 15,
 } as const;
 
 /** A refused event, as an exception: the numbered reason and its sentence. */

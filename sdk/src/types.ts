@@ -4,6 +4,7 @@
  */
 
 import type {
+  AnyMediaMessage,
   BoardMessage,
   BoardRequest,
   CollectionName,
@@ -13,6 +14,7 @@ import type {
   EmotesMessage,
   LatencyClass,
   Me,
+  MediaRequest,
   Mode,
   PresenceMessage,
   Role,
@@ -296,6 +298,29 @@ export interface Client {
    * `@footlight/client/yjs` is built on it. One port a board at a time.
    */
   board(id: string, handlers: BoardHandlers): BoardPort;
+  /**
+   * The way of voice and video's signaling over this session: `@footlight/client/media` is built on
+   * it. One port at a time.
+   */
+  media(handlers: MediaHandlers): MediaPort;
+}
+
+/** What the media's port tells. The media sessions themselves outlive a lost connection. */
+export interface MediaHandlers {
+  /** The session is live. Called anew after each reconnect. */
+  live(): void;
+  lost(): void;
+  /** The client was closed, by `close()` or by the server. */
+  closed(): void;
+  message(message: AnyMediaMessage): void;
+}
+
+export interface MediaPort {
+  readonly live: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  send(message: MediaRequest): void;
+  detach(): void;
 }
 
 /** What a board's port tells. */

@@ -4,6 +4,10 @@
  * clock.
  */
 
+import type { AnyMediaMessage, MediaRequest } from './wire_media.ts';
+
+export * from './wire_media.ts';
+
 export const PROTOCOL_VERSION = 1;
 
 export type Role = 'producer' | 'gm' | 'player' | 'viewer';
@@ -361,6 +365,7 @@ export interface BoardMessage {
 }
 
 export type ServerMessage =
+  | AnyMediaMessage
   | BoardMessage
   | WelcomeMessage
   | AckMessage
@@ -399,6 +404,7 @@ export type BoardRequest =
 
 export type ClientMessage =
   | BoardRequest
+  | MediaRequest
   | HelloMessage
   | { t: 'ev'; e: WireEvent[] }
   | { t: 'ping'; c: number }

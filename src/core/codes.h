@@ -154,6 +154,10 @@
   X(kTrackLimit, 4751, "There are as many tracks or subscriptions as the room may hold.")          \
   X(kTrackExists, 4752, "The track is published or subscribed already.")                           \
   X(kTrackCodec, 4753, "The subscriber cannot decode this track's codec.")                         \
+  X(kMediaPublish, 4754, "This token does not let its holder publish.")                            \
+  X(kMediaSubscribe, 4755, "This token does not let its holder watch.")                            \
+  X(kMediaTracks, 4756, "This token does not let its holder publish that kind.")                   \
+  X(kMediaOff, 4757, "This node carries no voice and video.")                                      \
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \

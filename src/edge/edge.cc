@@ -345,6 +345,10 @@ void Edge::on_close(ConnId conn) {
   impl_->closed(conn);
 }
 
+void Edge::on_media(const MediaTold& told) {
+  impl_->now();
+  impl_->media_told(told);
+}
 void Edge::on_bus(const std::string& episode, bus::ToEdge message) {
   impl_->now();
   const auto found = impl_->episode_index.find(episode);

@@ -16,6 +16,7 @@
 
 #include "bus/messages.h"
 #include "core/prng.h"
+#include "edge/media_port.h"
 #include "edge/metrics.h"
 #include "edge/ports.h"
 #include "gate/admission.h"
@@ -53,6 +54,7 @@ struct EdgeOptions {
   const Clock* clock = nullptr;
   Entropy* entropy = nullptr;
   bus::Bus* bus = nullptr;
+  MediaPort* media = nullptr;  // null: this node carries none
   std::vector<EdgeEpisode> episodes;
   std::shared_ptr<const gate::KeySet> keys;  // immutable; Edge::set_keys swaps it
   gate::AdmissionLimits admission;
@@ -89,6 +91,7 @@ class Edge {
   void on_writable(ConnId conn);
   void on_close(ConnId conn);  // the transport is gone
   void on_bus(const std::string& episode, bus::ToEdge message);
+  void on_media(const MediaTold& told);  // what is for sessions that are gone is dropped
   // Does what is due and returns when to be called next (kNever: nothing is due). Any on_* call may
   // bring that nearer: the shell asks next_due_us() after each.
   MonoUs on_time();

@@ -129,6 +129,10 @@ NodeEpisode* HttpApi::find(std::string_view episode) const {
   return found == episodes_.end() ? nullptr : *found;
 }
 
+net::Shard& HttpApi::home_of(const NodeEpisode& episode) const {
+  return shards_[episode.shard_index()]->shard();
+}
+
 void HttpApi::handle(NodeShard& shard, net::HttpRequest request, net::Responder responder) {
   const std::string_view path = request.path;
   if (handle_shell(shard, request, responder)) return;
@@ -310,10 +314,9 @@ void HttpApi::handle_api(const net::HttpRequest& request, net::Responder respond
   call->body = request.body;
   call->board = match->board;
   call->at = net::query_value(request.query(), "at").value_or("");
-  NodeShard& home = *shards_[episode->shard_index()];
   // ApiReply is copyable, a Responder is not: whoever calls first has it.
   auto shared = std::make_shared<net::Responder>(std::move(responder));
-  home.shard().post([episode, call = std::move(*call), shared, headers = std::move(headers)] {
+  home_of(*episode).post([episode, call = std::move(*call), shared, headers = std::move(headers)] {
     episode->owner().api(call, [shared, headers](ApiAnswer answer) {
       shared->send(response_of(std::move(answer), headers));
     });

@@ -25,6 +25,7 @@
 #include "edge/static_files.h"
 #include "gate/token.h"
 #include "net/asio/server.h"
+#include "net/asio/shard.h"
 
 namespace footlight::edge {
 
@@ -64,8 +65,15 @@ class HttpApi {
   bool origin_is_allowed(const net::HttpRequest& request) const;
   // What the bearer token grants in an episode that runs here. kEpisodeUnknown, kToken...
   Result<gate::Claims> identify(const net::HttpRequest& request, std::string_view episode) const;
+  NodeEpisode* find(std::string_view episode) const;
+  // Runs `job` on the thread of the episode's owner.
+  template <class Job>
+  void at_home(const NodeEpisode& episode, Job job) const {
+    home_of(episode).post(std::move(job));
+  }
 
  private:
+  net::Shard& home_of(const NodeEpisode& episode) const;
   bool handle_shell(NodeShard& shard, const net::HttpRequest& request, net::Responder& responder);
   void handle_sessions(NodeShard& shard, net::HttpRequest request, net::Responder responder);
   void handle_api(const net::HttpRequest& request, net::Responder responder);
@@ -76,7 +84,6 @@ class HttpApi {
   void answer_episodes(net::HeaderList headers, net::Responder responder);
   Result<ApiCall> authorize(const net::HttpRequest& request, const ApiMatch& match,
                             const NodeEpisode& episode) const;
-  NodeEpisode* find(std::string_view episode) const;
 
   HttpApiOptions options_;
   std::vector<NodeShard*> shards_;

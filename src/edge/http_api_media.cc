@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "edge/http_api.h"
+#include "edge/node_episode.h"
 #include "net/http.h"
 
 namespace footlight::edge {
@@ -14,18 +15,6 @@ constexpr std::string_view kFragment = "application/trickle-ice-sdpfrag";
 constexpr std::string_view kAllowed[] = {"OPTIONS, POST", "DELETE, OPTIONS, PATCH"};
 
 std::string_view name_of(MediaUse use) { return use == MediaUse::kPublish ? "whip" : "whep"; }
-
-// Whose picture goes first where there is not room for all.
-uint8_t priority_of(proto::Role role) {
-  switch (role) {
-    case proto::Role::kGm:
-      return 200;
-    case proto::Role::kProducer:
-      return 150;
-    default:
-      return 100;
-  }
-}
 
 bool has_type(const net::HttpRequest& request, std::string_view type) {
   std::string_view value = request.header("Content-Type");
@@ -110,16 +99,15 @@ Result<MediaRequest> HttpMedia::judge(const net::HttpRequest& request,
   if (api_.draining()) return fail(Code::kDraining, "", 2'000);
   const auto claims = api_.identify(request, address.episode);
   if (!claims) return std::unexpected(claims.error());
-  if (address.use == MediaUse::kPublish && claims->role == proto::Role::kViewer) {
-    return fail(Code::kForbidden, "viewers watch");
-  }
   MediaRequest made;
   made.use = address.use;
   made.episode = address.episode;
-  made.account = claims->sub;
+  made.who = gate::pseudonym(api_.find(address.episode)->voter_key(), claims->sub);
+  made.name = claims->name;
+  made.role = claims->role;
+  made.grants = gate::media_grants(*claims);
   made.label = net::query_value(request.query(), "label").value_or("");
   if (made.label.size() > Media::kMaxLabelBytes) return fail(Code::kBadRequest, "label");
-  made.priority = priority_of(claims->role);
   const int64_t left_ms =
       (claims->expires_s + gate::kClockSkewS) * 1000 - static_cast<int64_t>(clock_.wall_ms());
   constexpr int64_t kMostMs = int64_t{365} * 24 * 3600 * 1000;
@@ -132,22 +120,36 @@ void HttpMedia::open(const net::HttpRequest& request, const Address& address,
   auto judged = judge(request, address);
   if (!judged) return responder.send(refusal(judged.error(), headers));
   if (!has_type(request, kSdp)) return responder.send(wrong_type(kSdp, headers));
-  media_.shard().post([this, judged = std::move(*judged), offer = request.body,
-                       headers = std::move(headers), responder = std::move(responder)]() mutable {
-    auto answer = media_.media().open(judged, offer, clock_.now_us());
-    if (!answer) return responder.send(refusal(answer.error(), headers));
-    net::HttpResponse response;
-    response.status = 201;
-    response.content_type = kSdp;
-    response.body = std::move(answer->sdp);
-    response.headers = std::move(headers);
-    response.headers.emplace_back("Location", "/v1/" + std::string(name_of(judged.use)) + "/" +
-                                                  judged.episode + "/" + answer->id);
-    response.headers.emplace_back("ETag", answer->etag);
-    response.headers.emplace_back("Accept-Patch", kFragment);
-    response.headers.emplace_back("Cache-Control", "no-store");
-    responder.send(std::move(response));
+  NodeEpisode* episode = api_.find(judged->episode);
+  api_.at_home(*episode, [this, episode, judged = std::move(*judged), offer = request.body,
+                          headers = std::move(headers),
+                          responder = std::move(responder)]() mutable {
+    const episode::Actor actor{judged.who, judged.role, judged.name, {}};
+    const auto allowed = episode::may_join(episode->owner().state(), actor);
+    if (!allowed) return responder.send(refusal(allowed.error(), headers));
+    media_.shard().post([this, judged = std::move(judged), offer = std::move(offer),
+                         headers = std::move(headers), responder = std::move(responder)]() mutable {
+      answer(judged, offer, std::move(headers), std::move(responder));
+    });
   });
+}
+
+// On the thread of the media.
+void HttpMedia::answer(const MediaRequest& judged, std::string_view offer, net::HeaderList headers,
+                       net::Responder responder) {
+  auto answer = media_.media().open(judged, offer, clock_.now_us());
+  if (!answer) return responder.send(refusal(answer.error(), headers));
+  net::HttpResponse response;
+  response.status = 201;
+  response.content_type = kSdp;
+  response.body = std::move(answer->sdp);
+  response.headers = std::move(headers);
+  response.headers.emplace_back("Location", "/v1/" + std::string(name_of(judged.use)) + "/" +
+                                                judged.episode + "/" + answer->id);
+  response.headers.emplace_back("ETag", answer->etag);
+  response.headers.emplace_back("Accept-Patch", kFragment);
+  response.headers.emplace_back("Cache-Control", "no-store");
+  responder.send(std::move(response));
 }
 
 void HttpMedia::patch(net::HttpRequest request, Address address, net::HeaderList headers,

@@ -6,9 +6,10 @@
 //   DELETE /v1/whip|whep/EPISODE/SESSION   the end
 //   OPTIONS                                what a page of another origin may do
 //
-// A POST needs the bearer token of the episode: every role may watch; producers, game masters and
-// players may publish. Whoever knows the session's address may patch and end it: it holds 128
-// random bits. docs/media.md is for those who connect something.
+// A POST needs the bearer token of the episode, of somebody who is not banned: every role may
+// watch; producers, game masters and players may publish, unless the token says otherwise. Whoever
+// knows the session's address may patch and end it: it holds 128 random bits. docs/media.md is for
+// those who connect something.
 //
 // Any shard's thread; the work is done on the shard of the media.
 #pragma once
@@ -42,6 +43,8 @@ class HttpMedia {
   net::HttpResponse preflight(const Address& address, net::HeaderList headers) const;
   void open(const net::HttpRequest& request, const Address& address, net::HeaderList headers,
             net::Responder responder);
+  void answer(const MediaRequest& judged, std::string_view offer, net::HeaderList headers,
+              net::Responder responder);
   void patch(net::HttpRequest request, Address address, net::HeaderList headers,
              net::Responder responder);
   void close(Address address, net::HeaderList headers, net::Responder responder);

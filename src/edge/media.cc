@@ -5,6 +5,8 @@
 
 #include "core/bytes.h"
 #include "edge/internal/media_fragment.h"
+#include "edge/internal/media_stage.h"
+#include "proto/messages.h"
 #include "rtc/wire.h"
 
 namespace footlight::edge {
@@ -12,6 +14,8 @@ namespace {
 
 constexpr size_t kIdBytes = 16;
 constexpr std::string_view kCname = "footlight";
+constexpr std::string_view kScreen = "screen";
+const Error kNoReason{Code::kOk, {}, 0};
 
 rtc::PeerTransports::Config transport_config(const MediaOptions& options) {
   rtc::PeerTransports::Config config;
@@ -69,43 +73,32 @@ void keep_what_is_served(rtc::SessionDescription& offer, MediaUse use) {
   }
 }
 
+// What a publisher's offer sends, against what his token lets him.
+Status check_grants(const MediaRequest& request, const rtc::SessionDescription& offer) {
+  using gate::MediaGrants;
+  const MediaGrants& grants = request.grants;
+  if (request.use == MediaUse::kWatch) {
+    return grants.watches() ? Status() : fail(Code::kMediaSubscribe);
+  }
+  if (!grants.publishes()) {
+    const bool viewer = request.role == proto::Role::kViewer;
+    return viewer ? fail(Code::kForbidden, "viewers watch") : fail(Code::kMediaPublish);
+  }
+  for (const auto& media : offer.media) {
+    if (media.rejected() || !sends(media.direction)) continue;
+    const bool video = media.kind == rtc::MediaKind::kVideo;
+    if (!video && media.kind != rtc::MediaKind::kAudio) continue;
+    const uint8_t kind = video ? MediaGrants::kVideo : MediaGrants::kAudio;
+    if (!grants.publishes(request.label == kScreen ? MediaGrants::kScreen : kind)) {
+      return fail(Code::kMediaTracks, request.label == kScreen ? "screen"
+                                      : video                  ? "video"
+                                                               : "audio");
+    }
+  }
+  return {};
+}
+
 }  // namespace
-
-struct Media::Session final : sfu::Sink {
-  // An m-line the client receives on, and what it carries now.
-  struct Place {
-    rtc::NegotiatedMedia media;
-    rtc::OutgoingStream stream;
-    sfu::TrackId track = 0;
-  };
-
-  void send_rtp(ByteView head, ByteView payload) override { peer->send_rtp(head, payload); }
-  void send_rtcp(ByteView compound) override { peer->send_rtcp(compound); }
-
-  MediaRequest request;
-  std::string id;
-  uint64_t order = 0;  // counts sessions: who came earlier has the lower
-  rtc::Peer* peer = nullptr;
-  Stage* stage = nullptr;
-  sfu::MemberId member = 0;
-  std::vector<Place> places;
-  std::vector<rtc::OutgoingStream> streams;  // while the offer is being answered
-  MediaFragment transport;                   // the client's
-  std::string first_line;                    // of the answer's first m-section, for fragments
-};
-
-struct Media::Publication {
-  sfu::TrackId track = 0;
-  const Session* session = nullptr;
-};
-
-struct Media::Stage {
-  Stage(std::string name, sfu::PacketPool& pool) : episode(std::move(name)), room(pool) {}
-  std::string episode;
-  sfu::Room room;
-  std::vector<Session*> sessions;
-  std::vector<Publication> published;  // in the order in which places are given
-};
 
 Media::Media(MediaOptions options, Entropy& entropy)
     : options_(std::move(options)),
@@ -143,10 +136,10 @@ Result<Media::Session*> Media::admit(const MediaRequest& request) {
   Session* earlier = nullptr;
   for (const auto& [id, session] : sessions_) {
     const MediaRequest& other = session->request;
-    if (other.account != request.account || other.episode != request.episode) continue;
+    if (other.who != request.who || other.episode != request.episode) continue;
     ++count;
-    if (request.use == MediaUse::kPublish && other.use == request.use &&
-        other.label == request.label) {
+    const bool one = request.use == MediaUse::kPublish || !request.label.empty();
+    if (one && other.use == request.use && other.label == request.label) {
       earlier = session.get();
     }
   }
@@ -184,6 +177,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
                                 MonoUs now) {
   auto offer = rtc::parse_sdp(offer_text);
   if (!offer) return std::unexpected(offer.error());
+  if (auto status = check_grants(request, *offer); !status) return std::unexpected(status.error());
   keep_what_is_served(*offer, request.use);
   const auto earlier = admit(request);
   if (!earlier) return std::unexpected(earlier.error());
@@ -211,7 +205,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   if (auto status = session.peer->negotiate(*answer, now); !status) return refuse(status.error());
   if (*earlier) {
     (*earlier)->peer->close(now);
-    end(**earlier);
+    end(**earlier, {Code::kSessionReplaced, {}, 0});
   }
 
   Stage& stage = stage_of(request.episode);
@@ -227,7 +221,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   expire_at_ = std::min(expire_at_, request.until);
   if (auto status = publish(session, *answer); !status) {
     const Error why = status.error();
-    end(session);
+    end(session, kNoReason);
     return std::unexpected(why);
   }
   arrange(stage);
@@ -249,23 +243,28 @@ Status Media::publish(Session& session, const rtc::SdpAnswer& answer) {
       continue;
     }
     if (!media.client_sends) continue;
-    const auto track = stage.room.publish(session.member, media, session.request.priority);
+    const auto track = stage.room.publish(session.member, media, session.priority());
     if (!track) {
       why = track.error();
       continue;
     }
     any = true;
     const auto before = std::ranges::find_if(stage.published, [&](const Publication& other) {
-      return other.session->request.priority < session.request.priority;
+      return other.session->priority() < session.priority();
     });
-    stage.published.insert(before, {*track, &session});
+    stage.published.insert(before, {*track, &session, false});
   }
   session.streams.clear();
   if (!any) return std::unexpected(why);
   return {};
 }
 
-void Media::end(Session& session) {
+void Media::end(Session& session, const Error& why) {
+  if (why.code != Code::kOk) {
+    const std::string text = proto::peer_message(why);
+    answer(session.request.owner,
+           {.id = session.id, .over = true, .code = why.code, .message = text});
+  }
   Stage& stage = *session.stage;
   add(past_, session.peer->stats());
   std::erase_if(stage.published, [&](const Publication& each) { return each.session == &session; });
@@ -303,12 +302,25 @@ Status Media::close(std::string_view episode, MediaUse use, std::string_view id,
   Session* session = find(episode, use, id);
   if (!session) return fail(Code::kUnknownSession);
   session->peer->close(now);
-  end(*session);
+  end(*session, kNoReason);
   return {};
 }
 
 // --- who is seen and heard where
 // ------------------------------------------------------------------
+
+sfu::WatchOptions Media::Session::Place::options(uint8_t priority) const {
+  constexpr uint8_t kPinned = 50;  // priorities are at most 200
+  sfu::WatchOptions out;
+  out.priority = static_cast<uint8_t>(priority + (wish.pinned ? kPinned : 0));
+  out.pinned = wish.pinned;
+  out.paused = wish.paused;
+  if (wish.most) {
+    const auto most = static_cast<uint8_t>(std::min<uint32_t>(*wish.most, 255));
+    out.max = {most, most, 255};
+  }
+  return out;
+}
 
 void Media::arrange(Stage& stage) {
   for (Session* session : stage.sessions) {
@@ -316,6 +328,7 @@ void Media::arrange(Stage& stage) {
     arrange(stage, *session, rtc::MediaKind::kAudio);
     arrange(stage, *session, rtc::MediaKind::kVideo);
   }
+  tell_places(stage);
 }
 
 // The first of what is published take the places; what has a place and still deserves one keeps it.
@@ -329,7 +342,7 @@ void Media::arrange(Stage& stage, Session& session, rtc::MediaKind kind) {
   for (const Publication& each : stage.published) {
     const sfu::Track* track = stage.room.track(each.track);
     if (chosen.size() == places.size()) break;
-    if (!track || track->kind != kind || each.session->request.account == session.request.account ||
+    if (!track || track->kind != kind || each.session->request.who == session.request.who ||
         !can_decode(places.front()->media, track->codec)) {
       continue;
     }
@@ -349,8 +362,7 @@ void Media::arrange(Stage& stage, Session& session, rtc::MediaKind kind) {
     if (placed) continue;
     const auto free = std::ranges::find(places, sfu::TrackId{0}, &Session::Place::track);
     if (free == places.end()) return;
-    sfu::WatchOptions options;
-    options.priority = each->session->request.priority;
+    const auto options = (*free)->options(each->session->priority());
     const auto watched =
         stage.room.watch(session.member, each->track, (*free)->media, (*free)->stream, options);
     if (watched) (*free)->track = each->track;
@@ -387,7 +399,9 @@ void Media::flush(MonoUs now) {
 }
 
 void Media::reap() {
-  while (rtc::Peer* peer = transports_.next_ended()) end(*static_cast<Session*>(peer->user));
+  while (rtc::Peer* peer = transports_.next_ended()) {
+    end(*static_cast<Session*>(peer->user), {Code::kIceConsent, {}, 0});
+  }
 }
 
 MonoUs Media::deadline() const {
@@ -400,6 +414,7 @@ void Media::on_time(MonoUs now) {
   if (transports_.deadline() <= now) transports_.on_time(now);
   for (const auto& [name, stage] : stages_) {
     if (stage->room.deadline() <= now) stage->room.on_time(now);
+    tell_room(*stage, now);
   }
   if (expire_at_ <= now) expire(now);
   reap();
@@ -417,7 +432,7 @@ void Media::expire(MonoUs now) {
   }
   for (Session* session : over) {
     session->peer->close(now);
-    end(*session);
+    end(*session, {Code::kTokenExpired, {}, 0});
   }
 }
 

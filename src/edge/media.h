@@ -7,6 +7,9 @@
 // priority, then by age. Tracks come and go without a new offer: what the place carries changes,
 // the stream goes on. Nobody sees or hears themselves.
 //
+// Who asked within the session protocol (media_port.h) is told whom the places show, who speaks,
+// how the lines are, and when a session is over: told() holds it until the shell takes it.
+//
 // Bounds: sessions by options, kMaxSessionsOfAccount per account, kMaxPlaces m-lines a watcher is
 // served on; rooms by sfu::RoomLimits; packets in memory by options. A datagram beyond a bound is
 // dropped and counted. One thread.
@@ -24,21 +27,11 @@
 #include "core/prng.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "edge/media_port.h"
 #include "rtc/peer.h"
 #include "sfu/room.h"
 
 namespace footlight::edge {
-
-enum class MediaUse : uint8_t { kPublish, kWatch };
-
-struct MediaRequest {
-  MediaUse use = MediaUse::kWatch;
-  std::string episode;
-  std::string account;    // the token's subject
-  std::string label;      // of what is published: "" the camera, "screen", ...
-  uint8_t priority = 0;   // of what is published; higher goes first
-  MonoUs until = kNever;  // the session ends then: its token does
-};
 
 struct MediaAnswer {
   std::string id;    // names the session; unguessable: who knows it may end it
@@ -68,13 +61,16 @@ class Media {
  public:
   static constexpr size_t kMaxSessionsOfAccount = 8;
   static constexpr size_t kMaxPlaces = 64;
-  static constexpr size_t kMaxLabelBytes = 64;
+  static constexpr size_t kMaxLabelBytes = proto::kMaxMediaLabelBytes;
+  static constexpr MonoUs kSpeakingUs = 250 * kUsPerMs;  // speakers are told so often, if changed
+  static constexpr MonoUs kLinksUs = 2 * kUsPerSecond;   // and the state of the lines
 
   Media(MediaOptions options, Entropy& entropy);
   ~Media();
 
-  // Answers an offer. A publisher's earlier session of the same account and label ends.
-  // kSdp..., kTrackCodec (nothing of it can be forwarded), kTrackLimit, kServerFull.
+  // Answers an offer. An earlier session of the same use, account and label ends; of those who
+  // watch only when there is a label. kMediaPublish, kMediaSubscribe, kMediaTracks, kSdp...,
+  // kTrackCodec (nothing of it can be forwarded), kTrackLimit, kServerFull.
   Result<MediaAnswer> open(const MediaRequest& request, std::string_view offer, MonoUs now);
   // A fragment (RFC 8840): candidates, which a lite agent has no use for, or an ICE restart, which
   // is answered. kUnknownSession, kSdpSyntax, kSdpState (`etag` is another generation's; "" or "*":
@@ -83,6 +79,11 @@ class Media {
                             std::string_view etag, std::string_view fragment, MonoUs now);
   // kUnknownSession.
   Status close(std::string_view episode, MediaUse use, std::string_view id, MonoUs now);
+
+  // What a session asks. Answers come by told().
+  void ask(MediaAsk ask, MonoUs now);
+  // For the sessions of edges; clear it after.
+  std::vector<MediaTold>& told() { return told_; }
 
   // Where the next datagrams are received; nullptr when memory has run out. Each goes back by
   // on_datagram or give_back.
@@ -114,7 +115,23 @@ class Media {
                       rtc::AnswerInput& input);
   void arrange(Stage& stage);
   void arrange(Stage& stage, Session& session, rtc::MediaKind kind);
-  void end(Session& session);
+  // kOk: nobody needs to be told why.
+  void end(Session& session, const Error& why);
+  Session* find(const MediaRequest& from, std::string_view id);
+  void answer(const MediaOwner& owner, const proto::MediaNotice& notice);
+  void tell(const MediaOwner& owner, std::string text);
+  void tell_all(const Stage& stage, std::string text);
+  void tell_places(Stage& stage);
+  void tell_places(Session& session);
+  void tell_speaking(Stage& stage);
+  void tell_links(Stage& stage);
+  void tell_quality(Session& session);
+  void tell_room(Stage& stage, MonoUs now);
+  void ask_open(MediaRequest& from, const MediaAsk::Open& open, MonoUs now);
+  void ask_resume(MediaRequest& from, const MediaAsk::Resume& resume, MonoUs now);
+  void ask_place(const MediaRequest& from, MediaAsk::Place& place);
+  void ask_mute(const MediaRequest& from, const MediaAsk::Mute& mute);
+  void kick(const MediaRequest& from, const Error& why, MonoUs now);
   void reap();
   void expire(MonoUs now);
   std::string make_id();
@@ -127,7 +144,8 @@ class Media {
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
   uint64_t next_order_ = 1;
   MonoUs expire_at_ = kNever;  // the earliest `until`
-  MediaStats past_;            // of sessions that are over, and what belongs to none
+  std::vector<MediaTold> told_;
+  MediaStats past_;  // of sessions that are over, and what belongs to none
 };
 
 }  // namespace footlight::edge

@@ -320,8 +320,10 @@ void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
     EdgeOptions made = edge_options(i);
     made.entropy = &entropy;
     made.keys = keys;
+    made.media = media.get();
     apps[i]->begin(std::move(made), app_pointers(), episode_pointers());
   }
+  if (media) media->set_edges(app_pointers());
   api->begin(app_pointers(), episode_pointers());
   running = true;
   for (const auto& shard : shards) shard->start();

@@ -4,6 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "edge/node_shard.h"
+
 namespace footlight::edge {
 namespace {
 
@@ -145,9 +147,24 @@ void NodeMedia::send() {
   out.clear();
 }
 
+void NodeMedia::ask(MediaAsk ask) {
+  shard_.post(
+      [this, ask = std::move(ask)]() mutable { media_->ask(std::move(ask), clock_.now_us()); });
+}
+
+void NodeMedia::tell() {
+  for (MediaTold& told : media_->told()) {
+    if (told.edge >= edges_.size()) continue;
+    NodeShard* shard = edges_[told.edge];
+    shard->shard().post([shard, told = std::move(told)] { shard->edge().on_media(told); });
+  }
+  media_->told().clear();
+}
+
 MonoUs NodeMedia::on_turn_end(MonoUs now_us) {
   if (media_->deadline() <= now_us) media_->on_time(now_us);
   send();
+  if (!media_->told().empty()) tell();
   if (now_us - renewed_us_ >= kRenewUs) renew_counters(now_us);
   return media_->deadline();
 }

@@ -25,7 +25,9 @@ struct MediaCounters {
   std::atomic<uint64_t> strangers{0}, refused{0}, unsent{0}, socket_drops{0};
 };
 
-class NodeMedia final : public net::Resident {
+class NodeShard;
+
+class NodeMedia final : public net::Resident, public MediaPort {
  public:
   // Before the shard starts. `http_port` is the port that `media.port: 0` stands for; when the
   // system chose that one, it chooses here too. kPortBusy, kIo, kInternal.
@@ -39,6 +41,11 @@ class NodeMedia final : public net::Resident {
   uint16_t port() const { return ports_.front()->socket->port(); }
   const std::vector<rtc::Address>& advertised() const { return advertised_; }
   std::string metrics() const;  // Prometheus' text format; any thread
+
+  // MediaPort; any thread.
+  void ask(MediaAsk ask) override;
+  // Before the shard starts: whose edges are told, by edge id.
+  void set_edges(std::vector<NodeShard*> edges) { edges_ = std::move(edges); }
 
   // net::Resident
   MonoUs on_turn_end(MonoUs now_us) override;
@@ -54,6 +61,7 @@ class NodeMedia final : public net::Resident {
   bool receive(Port& port);
   bool drop(Port& port);
   void send();
+  void tell();
   void renew_counters(MonoUs now_us);
 
   net::Shard& shard_;
@@ -64,6 +72,7 @@ class NodeMedia final : public net::Resident {
   std::vector<sfu::Packet*> packets_;
   std::vector<net::UdpSlot> slots_;
   MonoUs renewed_us_ = 0;
+  std::vector<NodeShard*> edges_;
   MediaCounters counters_;
 };
 

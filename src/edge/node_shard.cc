@@ -41,6 +41,10 @@ class NodeShard::Out final : public ConnectionOut {
     if (!stream_) connection_.allow_binary(max_bytes);
   }
 
+  void allow_text(uint32_t max_bytes) override {
+    if (!stream_) connection_.allow_text(max_bytes);
+  }
+
   void close(Code code) override {
     const auto number = static_cast<uint16_t>(code);
     connection_.close(code == Code::kOk ? net::kWsCloseNormal : number, code_sentence(code));

@@ -28,6 +28,8 @@ class ConnectionOut {
   // From now on Edge::on_binary is called for binary messages of up to so many bytes; before that
   // one is a fault.
   virtual void allow_binary(uint32_t max_bytes) { (void)max_bytes; }
+  // From now on text messages may have so many bytes; what is in them decides (proto/messages.h).
+  virtual void allow_text(uint32_t max_bytes) { (void)max_bytes; }
   // Sends the close (WebSocket close frame with `code`, 1000 for kOk, or the end of the event
   // stream) after what was written and drops the connection; the shell then calls Edge::on_close,
   // never inline. Until then the object stays, and is not written to again.

@@ -77,6 +77,23 @@ Status read_characters(JsonReader& in, std::vector<std::string>& characters) {
   return {};
 }
 
+constexpr std::pair<std::string_view, uint8_t> kTracks[] = {{"audio", MediaGrants::kAudio},
+                                                            {"video", MediaGrants::kVideo},
+                                                            {"screen", MediaGrants::kScreen}};
+
+// Kinds that are not known grant nothing.
+std::optional<uint8_t> read_tracks(JsonReader& in) {
+  uint8_t bits = 0;
+  if (!in.enter_array()) return std::nullopt;
+  while (in.next_element()) {
+    const std::string_view text = in.read_string();
+    for (const auto& [name, bit] : kTracks) {
+      if (name == text) bits |= bit;
+    }
+  }
+  return bits;
+}
+
 bool is_episode_id(std::string_view text) {
   if (text.empty() || text.size() > kMaxIdBytes) return false;
   for (char c : text) {
@@ -137,6 +154,12 @@ Result<Claims> read_claims(std::string_view json) {
     } else if (key == "chars") {
       const Status read = read_characters(in, claims.characters);
       if (!read) return std::unexpected(read.error());
+    } else if (key == "publish") {
+      claims.publish = in.read_bool();
+    } else if (key == "subscribe") {
+      claims.subscribe = in.read_bool();
+    } else if (key == "tracks") {
+      claims.tracks = read_tracks(in);
     } else if (key == "exp") {
       claims.expires_s = in.read_int();
     } else if (key == "nbf") {
@@ -185,6 +208,17 @@ std::optional<Parts> split(std::string_view token) {
   }
   return Parts{token.substr(0, second), token.substr(0, first),
                token.substr(first + 1, second - first - 1), token.substr(second + 1)};
+}
+
+void append_media_claims(JsonWriter& body, const Claims& claims) {
+  if (claims.publish) body.field("publish", *claims.publish);
+  if (claims.subscribe) body.field("subscribe", *claims.subscribe);
+  if (!claims.tracks) return;
+  body.key("tracks").array();
+  for (const auto& [name, bit] : kTracks) {
+    if (*claims.tracks & bit) body.value(name);
+  }
+  body.end_array();
 }
 
 }  // namespace
@@ -283,6 +317,13 @@ bool has_expired(const Claims& claims, int64_t now_s) {
   return claims.expires_s + kClockSkewS <= now_s;
 }
 
+MediaGrants media_grants(const Claims& claims) {
+  const bool publish = claims.publish.value_or(claims.role != proto::Role::kViewer);
+  uint8_t bits = publish ? claims.tracks.value_or(MediaGrants::kPublish) : 0;
+  if (claims.subscribe.value_or(true)) bits |= MediaGrants::kWatch;
+  return {bits};
+}
+
 Result<std::string> mint_token(const Claims& claims, std::string_view kid,
                                const SignatureSigner& key) {
   Claims checked = claims;
@@ -303,6 +344,7 @@ Result<std::string> mint_token(const Claims& claims, std::string_view kid,
     for (const std::string& character : claims.characters) body.value(std::string_view(character));
     body.end_array();
   }
+  append_media_claims(body, claims);
   body.field("exp", claims.expires_s);
   if (claims.not_before_s != 0) body.field("nbf", claims.not_before_s);
   if (claims.issued_s != 0) body.field("iat", claims.issued_s);

@@ -72,6 +72,16 @@ class KeySet {
   std::vector<Entry> keys_;
 };
 
+// What somebody may do with voice and video, a bit each.
+struct MediaGrants {
+  static constexpr uint8_t kAudio = 1, kVideo = 2, kScreen = 4;  // may publish it
+  static constexpr uint8_t kWatch = 8;
+  static constexpr uint8_t kPublish = kAudio | kVideo | kScreen;
+  uint8_t bits = 0;
+  bool publishes(uint8_t any_of = kPublish) const { return (bits & any_of) != 0; }
+  bool watches() const { return (bits & kWatch) != 0; }
+};
+
 // What a token grants (docs/protocol.md, Tokens).
 struct Claims {
   std::string sub;      // 1..128 bytes
@@ -82,7 +92,13 @@ struct Claims {
   int64_t expires_s = 0;                // Unix seconds; required
   int64_t not_before_s = 0;             // 0: not given
   int64_t issued_s = 0;                 // 0: not given
+  // Of media; what is not said goes by the role.
+  std::optional<bool> publish, subscribe;
+  std::optional<uint8_t> tracks;  // bits of MediaGrants::kPublish
 };
+
+// The role's, narrowed or widened by the claims: all may watch, and all but viewers publish.
+MediaGrants media_grants(const Claims& claims);
 
 // kTokenMalformed, kTokenAlgorithm, kTokenUnknownKey, kTokenBadSignature, kTokenExpired,
 // kTokenNotYet, kTokenClaims. The signature is checked before any claim is looked at.

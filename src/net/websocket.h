@@ -62,6 +62,7 @@ class WsDecoder {
 
   // Another bound for binary messages; the first one holds for them else.
   void set_max_binary_bytes(uint32_t bytes) { max_binary_bytes_ = bytes; }
+  void set_max_text_bytes(uint32_t bytes) { max_message_bytes_ = bytes; }
   bool closed() const { return closed_; }
   size_t stored_bytes() const;  // heap held for partial data, 0 when idle
 

@@ -3,6 +3,7 @@
 #include "core/bytes.h"
 #include "core/json.h"
 #include "proto/internal/keep.h"
+#include "proto/internal/media_read.h"
 #include "proto/internal/read.h"
 #include "proto/internal/vote.h"
 #include "proto/messages.h"
@@ -305,8 +306,12 @@ enum class Type : uint8_t {
   kBoardOpen,
   kBoardClose,
   kBoard,
+  kMedia,
   kUnknown
 };
+
+constexpr std::string_view kMedia = "media.";
+constexpr std::string_view kAboutMedia[] = {"open", "resume", "close", "place", "mute", "report"};
 
 Type parse_type(std::string_view type) {
   if (type == "ev") return Type::kEvents;
@@ -318,6 +323,10 @@ Type parse_type(std::string_view type) {
   if (type == "board") return Type::kBoard;
   if (type == "board.open") return Type::kBoardOpen;
   if (type == "board.close") return Type::kBoardClose;
+  if (type.starts_with(kMedia) &&
+      std::ranges::find(kAboutMedia, type.substr(kMedia.size())) != std::end(kAboutMedia)) {
+    return Type::kMedia;
+  }
   return Type::kUnknown;
 }
 
@@ -340,14 +349,16 @@ ClientDecoder::ClientDecoder() {
 
 Result<ClientMessage> ClientDecoder::decode(std::string_view frame) {
   const bool large = frame.size() > kMaxFrameBytes;
-  // Only a board message may be so large, and there is nothing to unescape in one.
-  if (large && (frame.size() > kMaxBoardFrameBytes || frame.find('\\') != frame.npos)) {
+  // Only a board message or an offer may be so large, and there is nothing to unescape in the
+  // former.
+  const bool escapes = large && frame.find('\\') != frame.npos;
+  if (large && frame.size() > (escapes ? kMaxOfferFrameBytes : kMaxBoardFrameBytes)) {
     return fail(Code::kFrameTooLarge, "at most 16384 bytes");
   }
   text_.clear();
-  if (text_.capacity() < kMaxFrameBytes) text_.reserve(kMaxFrameBytes);
+  text_.reserve(std::max(kMaxFrameBytes, escapes ? frame.size() : 0));
   const Result<std::string_view> name = internal::find_type(frame, kMaxNesting, text_);
-  if (large && (!name || *name != "board")) {
+  if (large && (!name || (*name != "media.open" && (*name != "board" || escapes)))) {
     return fail(Code::kFrameTooLarge, "at most 16384 bytes");
   }
   if (!name) return std::unexpected(name.error());
@@ -378,6 +389,9 @@ Result<ClientMessage> ClientDecoder::decode(std::string_view frame) {
     case Type::kBoardClose:
     case Type::kBoard:
       message = board_message(type, read_board(in, frame, text_));
+      break;
+    case Type::kMedia:
+      message = internal::read_client_media(name->substr(kMedia.size()), in, frame, text_);
       break;
     case Type::kUnknown:
       (void)read_bye(in);

@@ -19,6 +19,7 @@
 
 #include "core/result.h"
 #include "proto/commands.h"
+#include "proto/media_messages.h"
 #include "proto/role.h"
 
 namespace footlight::proto {
@@ -100,21 +101,22 @@ struct BoardData {
 };
 
 using ClientMessage = std::variant<Hello, EventBatch, Ping, LatencyReport, TokenRefresh, ClientBye,
-                                   BoardOpen, BoardClose, BoardData>;
+                                   BoardOpen, BoardClose, BoardData, MediaOpen, MediaResume,
+                                   MediaClose, MediaPlace, MediaMute, MediaReport>;
 
 class ClientDecoder {
  public:
   ClientDecoder();
   // One message. kFrameTooLarge, kBadFrame, kTooDeep, kBadUtf8, kUnknownType, kMissingField,
   // kFieldOutOfRange, kBatchTooLarge, kUnknownVersion (a hello of another version; its other fields
-  // are not looked at). Only a BoardData may be larger than kMaxFrameBytes. A batch of plain votes
-  // costs no allocation.
+  // are not looked at). Only a BoardData and a MediaOpen may be larger than kMaxFrameBytes. A batch
+  // of plain votes costs no allocation.
   Result<ClientMessage> decode(std::string_view frame);
 
  private:
   std::vector<ClientEvent> events_;
   std::vector<LatencySample> samples_;
-  std::string text_;  // unescaped texts; never grows beyond its first reserve
+  std::string text_;  // unescaped texts; never grows beyond its reserve while views point into it
 };
 
 // Whether a fault of decode() ends the session (bye, then close with the code) or is told in an
@@ -130,6 +132,12 @@ void encode(std::string& out, const ClientBye& message);
 void encode(std::string& out, const BoardOpen& message);
 void encode(std::string& out, const BoardClose& message);
 void encode(std::string& out, const BoardData& message);
+void encode(std::string& out, const MediaOpen& message);
+void encode(std::string& out, const MediaResume& message);
+void encode(std::string& out, const MediaClose& message);
+void encode(std::string& out, const MediaPlace& message);
+void encode(std::string& out, const MediaMute& message);
+void encode(std::string& out, const MediaReport& message);
 
 // server → client ---------------------------------------------------------------------------------
 
@@ -293,7 +301,8 @@ struct UnknownMessage {
 
 using ServerMessage =
     std::variant<Welcome, Ack, Delta, TallyUpdate, Emotes, Presence, Pong, ModeNotice, Slo,
-                 ErrorNotice, ServerBye, BoardNotice, UnknownMessage>;
+                 ErrorNotice, ServerBye, BoardNotice, MediaNotice, MediaPlaces, MediaRoom,
+                 MediaQuality, UnknownMessage>;
 
 namespace internal {
 struct Source;
@@ -322,6 +331,10 @@ class ServerDecoder {
   std::vector<EdgeAudience> audiences_;
   std::vector<SloClass> slo_classes_;
   std::vector<SloEdge> slo_edges_;
+  std::vector<PlaceInfo> places_;
+  std::vector<SpeakerLevel> speaking_;
+  std::vector<LinkQuality> links_;
+  std::vector<PlaceQuality> qualities_;
   std::string text_;
 };
 
@@ -337,6 +350,10 @@ void encode(std::string& out, const Slo& message);
 void encode(std::string& out, const ErrorNotice& message);
 void encode(std::string& out, const ServerBye& message);
 void encode(std::string& out, const BoardNotice& message);
+void encode(std::string& out, const MediaNotice& message);
+void encode(std::string& out, const MediaPlaces& message);
+void encode(std::string& out, const MediaRoom& message);
+void encode(std::string& out, const MediaQuality& message);
 
 template <class Message>
 std::string encoded(const Message& message) {

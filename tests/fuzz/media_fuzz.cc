@@ -28,8 +28,20 @@ class SeededEntropy final : public Entropy {
 
 struct Opened {
   MediaUse use;
+  uint8_t what;
   MediaAnswer answer;
 };
+
+MediaRequest someone(MediaUse use, uint8_t what) {
+  MediaRequest made;
+  made.use = use;
+  made.episode = "demo";
+  made.who = uint64_t{1} + (what >> 4);
+  made.role = proto::Role::kPlayer;
+  made.grants = {0xFF};
+  made.owner = {0, made.who};
+  return made;
+}
 
 }  // namespace
 
@@ -56,14 +68,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     switch (what & 7) {
       case 0:
       case 1: {
-        const std::string account(1, static_cast<char>('a' + (what >> 4)));
-        auto answer = media.open({use, "demo", account, "", what, kNever}, text, now);
-        if (answer) opened.push_back({use, std::move(*answer)});
+        const MediaRequest request = someone(use, what);
+        auto answer = media.open(request, text, now);
+        if (answer) opened.push_back({use, what, std::move(*answer)});
         break;
       }
       case 2:
         if (!opened.empty()) {
           const Opened& last = opened.back();
+          // The same in the session protocol, with what it can say beside.
+          const MediaRequest from = someone(last.use, last.what);
+          const std::string id = last.answer.id, mid(text.substr(0, 2));
+          media.ask({from, MediaAsk::Mute{id, mid, (what & 16) != 0}}, now);
+          media.ask({from, MediaAsk::Place{id, mid, what, (what & 32) != 0, true}}, now);
+          if (what & 64) media.ask({from, MediaAsk::Resume{1, id, std::string(text)}}, now);
           (void)media.patch("demo", last.use, last.answer.id, "", text, now);
         }
         break;
@@ -94,6 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
     }
   }
+  for (const MediaTold& told : media.told()) require(told.sessions.size() == 1);
   for (const Opened& each : opened) {
     (void)media.close("demo", each.use, each.answer.id, now);
   }

@@ -13,6 +13,7 @@ import {
   type ByeMessage,
   type ClientMessage,
   type HelloMessage,
+  type MediaRequest,
   type Mode,
   type Patch,
   type RejectedEntry,
@@ -40,6 +41,13 @@ export interface FakeServerOptions {
   build?: string;
   /** Boards: `fakeBoards()` of `@footlight/client/yjs/fake`. */
   boards?: FakeBoardHost;
+  /** Voice and video: `fakeMedia()` of `@footlight/client/media/fake`. */
+  media?: FakeMediaHost;
+}
+
+export interface FakeMediaHost {
+  begin(server: FakeServer): void;
+  message(session: FakeSession, message: MediaRequest): void;
 }
 
 /** What stands behind the boards' part of the protocol. */
@@ -148,7 +156,7 @@ export class FakeServer {
       },
     };
     this.network = new FakeNetwork(this.clock, serving, options.latencyMs ?? 5);
-    options.boards?.begin(this);
+    for (const host of [options.boards, options.media]) host?.begin(this);
   }
 
   /** Sessions that are open now. */
@@ -363,6 +371,9 @@ export class FakeServer {
       case 'board.open':
       case 'board.close':
         this.#options.boards?.message(session, message);
+        break;
+      default:
+        this.#options.media?.message(session, message as MediaRequest);
     }
   }
 

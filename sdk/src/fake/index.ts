@@ -16,6 +16,7 @@ export {
   FakeServer,
   type FakeBoardHost,
   type FakeClaims,
+  type FakeMediaHost,
   type FakeServerOptions,
   type FakeSession,
 } from './fake_server.ts';

@@ -47,6 +47,8 @@ void Edge::Impl::message(Session& session, const proto::ClientMessage& message) 
     latencies(session, *report_in);
   } else if (const auto* token = std::get_if<proto::TokenRefresh>(&message)) {
     refresh_token(session, token->token);
+  } else {
+    media_message(session, message);
   }
 }
 

@@ -274,6 +274,12 @@ void Edge::Impl::kick(EpisodeSide& episode, const bus::Kick& kick) {
     if (Session* session = find(kick.session)) end(*session, kick.error);
     return;
   }
+  if (options.media) {  // whatever carries it: also what was opened without a session
+    MediaRequest from;
+    from.episode = episode.id;
+    from.who = kick.who;
+    options.media->ask({std::move(from), MediaAsk::Kick{kick.error}});
+  }
   // Also those that are still joining are not in `live`.
   for (Session& session : sessions) {
     if (session.stage != Stage::kJoining && session.stage != Stage::kLive) continue;

@@ -1,6 +1,7 @@
 // The parts of an Edge. One struct, its functions in files by concern: edge.cc (entry points and
-// time), edge_join.cc (hello, token, welcome), edge_events.cc (what clients send), edge_acks.cc
-// (outcomes), edge_fanout.cc (what is written, and how a session ends).
+// time), edge_join.cc (hello, token, welcome), edge_events.cc (what clients send), edge_media.cc
+// (what they ask of media), edge_acks.cc (outcomes), edge_fanout.cc (what is written, and how a
+// session ends).
 #pragma once
 #include <array>
 #include <deque>
@@ -160,6 +161,11 @@ struct Edge::Impl {
   void forget_board(EpisodeSide& episode, Session& session, uint32_t handle);
   void leave_boards(Session& session);
   void deliver_slot(Session& session, uint32_t slot, const proto::FramePtr& frame);
+
+  // edge_media.cc
+  bool media_message(Session& session, const proto::ClientMessage& message);
+  void media_ask(Session& session, MediaAsk::What what, MediaRequest from = {});
+  void media_told(const MediaTold& told);
 
   // edge_named.cc
   void named_open(Session& session, std::string_view episode);

@@ -31,6 +31,10 @@ void Edge::Impl::hello(Session& session, const proto::Hello& hello) {
   session.stage = Stage::kJoining;
   session.since_us = now_us_;
   session.pre->name = claims->name;
+  session.grants = gate::media_grants(*claims);
+  if (options.media && session.grants.publishes()) {
+    session.name = std::make_unique<std::string>(claims->name);
+  }
   ++episode.joined;
   arm(session);
 
@@ -67,6 +71,7 @@ void Edge::Impl::joined(EpisodeSide& episode, bus::Joined& joined) {
   welcome(episode, *session, joined);
   session->pre.reset();
   session->out->allow_binary(proto::kMaxBoardFrameBytes);
+  if (options.media) session->out->allow_text(proto::kMaxOfferFrameBytes);
   for (const auto& frame : joined.missed) {
     if (session->stage == Stage::kLive) deliver(*session, frame);
   }
@@ -113,7 +118,9 @@ void Edge::Impl::refresh_token(Session& session, std::string_view token) {
     return send_error(session, {Code::kTokenChanged, {}, 0});
   }
   session.token_ends_ms = (claims->expires_s + gate::kClockSkewS) * 1000;
+  session.grants = gate::media_grants(*claims);
   arm(session);
+  if (options.media) media_ask(session, MediaAsk::Keep{});
 }
 
 }  // namespace footlight::edge

@@ -11,6 +11,7 @@
 #include "edge/out_queue.h"
 #include "edge/ports.h"
 #include "gate/admission.h"
+#include "gate/token.h"
 
 namespace footlight::edge {
 
@@ -64,6 +65,7 @@ struct Session {
   std::unique_ptr<OutQueue> queue;  // while something waits
   std::unique_ptr<PreJoin> pre;
   std::unique_ptr<SessionBoards> boards;  // while one is open
+  std::unique_ptr<std::string> name;      // of those who may publish
   MonoUs since_us = 0;                    // of the stage; while live of the last frame heard
   MonoUs timer_us = 0;                    // the deadline the wheel holds for this session
   uint64_t who = 0;
@@ -79,6 +81,7 @@ struct Session {
   Code close_code = Code::kOk;
   Stage stage = Stage::kFree;
   proto::Role role = proto::Role::kViewer;
+  gate::MediaGrants grants;
   Wire wire = Wire::kWebSocket;
   bool closed = false;      // out->close() was called
   bool ack_listed = false;  // in the edge's list of sessions with outcomes to tell

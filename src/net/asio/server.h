@@ -65,6 +65,8 @@ class Connection {
   // From now on binary messages of up to so many bytes are handed to ServerApp::on_binary; before
   // that each is a fault (kBadFrame).
   void allow_binary(uint32_t max_bytes);
+  // From now on text messages may have so many bytes instead of ServerOptions::max_message_bytes.
+  void allow_text(uint32_t max_bytes);
   // Sends the close frame (or the end of the stream) after what was written, and ends. When the
   // peer takes no more, or a frame is cut in the middle, just ends. on_closed follows, never
   // inline.

@@ -10,4 +10,6 @@ export const ports = {
   cable: first + 5,
   table: first + 6,
   media: first + 7,
+  stage: first + 8,
+  stage_cable: first + 9,
 };

@@ -305,6 +305,9 @@ Connection::Event Connection::write_event(std::string_view message) {
   return static_cast<ServerConnection*>(this)->write_one_event(message);
 }
 
+void Connection::allow_text(uint32_t max_bytes) {
+  static_cast<ServerConnection*>(this)->allow_text(max_bytes);
+}
 void Connection::allow_binary(uint32_t max_bytes) {
   static_cast<ServerConnection*>(this)->allow_binary(max_bytes);
 }

@@ -41,6 +41,7 @@ class ServerConnection final : public Connection, public Pollable {
     takes_binary_ = true;
     decoder_.set_max_binary_bytes(max_bytes);
   }
+  void allow_text(uint32_t max_bytes) { decoder_.set_max_text_bytes(max_bytes); }
 
   // From the HTTP phase.
   void become_websocket();

@@ -1,0 +1,295 @@
+/**
+ * `@footlight/client/media/fake`: voice and video for the fake server, and a peer connection that
+ * negotiates with it. No media flow: what is tested is who is connected to whom, and what happens when
+ * it breaks.
+ *
+ * @module
+ */
+
+import { Codes, codes } from '../codes.ts';
+import type { FakeMediaHost, FakeServer, FakeSession } from '../fake/index.ts';
+import type { Clock } from '../types.ts';
+import type { MediaRequest, PlaceInfo, ServerMessage } from '../wire.ts';
+import type { Kind } from './publication.ts';
+
+/** A media session at the server. */
+export interface FakeMediaSession {
+  readonly id: string;
+  readonly use: 'publish' | 'watch';
+  readonly label: string;
+  /** Whose it is; the session of the client may change, the account does not. */
+  session: FakeSession;
+  readonly lines: readonly { mid: string; kind: Kind }[];
+  readonly muted: Set<string>;
+  /** The wishes said for places, by mid. */
+  readonly wishes: Map<string, object>;
+  readonly reports: { rtt: number; loss: number; delay?: number }[];
+  iceGeneration: number;
+}
+
+export class FakeMedia implements FakeMediaHost {
+  /** Every media session that is open, oldest first. */
+  sessions: FakeMediaSession[] = [];
+  /** The next openings are refused so, each entry once. */
+  readonly refusals: number[] = [];
+  /** Nothing is answered. */
+  silent = false;
+  opened = 0;
+  #server!: FakeServer;
+
+  begin(server: FakeServer): void {
+    this.#server = server;
+  }
+
+  message(session: FakeSession, message: MediaRequest): void {
+    if (this.silent) return;
+    switch (message.t) {
+      case 'media.open':
+        return this.#open(session, message);
+      case 'media.resume':
+        return this.#resume(session, message);
+      case 'media.close':
+        this.sessions = this.sessions.filter((one) => one.id !== message.id);
+        return this.#arrange();
+      case 'media.mute': {
+        const muted = this.#find(message.id)?.muted;
+        if (message.on) muted?.add(message.mid);
+        else muted?.delete(message.mid);
+        return this.#arrange();
+      }
+      case 'media.place': {
+        const { t: _, id, mid, ...wish } = message;
+        this.#find(id)?.wishes.set(mid, wish);
+        return;
+      }
+      case 'media.report': {
+        const { t: _, id, ...report } = message;
+        this.#find(id)?.reports.push(report);
+      }
+    }
+  }
+
+  /** Ends media sessions with a code: all, or those of one account. */
+  end(code: number, sub?: string): void {
+    const over = this.sessions.filter((one) => sub === undefined || one.session.sub === sub);
+    this.sessions = this.sessions.filter((one) => !over.includes(one));
+    for (const { id, session } of over) {
+      this.#tell(session, { t: 'media', id, over: true, code, message: sentence(code) });
+    }
+    this.#arrange();
+  }
+
+  /** The process died: media sessions are gone and nobody was told. */
+  forget(): void {
+    this.sessions = [];
+  }
+
+  speak(speaking: [who: string, level: number][]): void {
+    this.#server.tell({ t: 'media.room', speaking });
+  }
+  lines(links: [who: string, rtt: number, loss: number][]): void {
+    this.#server.tell({ t: 'media.room', links });
+  }
+
+  #find(id: string): FakeMediaSession | undefined {
+    return this.sessions.find((one) => one.id === id);
+  }
+
+  #open(session: FakeSession, message: Extract<MediaRequest, { t: 'media.open' }>): void {
+    const { n, use, label = '', sdp } = message;
+    const code = this.refusals.shift() ?? (this.#may(session, use) ? 0 : Codes.Forbidden);
+    if (code) return this.#tell(session, { t: 'media', n, code, message: sentence(code) });
+    const earlier = this.sessions.find(
+      (one) => use === 'publish' && one.session.sub === session.sub && one.label === label,
+    );
+    if (earlier) {
+      this.sessions = this.sessions.filter((one) => one !== earlier);
+      const replaced = Codes.SessionReplaced;
+      const told = { code: replaced, message: sentence(replaced) };
+      this.#tell(earlier.session, { t: 'media', id: earlier.id, over: true, ...told });
+    }
+    const id = (++this.opened).toString(16).padStart(32, '0');
+    const lines = [...sdp.matchAll(/^m=(audio|video).*\r\na=mid:(\S+)/gm)].map(([, kind, mid]) => ({
+      kind: kind as Kind,
+      mid: mid ?? '',
+    }));
+    const kept = { muted: new Set<string>(), wishes: new Map<string, object>(), reports: [] };
+    this.sessions.push({ id, use, label, session, lines, ...kept, iceGeneration: 1 });
+    this.#tell(session, { t: 'media', n, id, sdp: answerOf(id, 1) });
+    this.#arrange();
+  }
+
+  #may(session: FakeSession, use: string): boolean {
+    return use === 'watch' || session.role !== 'viewer';
+  }
+
+  #resume(session: FakeSession, message: Extract<MediaRequest, { t: 'media.resume' }>): void {
+    const { n, id, ice } = message;
+    const found = this.#find(id);
+    if (!found || found.session.sub !== session.sub) {
+      const code = Codes.UnknownSession;
+      const over = { over: true, code, message: sentence(code) };
+      return this.#tell(session, { t: 'media', n, id, ...over });
+    }
+    found.session = session;
+    if (ice) ++found.iceGeneration;
+    const fragment = ice ? { ice: fragmentOf(id, found.iceGeneration) } : {};
+    this.#tell(session, { t: 'media', n, id, ...fragment });
+    this.#arrange();
+  }
+
+  /** Tells every watcher whom its places show: first come, first served, nobody to themselves. */
+  #arrange(): void {
+    for (const watcher of this.sessions) {
+      if (watcher.use !== 'watch') continue;
+      const shown = this.sessions.filter(
+        (one) => one.use === 'publish' && one.session.sub !== watcher.session.sub,
+      );
+      const streams = shown.flatMap((of) => of.lines.map((line) => ({ of, ...line })));
+      const places = watcher.lines.map(({ mid, kind }): PlaceInfo => {
+        const at = streams.findIndex((one) => one.kind === kind);
+        const [taken] = at < 0 ? [] : streams.splice(at, 1);
+        if (!taken) return { mid, kind };
+        const { who, name, role } = taken.of.session;
+        const muted = taken.of.muted.has(taken.mid);
+        return { mid, kind, who, name, role, label: taken.of.label, muted };
+      });
+      this.#tell(watcher.session, { t: 'media.places', id: watcher.id, places });
+    }
+  }
+
+  #tell(session: FakeSession, message: ServerMessage): void {
+    if (this.#server.sessions.includes(session)) session.peer.send(JSON.stringify(message));
+  }
+}
+
+export const fakeMedia = (): FakeMedia => new FakeMedia();
+
+const fragmentOf = (id: string, generation: number): string =>
+  `a=ice-ufrag:${id.slice(-4)}${generation}\r\na=ice-pwd:secret${generation}\r\n`;
+const answerOf = (id: string, generation: number): string => `v=0\r\n${fragmentOf(id, generation)}`;
+
+function sentence(code: number): string {
+  return codes[code]?.sentence ?? '';
+}
+
+// The browser's side -----------------------------------------------------------------------------
+
+let track_number = 0;
+
+/** A track of nothing. */
+export function fakeTrack(kind: Kind): MediaStreamTrack {
+  const id = `${kind}-${++track_number}`;
+  return { kind, id, enabled: true, stop: () => {}, addEventListener: () => {} } as never;
+}
+
+class FakeTransceiver {
+  mid: string | null = null;
+  readonly sender: {
+    track: MediaStreamTrack | null;
+    replaceTrack(to: MediaStreamTrack | null): Promise<void>;
+  };
+  readonly receiver: { track: MediaStreamTrack };
+  readonly kind: Kind;
+  readonly direction: string;
+  constructor(of: Kind | MediaStreamTrack, direction: string) {
+    this.kind = typeof of === 'string' ? of : (of.kind as Kind);
+    this.direction = direction;
+    this.receiver = { track: fakeTrack(this.kind) };
+    const sender = {
+      track: typeof of === 'string' ? null : of,
+      replaceTrack: (to: MediaStreamTrack | null): Promise<void> => {
+        sender.track = to;
+        return Promise.resolve();
+      },
+    };
+    this.sender = sender;
+  }
+  setCodecPreferences(): void {}
+}
+
+/** Peer connections of one browser, and its network. */
+export class FakePeers {
+  /** Every peer connection there has been, oldest first. */
+  readonly all: FakePeerConnection[] = [];
+  /** Whether checks get through. */
+  reachable = true;
+  readonly RTCPeerConnection: typeof RTCPeerConnection;
+  readonly clock: Clock;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    const peers = this;
+    this.RTCPeerConnection = class extends FakePeerConnection {
+      constructor() {
+        super(peers);
+        peers.all.push(this);
+      }
+    } as never;
+  }
+
+  get open(): FakePeerConnection[] {
+    return this.all.filter((one) => one.connectionState !== 'closed');
+  }
+}
+
+export class FakePeerConnection {
+  connectionState: RTCPeerConnectionState = 'new';
+  onconnectionstatechange: (() => void) | null = null;
+  remote = '';
+  stats: object[] = [];
+  readonly transceivers: FakeTransceiver[] = [];
+  readonly #peers: FakePeers;
+  #generation = 1;
+  #connected_to = '';
+
+  constructor(peers: FakePeers) {
+    this.#peers = peers;
+  }
+
+  addTransceiver(of: Kind | MediaStreamTrack, init: { direction: string }): FakeTransceiver {
+    const made = new FakeTransceiver(of, init.direction);
+    this.transceivers.push(made);
+    return made;
+  }
+  getTransceivers(): FakeTransceiver[] {
+    return this.transceivers;
+  }
+  createOffer(): Promise<{ type: 'offer'; sdp: string }> {
+    const lines = this.transceivers.map(
+      ({ kind, direction }, at) => `m=${kind} 9\r\na=mid:${at}\r\na=${direction}\r\n`,
+    );
+    const ice = `a=ice-ufrag:u${this.#generation}\r\na=ice-pwd:p${this.#generation}\r\n`;
+    return Promise.resolve({ type: 'offer', sdp: `v=0\r\n${ice}${lines.join('')}` });
+  }
+  setLocalDescription(): Promise<void> {
+    return Promise.resolve();
+  }
+  setRemoteDescription({ sdp }: { sdp: string }): Promise<void> {
+    this.transceivers.forEach((one, at) => (one.mid = String(at)));
+    this.remote = sdp;
+    this.#peers.clock.setTimeout(() => {
+      if (!this.#peers.reachable || this.#connected_to === sdp) return;
+      this.#connected_to = sdp;
+      this.become('connected');
+    }, 5);
+    return Promise.resolve();
+  }
+  restartIce(): void {
+    ++this.#generation;
+  }
+  close(): void {
+    this.connectionState = 'closed';
+  }
+  getStats(): Promise<Map<string, object>> {
+    return Promise.resolve(new Map(this.stats.map((one, at) => [String(at), one])));
+  }
+
+  /** What the network does to it. */
+  become(state: RTCPeerConnectionState): void {
+    if (this.connectionState === 'closed') return;
+    if (state !== 'connected') this.#connected_to = '';
+    this.connectionState = state;
+    this.onconnectionstatechange?.();
+  }
+}

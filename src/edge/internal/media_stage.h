@@ -1,0 +1,56 @@
+// The parts of Media: a session, and the stage of an episode where sessions meet.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edge/internal/media_fragment.h"
+#include "edge/media.h"
+
+namespace footlight::edge {
+
+struct Media::Session final : sfu::Sink {
+  // An m-line the client receives on, and what it carries now.
+  struct Place {
+    rtc::NegotiatedMedia media;
+    rtc::OutgoingStream stream;
+    sfu::TrackId track = 0;
+    MediaAsk::Place wish;  // the watcher's; `id` and `mid` are not used
+    sfu::WatchOptions options(uint8_t priority) const;
+  };
+
+  void send_rtp(ByteView head, ByteView payload) override { peer->send_rtp(head, payload); }
+  void send_rtcp(ByteView compound) override { peer->send_rtcp(compound); }
+
+  MediaRequest request;
+  std::string id;
+  uint64_t order = 0;  // counts sessions: who came earlier has the lower
+  rtc::Peer* peer = nullptr;
+  Stage* stage = nullptr;
+  sfu::MemberId member = 0;
+  std::vector<Place> places;
+  std::vector<rtc::OutgoingStream> streams;  // while the offer is being answered
+  MediaFragment transport;                   // the client's
+  std::string first_line;                    // of the answer's first m-section, for fragments
+  std::string told_places;                   // as the owner knows them
+  std::optional<MediaAsk::Report> report;    // the client's last
+  uint8_t priority() const { return media_priority(request.role); }
+};
+
+struct Media::Publication {
+  sfu::TrackId track = 0;
+  const Session* session = nullptr;
+  bool muted = false;
+};
+
+struct Media::Stage {
+  Stage(std::string name, sfu::PacketPool& pool) : episode(std::move(name)), room(pool) {}
+  std::string episode;
+  sfu::Room room;
+  std::vector<Session*> sessions;
+  std::vector<Publication> published;  // in the order in which places are given
+  MonoUs speaking_at = 0, links_at = 0;
+  std::string told_speaking, told_links;
+};
+
+}  // namespace footlight::edge
