@@ -5,6 +5,8 @@
 //   audience look on boards_load point PORT PID WATCHING SECONDS  the same as pointers: awareness,
 //   and no edit
 //
+// Edits are counted one by one, though the server merges those of a moment into one message.
+//
 // The server serves the episode `bench` with --dev; PID is its process. Prints one JSON object.
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 #include "crdt/doc.h"
 #include "crdt/lib0.h"
 #include "crdt/sync.h"
+#include "crdt/update_reader.h"
 #include "net/asio/client.h"
 #include "net/asio/shard.h"
 
@@ -34,6 +37,7 @@ constexpr MonoUs kSettleUs = 6 * kUsPerSecond;  // past the first compaction
 constexpr MonoUs kFrameUs = kUsPerSecond / 60;
 constexpr MonoUs kEditEveryUs = 100 * kUsPerMs;
 constexpr MonoUs kAliveUs = 10 * kUsPerSecond;
+constexpr MonoUs kGraceUs = 2 * kUsPerSecond;  // for the last edits to arrive
 
 enum class Mode : uint8_t { kRelay, kDrag, kPoint };
 
@@ -67,6 +71,7 @@ class Crowd final : public net::WsClientApp {
     net::WsClient* socket = nullptr;
     std::unique_ptr<crdt::Doc> doc;
     uint32_t clock = 0;  // of its awareness
+    uint64_t next = 0;   // clock behind the last edit it was shown
   };
   Crowd(net::Shard& shard, uint16_t port, std::string token, uint32_t seats, bool edits) {
     net::WsClientOptions to;
@@ -112,7 +117,7 @@ class Crowd final : public net::WsClientApp {
     if (!update && bytes[0] != 1) return;
     ++heard;
     heard_bytes += bytes.size();
-    if (on_heard) on_heard();
+    if (on_edit) read_edits(*static_cast<Seat*>(socket.user), as_bytes(bytes));
   }
   void on_closed(net::WsClient& socket, const net::WsClosed& how) override {
     auto* seat = static_cast<Seat*>(socket.user);
@@ -121,12 +126,25 @@ class Crowd final : public net::WsClientApp {
     ++lost;
   }
 
-  std::function<void()> on_heard;
+  std::function<void(uint64_t clock)> on_edit;  // of the one who edits, once for each seat
   uint64_t heard = 0;
   uint64_t heard_bytes = 0;
   uint64_t lost = 0;
 
  private:
+  void read_edits(Seat& seat, ByteView bytes) {
+    const auto message = crdt::read_message(bytes);
+    if (!message || message->kind != crdt::MessageKind::kUpdate) return;
+    crdt::Scratch scratch;
+    crdt::UpdateReader reader(message->payload, crdt::UpdateFormat::kV1, scratch);
+    for (crdt::DecodedStruct s; reader.next(s);) {
+      for (uint64_t clock = std::max(seat.next, s.id.clock); clock < s.end(); ++clock) {
+        on_edit(clock);
+      }
+      seat.next = std::max(seat.next, s.end());
+    }
+  }
+
   static inline uint64_t next_id_ = 1'000;
   std::unique_ptr<net::WsClients> engine_;
   std::vector<Seat> seats_;
@@ -154,11 +172,11 @@ class Load final : public net::Resident {
       hands_.push_back(std::make_unique<Crowd>(
           shard, port, tokens({account, "H", proto::Role::kGm, {}}), 1, true));
     }
-    crowd_->on_heard = [this] {
-      if (mode_ == Mode::kRelay && sent_us_ != 0) {
-        latency_us_.push_back(clock_.now_us() - sent_us_);
-      }
-    };
+    if (relay) {
+      crowd_->on_edit = [this](uint64_t clock) {
+        if (clock < sent_us_.size()) latency_us_.push_back(clock_.now_us() - sent_us_[clock]);
+      };
+    }
     shard.add_resident(this);
   }
 
@@ -184,17 +202,24 @@ class Load final : public net::Resident {
 
  private:
   MonoUs relay(MonoUs now_us) {
-    if (edits_ == amount_) return finish(now_us);
+    if (edits_ == amount_) {
+      if (end_us_ == 0) end_us_ = now_us + kGraceUs;
+      if (latency_us_.size() == uint64_t{people_} * amount_ || now_us >= end_us_) {
+        return finish(now_us);
+      }
+      return next_us_ = now_us + 20 * kUsPerMs;
+    }
     crdt::Doc& doc = *hands_[0]->seats()[0].doc;
     ++edits_;
-    sent_us_ = clock_.now_us();
-    (void)doc.text("notes")->insert(0, "x");
+    sent_us_.push_back(clock_.now_us());
+    (void)doc.text("notes")->insert(0, "x");  // one clock
     return next_us_ = now_us + kEditEveryUs;
   }
   MonoUs drag(MonoUs now_us) {
     if (start_.cpu_ms == 0 && now_us >= from_us_) {
       start_ = usage_of(pid_);
       heard_before_ = crowd_->heard;
+      hands_before_ = hands_heard();
       started_us_ = now_us;
     }
     if (start_.cpu_ms != 0 && now_us - started_us_ >= amount_ * kUsPerSecond) return finish(now_us);
@@ -220,6 +245,11 @@ class Load final : public net::Resident {
     update.var_text(R"({"user":{"name":"Hand"},"drag":{"id":"ogre","x":)" +
                     std::to_string(step / 7) + R"(,"y":)" + std::to_string(step / 11) + "}}");
     seat.socket->send_binary(as_text(crdt::awareness_message(update.view())));
+  }
+  uint64_t hands_heard() const {
+    uint64_t heard = 0;
+    for (const auto& each : hands_) heard += each->heard;
+    return heard;
   }
   MonoUs finish(MonoUs now_us) {
     std::string text;
@@ -248,6 +278,8 @@ class Load final : public net::Resident {
       out.key("rss_growth_kb").raw(decimal(end.rss_kb - start_.rss_kb));
       const auto heard = static_cast<double>(crowd_->heard - heard_before_);
       out.key("heard_per_s").raw(decimal(heard / people_ / took_ms * 1000));
+      const double sends = heard + static_cast<double>(hands_heard() - hands_before_);
+      out.key("sends_per_s").raw(decimal(sends / took_ms * 1000));
     }
     out.end_object();
     std::printf("%s\n", text.c_str());
@@ -267,12 +299,14 @@ class Load final : public net::Resident {
   std::vector<MonoUs> latency_us_;
   Usage start_;
   uint64_t heard_before_ = 0;
+  uint64_t hands_before_ = 0;
   MonoUs begin_us_ = 0;
   MonoUs from_us_ = 0;
   MonoUs started_us_ = 0;
   MonoUs next_us_ = 0;
   MonoUs alive_us_ = 0;
-  MonoUs sent_us_ = 0;
+  MonoUs end_us_ = 0;
+  std::vector<MonoUs> sent_us_;  // by clock
   uint32_t edits_ = 0;
 };
 

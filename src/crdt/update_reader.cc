@@ -155,6 +155,37 @@ bool UpdateReader::next(DecodedStruct& out) {
   return true;
 }
 
+uint64_t UpdateReader::pass_run(const DecodedStruct& last) {
+  if (v2_ || fault_ != Fault::kNone) return 0;
+  uint8_t wire[24];  // of the next one
+  wire[0] = static_cast<uint8_t>(last.ref) | kLeftBit | (last.has_key ? kKeyBit : 0);
+  uint8_t* const clock_at = put_var_uint(wire + 1, last.origin.client);
+  const uint64_t most =
+      std::min({in_block_, structs_left_, kMaxInteger - std::max(clock_, last.origin.clock) - 1});
+  uint64_t passed = 0;
+  while (passed < most) {
+    // A round ends where the clock's lowest byte is about to carry.
+    const uint64_t first = last.origin.clock + 1 + passed;
+    uint8_t* const end = put_var_uint(put_var_uint(clock_at, first), 1);
+    const auto size = static_cast<size_t>(end - wire);
+    const uint64_t round = std::min<uint64_t>(most - passed, 0x80 - (first & 0x7f));
+    for (uint64_t i = 0; i < round; ++i, ++passed, ++*clock_at) {
+      if (rest_.remaining() < size || std::memcmp(rest_.position(), wire, size) != 0) {
+        return took_run(passed);
+      }
+      (void)rest_.bytes(size);
+    }
+  }
+  return took_run(passed);
+}
+
+uint64_t UpdateReader::took_run(uint64_t passed) {
+  in_block_ -= passed;
+  structs_left_ -= passed;
+  clock_ += passed;
+  return passed;
+}
+
 void UpdateReader::read_item(uint8_t info, DecodedStruct& out) {
   out.has_origin = (info & kLeftBit) != 0;
   out.has_right_origin = (info & kRightBit) != 0;

@@ -42,6 +42,11 @@ class UpdateReader {
 
   // False at the end of the structs, and after a fault. `out` is valid only when true.
   bool next(DecodedStruct& out);
+  // After `last` from next(), a tombstone of length 1 whose origin is its own client's: passes
+  // those that follow in its block and differ only in that both clocks go on by one each time.
+  // Returns how many; 0 says nothing (v2 is not looked at, nor what is not written in the shortest
+  // way).
+  uint64_t pass_run(const DecodedStruct& last);
   // False at the end of the update, and after a fault. Reads past structs that are left.
   bool next_deleted(IdRange& out);
   // Final when next_deleted() said false.
@@ -52,6 +57,7 @@ class UpdateReader {
 
  private:
   bool next_block();
+  uint64_t took_run(uint64_t passed);
   void read_item(uint8_t info, DecodedStruct& out);
   void read_content(DecodedStruct& out);
   void content_text(DecodedStruct& out);

@@ -6,6 +6,7 @@
 
 #include "crdt/any.h"
 #include "crdt/internal/yjs_fixtures.h"
+#include "crdt/update_writer.h"
 
 namespace footlight::crdt {
 namespace {
@@ -296,6 +297,50 @@ TEST(UpdateReader, ALongKeyCannotBeRepeatedForFree) {
   const Outcome outcome = read(out.view(), UpdateFormat::kV2);
   EXPECT_EQ(outcome.fault, Fault::kLimit);
   EXPECT_LT(outcome.structs, 100u);
+}
+
+TEST(UpdateReader, ARunIsPassedAsItWouldBeRead) {
+  constexpr uint64_t kStructs = 700;  // past the places where a clock takes another byte
+  constexpr uint64_t kBroken = 500;   // one that is two clocks long
+  for (const uint64_t client : {uint64_t{5}, kMaxClient}) {
+    UpdateWriter writer(UpdateFormat::kV1);
+    writer.begin(1);
+    writer.client(client, kStructs, 3);
+    DecodedStruct s;
+    s.id = {client, 3};
+    s.ref = Ref::kDeleted;
+    s.has_origin = s.has_key = true;
+    for (uint64_t i = 0; i < kStructs; ++i, s.id.clock += s.len) {
+      s.len = i == kBroken ? 2 : 1;
+      s.origin = {client, s.id.clock - 3};
+      writer.write(s, 0);
+    }
+    writer.no_deletes();
+    const ByteView all = writer.finish();
+    const Bytes update(all.begin(), all.end());
+    Scratch scratch;
+    UpdateReader reader(update, UpdateFormat::kV1, scratch);
+    DecodedStruct got;
+    ASSERT_TRUE(reader.next(got));
+    EXPECT_EQ(reader.pass_run(got), kBroken - 1);
+    ASSERT_TRUE(reader.next(got));
+    EXPECT_EQ(got.id.clock, 3 + kBroken);
+    EXPECT_EQ(got.len, 2u);
+    ASSERT_TRUE(reader.next(got));
+    EXPECT_EQ(got.origin.clock, 2 + kBroken);
+    EXPECT_EQ(reader.pass_run(got), kStructs - kBroken - 2);
+    EXPECT_FALSE(reader.next(got));
+    EXPECT_EQ(reader.fault(), Fault::kNone);
+    for (size_t cut = 0; cut + 1 < update.size(); cut += 5) {
+      UpdateReader half(ByteView(update).first(cut), UpdateFormat::kV1, scratch);
+      while (half.next(got)) {
+        if (got.len == 1) (void)half.pass_run(got);
+      }
+      EXPECT_NE(half.fault(), Fault::kNone) << cut;
+    }
+    UpdateReader few(update, UpdateFormat::kV1, scratch, {.max_structs = kStructs - 1});
+    EXPECT_FALSE(few.next(got));
+  }
 }
 
 TEST(UpdateReader, AnEmptyRangeDeletesNothing) {

@@ -177,10 +177,17 @@ void Boards::Impl::admit(Board& board, const BoardJoin& join) {
   if (board.awareness.size() > 0) {
     send(board, member, crdt::awareness_message(board.awareness.encode(board.awareness.present())));
   }
-  if (member.role == proto::Role::kViewer) ++board.audience;
+  ++here(board, member);
   ++counted.members;
   open_boards[member.session].push_back(board.handle);
   board.members.emplace(member.session, std::move(member));
+}
+
+uint32_t& Boards::Impl::here(Board& board, const BoardMember& member) {
+  const bool audience = member.role == proto::Role::kViewer;
+  std::vector<uint32_t>& on = audience ? board.audience_on : board.cast_on;
+  on.resize(options.edges);
+  return on[member.session.edge];
 }
 
 std::string Boards::Impl::opened_text(const Board& board, const BoardMember& member,
@@ -239,7 +246,7 @@ void Boards::Impl::drop_member(Board& board, BoardSession session) {
     }
     it = board.presence.erase(it);
   }
-  if (found->second.role == proto::Role::kViewer) --board.audience;
+  --here(board, found->second);
   board.members.erase(found);
   --counted.members;
   std::erase(open_boards[session], board.handle);
@@ -417,13 +424,22 @@ void Boards::behind(BoardSession session, const bus::BoardBehind& behind, MonoUs
 }
 
 bool Boards::has_writes() const { return !impl_->collecting.updates.empty(); }
-MonoUs Boards::first_us() const { return impl_->collecting.first_us; }
+MonoUs Boards::write_due_us() const {
+  return std::max(impl_->collecting.first_us, impl_->write_again_us);
+}
 
-std::vector<log::BoardUpdate> Boards::seal(WallMs wall_ms) {
+std::vector<log::BoardUpdate> Boards::seal(MonoUs now_us, WallMs wall_ms) {
   Impl& impl = *impl_;
+  impl.now_us = now_us;
   FL_ASSERT(!impl.in_flight, "one append at a time");
   impl.wall_ms = wall_ms;
   impl.in_flight = std::exchange(impl.collecting, BoardBatch{});
+  for (const BoardWrite& write : impl.in_flight->writes) {
+    const bool crowded = impl.boards[write.board]->members.size() > impl.options.times.crowd;
+    const uint32_t every_us =
+        crowded ? impl.options.times.write_every_crowded_us : impl.options.times.write_every_us;
+    impl.write_again_us = std::max(impl.write_again_us, now_us + static_cast<MonoUs>(every_us));
+  }
   return std::move(impl.in_flight->updates);
 }
 

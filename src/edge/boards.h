@@ -36,9 +36,13 @@ struct BoardLimits {
 
 struct BoardTimes {
   uint32_t cast_relay_us = 16'000;  // edits gather so long for the cast
-  uint32_t write_wait_us = 8'000;   // ... and so long for the log
-  uint32_t reassert_ms = 500;       // an optimistic copy may differ from the log so long
-  uint32_t idle_ms = 30'000;        // a board nobody has open is unloaded then
+  // An edit goes to the log at once, and to it no sooner than so long after those before it; where
+  // many have the board open each relay costs much, and so does each commit beside it.
+  uint32_t write_every_us = 16'000;
+  uint32_t write_every_crowded_us = 33'000;
+  uint32_t crowd = 64;         // so many sessions of a board are many
+  uint32_t reassert_ms = 500;  // an optimistic copy may differ from the log so long
+  uint32_t idle_ms = 30'000;   // a board nobody has open is unloaded then
   uint32_t snapshot_updates = 2'000;
   uint32_t snapshot_bytes = 1024 * 1024;
   uint32_t snapshot_every_ms = 300'000;  // while it is edited: points to go back to
@@ -105,10 +109,10 @@ class Boards {
                WallMs wall_ms);
   void behind(BoardSession session, const bus::BoardBehind& behind, MonoUs now_us);
 
-  // Edits wait for the log since first_us(); seal() hands them over.
+  // Edits wait for the log, until write_due_us(); seal() hands them over.
   bool has_writes() const;
-  MonoUs first_us() const;
-  std::vector<log::BoardUpdate> seal(WallMs wall_ms);
+  MonoUs write_due_us() const;
+  std::vector<log::BoardUpdate> seal(MonoUs now_us, WallMs wall_ms);
   // After the append was handed to the log: what became due with it.
   void sealed(WallMs wall_ms);
   void released(MonoUs now_us, uint64_t durable_seq);  // what seal() gave last is durable

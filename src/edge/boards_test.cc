@@ -420,6 +420,8 @@ TEST_F(BoardsTest, ABoardIsShownAsItWasAndRestoredByAnEdit) {
   (void)gil.doc().map("map")->set("grid", crdt::Input(50));
   (void)gil.doc().map("map")->set("image", crdt::Input("x"));
   run_ms(50);
+  (void)gil.doc().map("map")->set("lamp", crdt::Input(1));
+  stage.settle();  // so that the next edit does not go to the log at once
   const auto was = Json::parse(board_at(std::to_string(then)));
   ASSERT_TRUE(was.has_value());
   EXPECT_EQ((*was)["content"]["notes"].as_string(), "first");

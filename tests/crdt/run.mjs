@@ -6,7 +6,7 @@ import { runTests } from './lib/suite.mjs';
 
 const here = new URL('.', import.meta.url).pathname;
 const [OPS, SECONDS] = [process.env.CRDT_OPS ?? '40000', process.env.CRDT_SECONDS ?? '30'];
-const SUITES = ['documents', 'awareness', 'sync', 'mutations', 'corpus'];
+const SUITES = ['documents', 'awareness', 'sync', 'mutations', 'corpus', 'counters'];
 const wanted = process.argv.slice(2);
 
 if (!fs.existsSync(replicaBinary())) {

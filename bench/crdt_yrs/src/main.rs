@@ -28,19 +28,17 @@ impl Mulberry {
 type Updates = Arc<Mutex<Vec<Vec<u8>>>>;
 
 fn doc(client: u64) -> Doc {
-    let mut options = Options::with_client_id((ID + client).into());
+    let mut options = Options::with_client_id(yrs::ClientID::new(ID + client));
     options.offset_kind = OffsetKind::Utf16;
     Doc::with_options(options)
 }
 
-fn recording(client: u64) -> (Doc, Updates, yrs::Subscription) {
+fn recording(client: u64) -> (Doc, Updates) {
     let made = doc(client);
     let updates: Updates = Arc::default();
     let sink = updates.clone();
-    let kept = made
-        .observe_update_v1(move |_, event| sink.lock().unwrap().push(event.update.clone()))
-        .unwrap();
-    (made, updates, kept)
+    made.observe_update_v1("bench", move |_, event| sink.lock().unwrap().push(event.update.clone())).unwrap();
+    (made, updates)
 }
 
 fn apply_all(to: &Doc, updates: &[Vec<u8>]) {
@@ -130,7 +128,7 @@ fn numbers() -> Vec<(u32, f64)> {
 }
 
 fn follow(write: impl Fn(&Doc)) -> usize {
-    let (writer, updates, _kept) = recording(1);
+    let (writer, updates) = recording(1);
     write(&writer);
     let reader = doc(2);
     apply_all(&reader, &updates.lock().unwrap());
@@ -140,7 +138,7 @@ fn follow(write: impl Fn(&Doc)) -> usize {
 fn crowd(count: u32, write: impl Fn(&Doc, u32)) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for i in 0..count {
-        let (writer, updates, _kept) = recording(i as u64 + 1);
+        let (writer, updates) = recording(i as u64 + 1);
         write(&writer, i);
         all.append(&mut updates.lock().unwrap());
     }
@@ -180,7 +178,7 @@ fn framed(path: &str) -> Vec<Vec<u8>> {
 }
 
 fn typed() -> Vec<Vec<u8>> {
-    let (writer, updates, _kept) = recording(1);
+    let (writer, updates) = recording(1);
     let letters: Vec<Edit> = (0..4001).map(|i| insert(i, ((b'a' + (i % 26) as u8) as char).to_string())).collect();
     play(&writer, &letters);
     let all = updates.lock().unwrap().clone();
@@ -217,7 +215,7 @@ fn scenario(name: &str, data: &str) -> Option<Run> {
     match name {
         "B1.8" => array_at(|i, _| i),
         "B1.9" => {
-            let list: Vec<Any> = numbers().into_iter().map(|(_, value)| Any::Number(value)).collect();
+            let list: Vec<Any> = numbers().into_iter().map(|(_, value)| Any::from(value)).collect();
             Some(Box::new(move || {
                 follow(|writer| {
                     let array = writer.get_or_insert_array("array");
@@ -255,7 +253,7 @@ fn scenario(name: &str, data: &str) -> Option<Run> {
         "B4" => {
             let list = trace(&path("b4.trace"));
             Some(Box::new(move || {
-                let (writer, _updates, _kept) = recording(1);
+                let (writer, _updates) = recording(1);
                 play(&writer, &list);
                 let text = writer.get_or_insert_text("text");
                 let length = text.get_string(&writer.transact()).len();

@@ -106,6 +106,7 @@ std::optional<Result<Applied>> Store::apply_large(ByteView update, UpdateFormat 
     DecodedStruct s;
     while (reader.next(s)) {
       if (reader.blocks_left() != 0) return std::nullopt;
+      if (is_run_struct(s)) s.id.clock += reader.pass_run(s);
       if (Status ok = check(s); !ok) return std::unexpected(std::move(ok.error()));
     }
     for (IdRange range; reader.next_deleted(range);) continue;
@@ -116,9 +117,22 @@ std::optional<Result<Applied>> Store::apply_large(ByteView update, UpdateFormat 
   begin_apply(origin);
   uint32_t client = kNone;
   bool waits = false;
+  PackRun run;
   for (DecodedStruct s; reader.next(s);) {
+    if (run.stride != 0) {
+      if (continues(run, s)) {
+        pass(run, 1 + reader.pass_run(s));
+        continue;
+      }
+      end_run(client, run);
+      run.stride = 0;
+    }
     if (client == kNone) client = client_index(s.id.client);
     if (s.ref == Ref::kSkip) continue;
+    if (!waits && run_begins(s, client, run)) {
+      pass(run, reader.pass_run(s));
+      continue;
+    }
     const uint32_t state = clients[client].state;
     uint64_t for_client = 0;
     uint64_t for_clock = 0;
@@ -131,6 +145,7 @@ std::optional<Result<Applied>> Store::apply_large(ByteView update, UpdateFormat 
       split_redone(s);
     }
   }
+  if (run.stride != 0) end_run(client, run);
   if (waits) wait_or_ready(clients[client].id);
   for (IdRange range; reader.next_deleted(range);) {
     apply_deletes_.add(range.client, range.clock, range.len);
@@ -178,7 +193,14 @@ void Store::apply_structs(const DecodedUpdate& update) {
         uint64_t for_client = 0;
         uint64_t for_clock = 0;
         if (!missing(s, for_client, for_clock)) {
-          if (s.end() > state) {
+          PackRun run;
+          if (stack_.empty() && run_begins(s, client, run)) {
+            for (Cursor& c = cursors_[current];
+                 c.at < c.end && continues(run, update.structs[c.at]); ++c.at) {
+              pass(run, 1);
+            }
+            end_run(client, run);
+          } else if (s.end() > state) {
             integrate_struct(s, client, state - static_cast<uint32_t>(s.id.clock));
           } else {
             split_redone(s);

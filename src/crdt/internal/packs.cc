@@ -171,6 +171,74 @@ void Store::pack_deleted(const Txn& txn) {
   }
 }
 
+// --- runs: structs that go on with the lanes of a pack, read one after the other
+//
+// Between a pack and its client's end stand the last tombstone of each of its lanes, as items, for
+// each is the tail of its key's chain. A struct that continues a lane moves the lane's tail along
+// by one stride and lets the pack take in the place where it stood. Of whole strides of such
+// structs all tails move by as much; nothing else changes. So they are only counted, and moved at
+// once.
+
+bool Store::run_begins(const DecodedStruct& s, uint32_t client, PackRun& run) const {
+  const Client& c = clients[client];
+  if (c.packs == 0 || !is_run_struct(s) || s.id.clock != c.state || !options.gc) return false;
+  const uint64_t back = s.id.clock - s.origin.clock;
+  if (back < kMinStride || back > kMaxStride) return false;
+  const auto stride = static_cast<uint32_t>(back);
+  StructIndex::At at = c.index.last();
+  for (uint32_t i = 1; i <= stride; ++i) {
+    if (c.index.get(at).clock != c.state - i || c.index.is_first(at)) return false;
+    at = c.index.before(at);
+  }
+  const Handle pack = c.index.item(at);
+  const Item& p = items[pack];
+  if (!p.packed() || p.origin_clock != stride || p.len < stride) return false;
+  for (uint32_t i = 0; i < stride; ++i) {
+    at = c.index.after(at);
+    const Handle tail = c.index.item(at);
+    const Item& item = items[tail];
+    if (item.ref != Ref::kDeleted || item.len != 1 || !item.in_map() || item.keep() ||
+        item.redone() || item.right_client != kNone || item.origin_client != client ||
+        item.clock - item.origin_clock != stride || item.left != pack || item.right != kNone ||
+        lanes(pack)[(p.len + i) % stride].right != tail) {
+      return false;
+    }
+  }
+  run = {.client = s.id.client, .next = s.id.clock + 1, .count = 1, .stride = stride};
+  return true;
+}
+
+void Store::end_run(uint32_t client, const PackRun& run) {
+  const uint32_t whole = run.count - run.count % run.stride;
+  if (whole != 0) {
+    moved(client);
+    Client& c = clients[client];
+    StructIndex::At at = c.index.last();
+    for (uint32_t i = 1; i < run.stride; ++i) at = c.index.before(at);
+    items[c.index.item(c.index.before(at))].len += whole;
+    for (uint32_t i = 0; i < run.stride; ++i, at = c.index.after(at)) {
+      Item& item = items[c.index.item(at)];
+      item.clock += whole;
+      item.origin_clock += whole;
+      c.index.set_clock(at, item.clock);
+      mark_changed(item.parent, item.group_or_key);
+    }
+    txn_->add_deleted(client, c.state, whole);
+    txn_->key_tombstones = true;
+    c.state += whole;
+    applied_structs_ += whole;
+  }
+  DecodedStruct s;
+  s.len = 1;
+  s.ref = Ref::kDeleted;
+  s.has_origin = true;
+  for (uint64_t clock = run.next - run.count + whole; clock < run.next; ++clock) {
+    s.id = {run.client, clock};
+    s.origin = {run.client, clock - run.stride};
+    integrate_struct(s, client, 0);
+  }
+}
+
 Handle Store::make_element(const Item& pack, const PackLane& lane, uint32_t i) {
   const uint32_t client = pack.client;
   const uint32_t clock = pack.clock + i;

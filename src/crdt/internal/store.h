@@ -58,6 +58,27 @@ struct Content {
   uint32_t type = kNone;  // kType: the slot
 };
 
+// Structs read that go on with the lanes of the pack near their client's end, and are not
+// integrated yet (packs.cc).
+struct PackRun {
+  uint64_t client = 0;
+  uint64_t next = 0;  // clock of the struct that would be the next of the run
+  uint32_t count = 0;
+  uint32_t stride = 0;  // 0: there is no run
+};
+inline bool is_run_struct(const DecodedStruct& s) {
+  return s.ref == Ref::kDeleted && s.len == 1 && s.has_origin && !s.has_right_origin &&
+         s.origin.client == s.id.client;
+}
+inline bool continues(const PackRun& run, const DecodedStruct& s) {
+  return is_run_struct(s) && s.id.clock == run.next && s.id.client == run.client &&
+         s.origin.clock + run.stride == run.next;
+}
+inline void pass(PackRun& run, uint64_t count) {
+  run.next += count;
+  run.count += static_cast<uint32_t>(count);
+}
+
 struct TextPosition;
 struct Observers;
 class EventImpl;
@@ -226,6 +247,8 @@ class Store {
   void pack_deleted(const Txn& txn);
   void pack_behind(uint32_t client, Handle tombstone);  // which just got a neighbour on its right
   bool pack_before(StructIndex& index, StructIndex::At at);
+  bool run_begins(const DecodedStruct& s, uint32_t client, PackRun& run) const;
+  void end_run(uint32_t client, const PackRun& run);
   Handle make_element(const Item& pack, const PackLane& lane, uint32_t i);
   void unpack(uint32_t client, StructIndex::At at);
   void unpack_last(uint32_t client, StructIndex::At at);

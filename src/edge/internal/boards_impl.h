@@ -78,7 +78,7 @@ struct Board {
   Bytes emitted;                                       // what the last transaction changed
 
   std::unordered_map<BoardSession, BoardMember, BoardSessionHash> members;
-  uint32_t audience = 0;  // of them
+  std::vector<uint32_t> cast_on, audience_on;  // how many of them by edge
   crdt::Awareness awareness;
   std::unordered_map<uint64_t, BoardPresence> presence;  // client → whose state it is
   std::vector<BoardMirrorState> mirrors;
@@ -148,6 +148,7 @@ struct Boards::Impl {
                           const episode::Actor& actor) const;
   uint64_t choose_client(const Board& board, const bus::BoardOpen& open, uint64_t who);
   uint64_t fresh_client(const Board& board);
+  uint32_t& here(Board& board, const BoardMember& member);  // those of its kind on its edge
   void drop_member(Board& board, BoardSession session);
   void message(const BoardPerson& person, bus::BoardMessage& message);
   void update(Board& board, BoardMember& member, ByteView update, bool answer);
@@ -180,8 +181,9 @@ struct Boards::Impl {
 
   // boards_relay.cc
   void relay_soon(Board& board);
-  void relay(Board& board, proto::RoleSet roles, std::vector<SharedBytes>& updates,
-             std::vector<uint64_t>& presence, uint64_t& relayed_n);
+  void relay(Board& board, proto::RoleSet roles, const std::vector<uint32_t>& on,
+             std::vector<SharedBytes>& updates, std::vector<uint64_t>& presence,
+             uint64_t& relayed_n);
   void take_vector(Board& board);
   void time();
   MonoUs next_due_us() const;
@@ -227,6 +229,7 @@ struct Boards::Impl {
   std::optional<BoardBatch> in_flight;
   std::optional<Error> halted;
   uint64_t durable_seq = 0;
+  MonoUs write_again_us = 0;  // no edits go to the log sooner
 
   uint64_t next_ticket = 1;
   std::map<uint64_t, std::function<void(Result<log::BoardFile>)>> loads;

@@ -18,6 +18,10 @@ constexpr proto::RoleSet kCast{static_cast<uint8_t>(proto::RoleSet::all().bits &
 constexpr size_t kMostVectors = 32;
 constexpr MonoUs kVectorEveryUs = kUsPerSecond;
 
+bool any(const std::vector<uint32_t>& on) {
+  return std::ranges::any_of(on, [](uint32_t count) { return count != 0; });
+}
+
 SharedBytes merged(const std::vector<SharedBytes>& updates) {
   if (updates.size() == 1) {
     return std::make_shared<const Bytes>(crdt::update_message(*updates.front()));
@@ -40,7 +44,7 @@ void Boards::Impl::relay_soon(Board& board) {
     board.oldest_us = kNever;
     return;
   }
-  if (board.audience == 0) {
+  if (!any(board.audience_on)) {
     board.audience_out.clear();
     board.audience_presence.clear();
   } else if (board.audience_due_us == kNever &&
@@ -53,17 +57,15 @@ void Boards::Impl::relay_soon(Board& board) {
   }
 }
 
-void Boards::Impl::relay(Board& board, proto::RoleSet roles, std::vector<SharedBytes>& updates,
-                         std::vector<uint64_t>& presence, uint64_t& relayed_n) {
+// `on`: how many of these roles are on each edge.
+void Boards::Impl::relay(Board& board, proto::RoleSet roles, const std::vector<uint32_t>& on,
+                         std::vector<SharedBytes>& updates, std::vector<uint64_t>& presence,
+                         uint64_t& relayed_n) {
   const uint64_t from = std::exchange(relayed_n, board.durable_n);
-  std::vector<uint8_t> edges(options.edges);
-  for (const auto& [session, member] : board.members) {
-    if (roles.has(member.role)) edges[session.edge] = 1;
-  }
   const auto to_all = [&](const bus::BoardRelay& message) {
     ++counted.relays;
-    for (uint32_t edge = 0; edge < edges.size(); ++edge) {
-      if (edges[edge] != 0) options.port->board_to_edge(edge, message);
+    for (uint32_t edge = 0; edge < on.size(); ++edge) {
+      if (on[edge] != 0) options.port->board_to_edge(edge, message);
     }
   };
   if (!updates.empty()) {
@@ -182,13 +184,14 @@ void Boards::Impl::time() {
         board.oldest_us = kNever;
       }
       take_vector(board);
-      relay(board, kCast, board.cast_out, board.cast_presence, board.cast_n);
+      relay(board, kCast, board.cast_on, board.cast_out, board.cast_presence, board.cast_n);
     }
     if (board.audience_due_us <= now_us) {
       board.audience_due_us = kNever;
       board.audience_us = now_us;
       take_vector(board);
-      relay(board, kAudience, board.audience_out, board.audience_presence, board.audience_n);
+      relay(board, kAudience, board.audience_on, board.audience_out, board.audience_presence,
+            board.audience_n);
     }
     if (board.resync_due_us <= now_us) resync(board);
     if (board.mirror_due_us <= now_us) check_mirrors(board);

@@ -71,7 +71,7 @@ void Boards::Impl::released(uint64_t seq) {
     board.durable_n = std::max(board.durable_n, each.n);
     if (board.members.empty()) continue;
     board.oldest_us = std::min(board.oldest_us, each.received_us);
-    if (board.audience > 0) board.audience_out.push_back(each.update);
+    board.audience_out.push_back(each.update);  // relay_soon() knows whether for anybody
     board.cast_out.push_back(std::move(each.update));
     relay_soon(board);
   }

@@ -49,7 +49,7 @@ void Owner::Impl::maybe_seal() {
   if (in_flight) return;
   MonoUs due_us = events ? collecting.first_us + options.ballot_wait_us : kNever;
   if (boards->has_writes()) {
-    due_us = std::min<MonoUs>(due_us, boards->first_us() + options.board_times.write_wait_us);
+    due_us = std::min(due_us, boards->write_due_us());
   }
   if (collecting.urgent || collecting.events >= options.batch_max || due_us <= now_us_) {
     seal();
@@ -76,7 +76,7 @@ void Owner::Impl::seal() {
   std::vector<log::Record> records = std::move(collecting.records);
   collecting.records.clear();
   for (const log::Record& record : records) counted.batch_bytes += record.payload.size();
-  std::vector<log::BoardUpdate> edits = boards->seal(wall());
+  std::vector<log::BoardUpdate> edits = boards->seal(now_us_, wall());
   if (records.empty()) collecting.last_seq = durable_seq;
   in_flight = std::move(collecting);
   begin(collecting);

@@ -255,6 +255,12 @@ export class Replica {
 
   apply(update, version, words = 'an update') {
     this.session.u(C.apply).u(this.id).u(version).bytes(update).u(REMOTE);
+    // Of the clocks that waiting structs lack, yjs remembers one for each client, and may remember a
+    // later one than the first of them needs: then they wait though all that they need is there. The
+    // engine does not make them wait; so yjs is told to try each time.
+    const waiting = this.doc.store.pendingStructs;
+    if (waiting !== null)
+      for (const client of waiting.missing.keys()) waiting.missing.set(client, -1);
     (version === 1 ? Y.applyUpdate : Y.applyUpdateV2)(this.doc, update, originOf(REMOTE));
     return this.awaitUpdates(() => `applying ${words} (v${version})`);
   }
