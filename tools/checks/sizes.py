@@ -24,7 +24,8 @@ def functions(lines):
         if line.lstrip().startswith(("}", "]")) or line.rstrip().endswith(("= {", "{{", "({")):
             continue  # an else branch, the tests of a table, a list of values, an argument
         header = start
-        while header > 0 and start - header < 20 and (
+        argument = line.rstrip().endswith("=> {") and "(" in line  # its parameters begin here, what is above is another call
+        while not argument and header > 0 and start - header < 20 and (
                 "(" not in lines[header] or lines[header].lstrip().startswith((":", ",")) or
                 lines[header - 1].rstrip().endswith((",", "||", "&&", "("))):
             header -= 1
