@@ -17,9 +17,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "core/time.h"
+#include "core/zeroed.h"
 
 namespace footlight::gate {
 
@@ -94,7 +94,7 @@ class BucketTable {
     Bucket buckets[kOwn + 1];      // the last is shared
   };
   uint64_t hash(uint64_t key, uint8_t space) const;
-  std::vector<Set> sets_;
+  Zeroed<Set> sets_;
   uint64_t mask_ = 0;
   uint64_t seed_low_;
   uint64_t seed_high_;

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct SendBatch {
 
 class DatagramOut {
  public:
-  DatagramOut(size_t bytes, size_t datagrams) : slab_(bytes) {
+  DatagramOut(size_t bytes, size_t datagrams)
+      : slab_(std::make_unique_for_overwrite<uint8_t[]>(bytes)), slab_bytes_(bytes) {
     sizes_.reserve(datagrams);
     groups_.reserve(datagrams);
   }
@@ -32,15 +34,15 @@ class DatagramOut {
   // Where to write the next datagram to `path`, of at most `size` bytes; empty when there is no
   // room. Follow it by commit() with what was written, or by another room().
   std::span<uint8_t> room(const Path& path, size_t size) {
-    if (slab_.size() - used_ < size || sizes_.size() == sizes_.capacity()) {
+    if (slab_bytes_ - used_ < size || sizes_.size() == sizes_.capacity()) {
       ++dropped_;
       return {};
     }
     next_ = path;
-    return {slab_.data() + used_, size};
+    return {slab_.get() + used_, size};
   }
   void commit(size_t size) {
-    FL_ASSERT(size <= UINT16_MAX && used_ + size <= slab_.size(), "more was written than fits");
+    FL_ASSERT(size <= UINT16_MAX && used_ + size <= slab_bytes_, "more was written than fits");
     if (groups_.empty() || groups_.back().path != next_) {
       groups_.push_back({next_, used_, sizes_.size()});
     }
@@ -57,7 +59,7 @@ class DatagramOut {
     const size_t end = last ? used_ : groups_[index + 1].at;
     const size_t end_size = last ? sizes_.size() : groups_[index + 1].first;
     return {group.path,
-            {slab_.data() + group.at, end - group.at},
+            {slab_.get() + group.at, end - group.at},
             {sizes_.data() + group.first, end_size - group.first}};
   }
   void clear() {
@@ -72,7 +74,8 @@ class DatagramOut {
     Path path;
     size_t at, first;  // in slab_ and sizes_
   };
-  std::vector<uint8_t> slab_;
+  std::unique_ptr<uint8_t[]> slab_;  // not written before it is used
+  size_t slab_bytes_;
   std::vector<uint16_t> sizes_;
   std::vector<Group> groups_;
   size_t used_ = 0;
