@@ -85,7 +85,9 @@ const many = async () => {
   const began = Date.now();
   const children = [];
   const timer = setTimeout(() => stop(), Number(words.seconds) * 1000);
-  const stop = () => children.forEach((child) => child.connected && child.send('stop'));
+  // One that has just ended by itself cannot be told any more, and need not be.
+  const stop = () =>
+    children.forEach((child) => child.connected && child.send('stop', () => undefined));
   const ended = Array.from({ length: jobs }, (_, i) => {
     const words = process.argv.slice(2).concat('--worker', `${start + i},${jobs}`);
     const child = fork(new URL(import.meta.url).pathname, words);
