@@ -251,6 +251,23 @@ TEST(Doc, ObserversHearDeltasKeysAndPaths) {
   EXPECT_EQ(heard, (std::vector<std::string>{"hp=0null", "list/1:1;0:1 9;2:1;", "hp=11"}));
 }
 
+// By recursion in yjs. The order decides which formats are cleaned up, and what an undo makes anew
+// first.
+TEST(Doc, WhatIsDeletedTakesItsChildrenAlongTheFirstOfThemFirst) {
+  Doc doc({.client = 3});
+  (void)doc.array("list")->push(Input::array({}));
+  for (const uint64_t client : {1, 2}) {
+    Doc other({.client = client});
+    (void)other.apply_update(v1(doc), UpdateFormat::kV1);
+    (void)other.array("list")->get(0).type()->as_array()->push(Input(7));
+    (void)doc.apply_update(v1(other), UpdateFormat::kV1);
+  }
+  std::vector<uint64_t> order;
+  doc.on_transaction([&](const TransactionView& view) { order = view.deleted_clients(); });
+  (void)doc.array("list")->erase(0);
+  EXPECT_EQ(order, (std::vector<uint64_t>{3, 1, 2}));
+}
+
 TEST(Doc, UndoTakesBackOnesOwnChangesAndLeavesOthers) {
   Doc doc({.client = 1});
   Text text = *doc.text("t");

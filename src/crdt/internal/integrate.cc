@@ -191,12 +191,17 @@ void Store::delete_item(Handle first) {
         txn_->split.push_back({c.client, c.clock});
       }
     };
+    const auto from = static_cast<std::ptrdiff_t>(work_.size());
     for (Handle h = type.start; h != kNone; h = items[h].right) child(h);
     if (type.map != nullptr) {
       for (const MapTable::Entry& entry : type.map->entries()) {
         if (entry.tail != kNone) child(entry.tail);
       }
     }
+    // The first child is next, with all below it, as in yjs, which goes down by recursion: the
+    // order of first deletion decides which formats are cleaned up and what an undo makes anew
+    // first.
+    std::reverse(work_.begin() + from, work_.end());
   }
 }
 
