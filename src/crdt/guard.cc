@@ -112,7 +112,10 @@ struct Guard::Check {
     for (size_t i = 0; i < update.structs.size(); ++i) {
       const DecodedStruct& each = update.structs[i];
       uint64_t& next = next_of(each.id.client);
-      if (each.end() <= next) continue;  // known
+      if (each.end() <= next) {  // known
+        if (auto ok = names_known(each); !ok) return ok;
+        continue;
+      }
       if (each.ref == Ref::kSkip || each.id.clock > next) return gap(each.id.client, next);
       if (each.end() > kMaxClock) return fail(Code::kBoardMalformed, "clock out of range");
       next = each.end();
@@ -120,6 +123,21 @@ struct Guard::Check {
       out.inserts = true;
       if (each.ref == Ref::kGc) continue;  // holds nothing and stands nowhere
       if (auto ok = item(i); !ok) return ok;
+    }
+    return {};
+  }
+
+  // What a known struct names is known as well, unless it is not the struct it claims to be: the
+  // engine would let it wait for the rest, as yjs does.
+  Status names_known(const DecodedStruct& each) const {
+    if (!each.is_item()) return {};
+    const auto lacks = [&](Id id) {
+      return id.client != each.id.client && id.clock >= doc.state(id.client);
+    };
+    if ((each.has_origin && lacks(each.origin)) ||
+        (each.has_right_origin && lacks(each.right_origin)) ||
+        (each.parent_kind == ParentKind::kId && lacks(each.parent_id))) {
+      return fail(Code::kBoardMalformed, "a known struct names what is not there");
     }
     return {};
   }

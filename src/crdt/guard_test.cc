@@ -53,6 +53,23 @@ TEST_F(GuardTest, WhatIsKnownAlreadyIsNothingWhoeverSendsIt) {
   EXPECT_TRUE(last.nothing);
 }
 
+// A struct of 9 bytes at a clock that is known, in a parent that is not: it would wait for ever.
+TEST_F(GuardTest, WhatIsKnownButNamesWhatIsNotThereIsRefused) {
+  Encoder out;
+  out.var_uint(1);   // clients
+  out.var_uint(1);   // structs
+  out.var_uint(1);   // client
+  out.var_uint(2);   // clock
+  out.u8(7);         // a type
+  out.var_uint(0);   // whose parent is
+  out.var_uint(4);   // of client 4
+  out.var_uint(16);  // its clock
+  out.var_uint(0);   // an array
+  out.var_uint(0);   // no deletes
+  ASSERT_GT(doc.state(1), 2u);
+  EXPECT_EQ(judge(out.to_bytes()), Code::kBoardMalformed);
+}
+
 TEST_F(GuardTest, AnEditSaysWhichKeysItTouches) {
   EXPECT_EQ(judge(edit_of(doc, 7, [&](Doc& copy) { (void)token(copy).set("hp", 3); })), Code::kOk);
   EXPECT_EQ(last.keys, std::vector<std::string>{"tokens/aria/hp"});
