@@ -127,12 +127,12 @@ struct Guard::Check {
     return {};
   }
 
-  // What a known struct names is known as well, unless it is not the struct it claims to be: the
-  // engine would let it wait for the rest, as yjs does.
+  // What a known struct names is known as well, and of its own client comes before it, unless it is
+  // not the struct it claims to be: the engine would let it wait, as yjs does, or refuse it.
   Status names_known(const DecodedStruct& each) const {
     if (!each.is_item()) return {};
     const auto lacks = [&](Id id) {
-      return id.client != each.id.client && id.clock >= doc.state(id.client);
+      return id.clock >= (id.client == each.id.client ? each.id.clock : doc.state(id.client));
     };
     if ((each.has_origin && lacks(each.origin)) ||
         (each.has_right_origin && lacks(each.right_origin)) ||

@@ -53,21 +53,24 @@ TEST_F(GuardTest, WhatIsKnownAlreadyIsNothingWhoeverSendsIt) {
   EXPECT_TRUE(last.nothing);
 }
 
-// A struct of 9 bytes at a clock that is known, in a parent that is not: it would wait for ever.
+// A struct of 9 bytes at a clock that is known, in a parent that is not, which it would wait for,
+// or that comes after it.
 TEST_F(GuardTest, WhatIsKnownButNamesWhatIsNotThereIsRefused) {
-  Encoder out;
-  out.var_uint(1);   // clients
-  out.var_uint(1);   // structs
-  out.var_uint(1);   // client
-  out.var_uint(2);   // clock
-  out.u8(7);         // a type
-  out.var_uint(0);   // whose parent is
-  out.var_uint(4);   // of client 4
-  out.var_uint(16);  // its clock
-  out.var_uint(0);   // an array
-  out.var_uint(0);   // no deletes
-  ASSERT_GT(doc.state(1), 2u);
-  EXPECT_EQ(judge(out.to_bytes()), Code::kBoardMalformed);
+  ASSERT_GT(doc.state(1), 3u);
+  for (const Id parent : {Id{4, 16}, Id{1, 3}}) {
+    Encoder out;
+    out.var_uint(1);  // clients
+    out.var_uint(1);  // structs
+    out.var_uint(1);  // client
+    out.var_uint(2);  // clock
+    out.u8(7);        // a type
+    out.var_uint(0);  // in the one with the id
+    out.var_uint(parent.client);
+    out.var_uint(parent.clock);
+    out.var_uint(0);  // an array
+    out.var_uint(0);  // no deletes
+    EXPECT_EQ(judge(out.to_bytes()), Code::kBoardMalformed);
+  }
 }
 
 TEST_F(GuardTest, AnEditSaysWhichKeysItTouches) {
