@@ -42,6 +42,33 @@ TEST(Token, WhatIsMintedVerifiesWithEveryClaim) {
   EXPECT_EQ(claims->issued_s, 950);
 }
 
+TEST(Token, WhatItSaysOfMediaNarrowsOrWidensTheRole) {
+  KeySet keys;
+  ASSERT_TRUE(keys.add_hs256("k1", kSecret));
+  const auto grants = [&](auto change) {
+    Claims claims = ann();
+    change(claims);
+    const auto token = mint_token(claims, "k1", *hs256_signer(kSecret));
+    const auto read = verify_token(*token, keys, 1000);
+    EXPECT_TRUE(read);
+    return media_grants(*read).bits;
+  };
+  using Grants = MediaGrants;
+  constexpr uint8_t kAll = Grants::kPublish | Grants::kWatch;
+  EXPECT_EQ(grants([](Claims&) {}), kAll);
+  EXPECT_EQ(grants([](Claims& c) { c.role = proto::Role::kViewer; }), Grants::kWatch);
+  EXPECT_EQ(grants([](Claims& c) { c.publish = false; }), Grants::kWatch);
+  EXPECT_EQ(grants([](Claims& c) { c.subscribe = false; }), Grants::kPublish);
+  EXPECT_EQ(grants([](Claims& c) { c.tracks = Grants::kAudio; }), Grants::kAudio | Grants::kWatch);
+  EXPECT_EQ(grants([](Claims& c) { c.tracks = 0; }), Grants::kWatch);
+  EXPECT_EQ(grants([](Claims& c) {
+              c.role = proto::Role::kViewer;
+              c.publish = true;
+              c.tracks = Grants::kVideo;
+            }),
+            Grants::kVideo | Grants::kWatch);
+}
+
 TEST(Token, MintingRefusesWhatVerifyingWouldRefuse) {
   const auto signer = hs256_signer(kSecret);
   const auto refused = [&](auto change) {

@@ -24,7 +24,6 @@ Media::Session* Media::find(const MediaRequest& from, std::string_view id) {
 }
 
 // --- asking
-// -----------------------------------------------------------------------------------------
 
 void Media::ask(MediaAsk ask, MonoUs now) {
   MediaRequest& from = ask.from;
@@ -134,7 +133,6 @@ void Media::kick(const MediaRequest& from, const Error& why, MonoUs now) {
 }
 
 // --- telling
-// ----------------------------------------------------------------------------------------
 
 void Media::tell(const MediaOwner& owner, std::string text) {
   if (owner.session != 0) told_.push_back({owner.edge, {owner.session}, std::move(text), false});
