@@ -126,6 +126,7 @@
   X(kBoardAwareness, 4631, "The awareness state is too large.")                                    \
   X(kBoardHistory, 4632, "The board has no history at that point.")                                \
   X(kBoardDamaged, 4633, "The stored board is damaged; restore a copy of the episode.")            \
+  X(kBoardRenewed, 4634, "The board has begun anew; take an empty document, this copy is void.")   \
   X(kCrdtMalformed, 4640, "The document update cannot be read; it was refused whole.")             \
   X(kCrdtLimit, 4641, "The document update holds more than allowed; it was refused whole.")        \
   X(kCrdtRange, 4642, "The position is outside the list.")                                         \

@@ -18,6 +18,7 @@ constexpr std::array kRoutes = {
     ApiRouteInfo{ApiRoute::kBoards, "GET", "/v1/episodes/{id}/boards", true},
     ApiRouteInfo{ApiRoute::kBoardHistory, "GET", "/v1/episodes/{id}/boards/{board}/history", true},
     ApiRouteInfo{ApiRoute::kBoardRestore, "POST", "/v1/episodes/{id}/boards/{board}/restore", true},
+    ApiRouteInfo{ApiRoute::kBoardRenew, "POST", "/v1/episodes/{id}/boards/{board}/renew", true},
     ApiRouteInfo{ApiRoute::kBoard, "GET", "/v1/episodes/{id}/boards/{board}", true},
     ApiRouteInfo{ApiRoute::kOpenApi, "GET", "/v1/openapi.json", false},
 };

@@ -37,7 +37,7 @@ enum class ApiRoute : uint8_t {
   kBoard,
   kBoardHistory,
   kBoardRestore,
-  kBoardRenew,  // without an address: see "Open" in src/edge/README.md
+  kBoardRenew,
   kOpenApi
 };
 

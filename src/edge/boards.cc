@@ -146,7 +146,7 @@ uint64_t Boards::Impl::fresh_client(const Board& board) {
 
 uint64_t Boards::Impl::choose_client(const Board& board, const bus::BoardOpen& open, uint64_t who) {
   const bool same = open.generation == 0 || open.generation == board.generation;
-  if (open.client == 0 || open.client >= crdt::kMaxClient || !same) return fresh_client(board);
+  if (open.client == 0 || open.client >= kFirstServerClient || !same) return fresh_client(board);
   const auto owner = board.owners.find(open.client);
   if (owner != board.owners.end()) {
     return owner->second == who ? open.client : fresh_client(board);
@@ -305,10 +305,20 @@ void Boards::Impl::message(const BoardPerson& person, bus::BoardMessage& message
   }
 }
 
+// A copy of a generation that is over names ids of it; so does what is made on it.
+bool Boards::Impl::is_of_before(const Board& board, uint64_t client) const {
+  const auto owner = board.owners.find(client);
+  return owner != board.owners.end() && owner->second == kRetired;
+}
+
 void Boards::Impl::answer_step1(Board& board, BoardMember& member, ByteView state_vector) {
   auto update = board.doc->encode_state_as_update(crdt::UpdateFormat::kV1, state_vector);
   if (!update) {
     return refuse(board, member, {Code::kBoardMalformed, update.error().detail, 0});
+  }
+  const auto has = crdt::StateVector::decode(state_vector);
+  for (const auto& [client, clock] : has->entries()) {
+    if (is_of_before(board, client)) return refuse(board, member, {Code::kBoardRenewed, {}, 0});
   }
   send_present(board, member, crdt::step2_message(*update));
   // Whoever was refused begins again with this, and is asked for what it has.
@@ -321,12 +331,17 @@ void Boards::Impl::update(Board& board, BoardMember& member, ByteView bytes, boo
   if (member.refused) return;
   if (halted) return not_taken(board, member, *halted);
   if (auto read = guard.read(bytes); !read) return refuse(board, member, read.error());
+  const crdt::DecodedUpdate& said = guard.decoded();
   if (board.def == nullptr) {
-    const auto& said = guard.decoded();
     if (answer || (said.structs.empty() && said.deletes.empty())) return ack(board, member);
     return refuse(board, member, {Code::kBoardReadOnly, {}, 0});
   }
+  const auto of_before = [&](const auto& each) { return is_of_before(board, each.id.client); };
+  if (std::ranges::any_of(said.structs, of_before)) {
+    return refuse(board, member, {Code::kBoardRenewed, {}, 0});
+  }
   const auto owner = [&](uint64_t client) {
+    if (client >= kFirstServerClient) return crdt::Ownership::kForeign;
     const auto known = board.owners.find(client);
     if (known != board.owners.end()) {
       return known->second == member.who ? crdt::Ownership::kMine : crdt::Ownership::kForeign;

@@ -82,7 +82,7 @@ TEST_F(RenewTest, ABoardBeginsAnewWithItsContentAndWithoutItsPast) {
   EXPECT_NE(content().find("\"aria\":777"), std::string::npos) << "and is so after a restart";
 }
 
-TEST_F(RenewTest, ACopyOfTheOldBoardBringsNothingBackAndDoublesNothing) {
+TEST_F(RenewTest, AStockClientsCopyOfTheOldBoardIsRefusedWithTheCodeAndLeavesNoTrace) {
   const std::string ticket = token("ann", proto::Role::kPlayer);
   stage.open_bare("stock", "table", ticket);
   BoardPeer stock(stage, "stock", 4'711);
@@ -93,24 +93,78 @@ TEST_F(RenewTest, ACopyOfTheOldBoardBringsNothingBackAndDoublesNothing) {
   (void)stock.doc().map("tokens")->set("aria", crdt::Input(1));
   run_ms(50);
   stock.pump();
-  // It knows of no generation: its copy turns into the new one.
   (void)renew();
-  stock.pump();
   run_ms(50);
-  stock.pump();
-  EXPECT_EQ(stock.doc().text("notes")->to_string(), "once");
+  EXPECT_EQ(stock.connection().closed, Code::kBoardRenewed);
   EXPECT_EQ(content(), R"({"notes":"once","tokens":{"aria":1}})");
-  // One that was away comes with all it has.
-  (void)renew(R"({"empty":true})");
-  BoardPeer away(stage, "stock", 4'712);
-  away.bare = true;
-  (void)away.doc().apply_update(*stock.doc().encode_state_as_update(crdt::UpdateFormat::kV1),
-                                crdt::UpdateFormat::kV1);
-  away.sync();
+  // It comes again with what it has, and something new: by its question, and without asking.
+  for (const bool asks : {true, false}) {
+    stage.open_bare("again", "table", ticket);
+    BoardPeer again(stage, "again", 4'711);
+    again.bare = true;
+    again.sends = false;
+    (void)again.doc().apply_update(*stock.doc().encode_state_as_update(crdt::UpdateFormat::kV1),
+                                   crdt::UpdateFormat::kV1);
+    (void)again.doc().text("notes")->insert(4, " more");
+    if (asks) again.send(crdt::step1_message(again.doc().encode_state_vector()));
+    if (!asks) again.pump();
+    run_ms(50);
+    EXPECT_EQ(again.connection().closed, Code::kBoardRenewed) << asks;
+  }
+  EXPECT_EQ(content(), R"({"notes":"once","tokens":{"aria":1}})");
+  // With an empty document it goes on; the server wrote what is there, and may be written over.
+  stage.open_bare("fresh", "table", ticket);
+  BoardPeer fresh(stage, "fresh", 4'712);
+  fresh.bare = true;
+  fresh.sync();
+  (void)fresh.doc().text("notes")->insert(4, " more");
+  (void)fresh.doc().map("tokens")->set("aria", crdt::Input(2));
   run_ms(50);
-  away.pump();
-  EXPECT_EQ(away.doc().text("notes")->to_string(), "");
-  EXPECT_EQ(content().find("once"), std::string::npos) << content();
+  EXPECT_EQ(content(), R"({"notes":"once more","tokens":{"aria":2}})");
+  restart();
+  EXPECT_EQ(content(), R"({"notes":"once more","tokens":{"aria":2}})");
+}
+
+TEST_F(RenewTest, EachGenerationIsWrittenUnderAnotherIdOfTheServer) {
+  BoardPeer ann(stage, "ann", 11);
+  ann.open();
+  (void)ann.doc().text("notes")->insert(0, "word");
+  run_ms(50);
+  std::vector<std::string> seen;
+  for (int i = 0; i < 3; ++i) {
+    if (i == 2) restart();  // from the log they are known as well
+    (void)renew();
+    run_ms(50);
+    const std::string name = "gil" + std::to_string(i);
+    stage.join(name, proto::Role::kGm, 20 + i);
+    BoardPeer other(stage, name, 900 + i);
+    other.open();
+    EXPECT_EQ(other.doc().text("notes")->to_string(), "word");
+    const auto vector = other.doc().state_vector();
+    ASSERT_EQ(vector.entries().size(), 1u);
+    EXPECT_EQ(vector.entries().begin()->first, crdt::kMaxClient - static_cast<uint64_t>(i))
+        << "the first one was never written under before";
+  }
+}
+
+TEST_F(RenewTest, WhatIsOnItsWayFromACopyOfBeforeIsNotTaken) {
+  BoardPeer ann(stage, "ann", 11);
+  ann.open();
+  (void)ann.doc().text("notes")->insert(0, "first");
+  run_ms(50);
+  (void)renew();
+  run_ms(50);
+  // It has not heard of it yet.
+  (void)ann.doc().map("tokens")->set("aria", crdt::Input(1));
+  run_ms(50);
+  EXPECT_EQ(content(), R"({"notes":"first"})");
+  const auto told = ann.notices("reset");
+  ASSERT_EQ(told.size(), 1u);
+  ann.begin(static_cast<uint64_t>(told[0]["client"].as_int()));
+  ann.open(static_cast<uint64_t>(told[0]["gen"].as_int()));
+  (void)ann.doc().map("tokens")->set("aria", crdt::Input(2));
+  run_ms(50);
+  EXPECT_EQ(content(), R"({"notes":"first","tokens":{"aria":2}})");
 }
 
 TEST_F(RenewTest, AnEditThatWaitsForTheLogIsInTheNewBoardOnce) {

@@ -252,10 +252,49 @@ await until('$state shows the characters', () => {
   return state.doc.getMap('characters').get('aria')?.hp === 12;
 });
 
+// The board begins anew. A stock client that was connected is told and, with an empty document, goes
+// on; with its old one it is told again, and nothing of that one is taken.
+const before = (await api('/boards/table')).content;
+const renewed = await api('/boards/table/renew', {});
+check('a board begins anew', renewed.gen > 0 && renewed.bytes > 0);
+await until('its stock clients are told', () => ann.provider.lastCode === 4634);
+await until('so is a provider of Hocuspocus', () => hoc.provider.denied?.includes('anew'));
+check('whose other boards go on', seen.provider.isSynced);
+ann.doc.getText('notes').insert(0, 'on the old copy ');
+ann.provider.lastCode = undefined;
+await until('who comes with the old copy is told again', () => ann.provider.lastCode === 4634);
+const since = (await api('/boards/table')).content;
+check('the content is the same', JSON.stringify(since) === JSON.stringify(before));
+ann.provider.destroy();
+gil.provider.destroy();
+hoc.provider.destroy();
+const ann2 = connect('ann', 'player');
+const gil2 = connect('gil', 'gm');
+await until('empty documents are in step', () => ann2.provider.synced && gil2.provider.synced);
+check('with the content', ann2.doc.getText('notes').toString() === before.notes);
+// Beside what was deleted, at both ends, in the middle, and over a key that the server wrote.
+const middle = before.notes.length >> 1;
+for (const at of [0, middle, before.notes.length]) ann2.doc.getText('notes').insert(at, '|');
+ann2.doc.getText('notes').delete(middle - 5, 5);
+ann2.doc.getText('notes').insert(middle - 5, 'again');
+gil2.doc.getMap('tokens').get('aria').set('x', -1);
+await until('and edits go on', () => {
+  const text = gil2.doc.getText('notes').toString();
+  return text === ann2.doc.getText('notes').toString() && text.includes('again');
+});
+await until('in both directions', () => ann2.doc.getMap('tokens').get('aria').get('x') === -1);
+await kill(server);
+server = await start();
+await until('after a kill as well', () => ann2.provider.synced && gil2.provider.synced);
+check(
+  'nothing is lost',
+  (await api('/boards/table')).content.notes === ann2.doc.getText('notes').toString(),
+);
+
 const history = await api('/boards/table/history');
 check('the history has points', history.points.length > 0);
 
-for (const each of [ann, gil, vic, state, hoc, seen]) each.provider.destroy();
+for (const each of [ann2, gil2, vic, state, seen]) each.provider.destroy();
 socket.destroy();
 await kill(server);
 const verified = execFileSync(program, ['verify', join(secret, 'data', `${episode}.episode`)], {

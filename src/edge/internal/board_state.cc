@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "core/assert.h"
 #include "crdt/update_reader.h"
 
 namespace footlight::edge {
@@ -29,6 +30,15 @@ Status note_owners(ByteView update, uint64_t who, BoardOwners& owners) {
 }
 
 }  // namespace
+
+uint64_t server_client(const BoardOwners& owners) {
+  uint64_t client = crdt::kMaxClient;
+  for (auto it = owners.find(client); it != owners.end() && it->second == kRetired;) {
+    it = owners.find(--client);
+  }
+  FL_ASSERT(client >= kFirstServerClient, "a board does not begin anew a million times");
+  return client;
+}
 
 Bytes encode_board_state(const crdt::Doc& doc, const BoardOwners& owners) {
   Bytes out;
@@ -84,6 +94,8 @@ Result<LoadedBoard> load_board(const log::BoardFile& file) {
     out.update_bytes += each.update.size();
     ++out.updates;
   }
+  // Last: what the server wrote would make the document take another id.
+  out.doc->set_client(server_client(out.owners));
   const crdt::PendingStats pending = out.doc->pending();
   if (pending.structs != 0 || pending.delete_ranges != 0) return damaged("something is missing");
   return out;

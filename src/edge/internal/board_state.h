@@ -9,7 +9,15 @@
 
 namespace footlight::edge {
 
-using BoardOwners = std::unordered_map<uint64_t, uint64_t>;  // client id → pseudonym; 0: the server
+// Client id → pseudonym of whose it is; 0: the server's. kRetired: of a generation of the board
+// that is over; whoever comes with it has a copy of that one.
+using BoardOwners = std::unordered_map<uint64_t, uint64_t>;
+inline constexpr uint64_t kRetired = UINT64_MAX;
+
+// The server writes each generation under an id of its own, from kMaxClient down, so that where two
+// set the same key at once the server's value stands. Nobody else may use these.
+inline constexpr uint64_t kFirstServerClient = crdt::kMaxClient - 0xFFFFF;
+uint64_t server_client(const BoardOwners& owners);  // of the present generation
 
 // Owners by client id, then the document as an update in format v2.
 Bytes encode_board_state(const crdt::Doc& doc, const BoardOwners& owners);

@@ -152,6 +152,7 @@ struct Boards::Impl {
   void drop_member(Board& board, BoardSession session);
   void message(const BoardPerson& person, bus::BoardMessage& message);
   void update(Board& board, BoardMember& member, ByteView update, bool answer);
+  bool is_of_before(const Board& board, uint64_t client) const;
   void not_taken(Board& board, BoardMember& member, const Error& error);
   void refuse(Board& board, BoardMember& member, const Error& error);
   void complain(Board& board, BoardMember& member, const Error& error);

@@ -110,7 +110,7 @@ void Boards::Impl::awareness(Board& board, BoardMember& member, ByteView update)
     if (client == member.client) return true;
     // A stock client's own id, before it has written anything. What it repeats of others comes
     // among several, or says that they are gone.
-    return entries->size() == 1 && !entries->front().removal && client < crdt::kMaxClient;
+    return entries->size() == 1 && !entries->front().removal && client < kFirstServerClient;
   };
   std::vector<uint64_t> changed;
   if (auto ok = board.awareness.apply(update, now_us, may, changed); !ok) {

@@ -1,7 +1,8 @@
 // A board that begins anew. A document carries all that was ever deleted or written over; at its
 // limit of size nothing but this makes room. The new document is made of the content alone, as one
-// edit of the server; of what anybody wrote before, whatever it was, it holds that it is gone. So a
-// copy of the old one that meets it becomes the new one, and brings nothing back.
+// edit of the server. A copy of the old one can never meet it: merged, it would bring back or
+// double what is there. So the ids of all who wrote before are retired, and whoever comes with one
+// of them, in a state vector or an edit, is told to begin anew as well (kBoardRenewed).
 //
 // It is stored as a snapshot behind which the old updates are deleted, in one transaction, and read
 // back from there before anyone sees it.
@@ -10,7 +11,6 @@
 #include "core/json.h"
 #include "core/sha256.h"
 #include "crdt/state_vector.h"
-#include "crdt/sync.h"
 #include "edge/internal/board_content.h"
 #include "edge/internal/boards_impl.h"
 #include "proto/messages.h"
@@ -18,27 +18,14 @@
 namespace footlight::edge {
 namespace {
 
-// All that the document has of anybody, as collected garbage, deleted.
-Bytes gone_update(const crdt::Doc& doc) {
-  const crdt::StateVector has = doc.state_vector();
-  Bytes update;
-  ByteWriter out(update);
-  out.varint(has.size());
-  for (const auto& [client, clock] : has.entries()) {
-    out.varint(1);
-    out.varint(client);
-    out.varint(0);
-    out.u8(static_cast<uint8_t>(crdt::Ref::kGc));
-    out.varint(clock);
+// Whoever wrote in the document is of before from now on.
+BoardOwners all_retired(const Board& board) {
+  BoardOwners owners;
+  for (const auto& [client, who] : board.owners) owners.emplace(client, kRetired);
+  for (const auto& [client, clock] : board.doc->state_vector().entries()) {
+    owners.emplace(client, kRetired);
   }
-  out.varint(has.size());
-  for (const auto& [client, clock] : has.entries()) {
-    out.varint(client);
-    out.varint(1);
-    out.varint(0);
-    out.varint(clock);
-  }
-  return update;
+  return owners;
 }
 
 // Of the one before, so that it is never met again.
@@ -76,16 +63,15 @@ void Boards::Impl::renew_waiting() {
 }
 
 void Boards::Impl::renew(Board& board, bool empty, BoardReply reply) {
-  crdt::Doc made({.client = crdt::kMaxClient});
-  const auto gone = made.apply_update(gone_update(*board.doc), crdt::UpdateFormat::kV1);
-  if (!gone) return reply(std::unexpected(gone.error()));
+  const BoardOwners retired = all_retired(board);
+  crdt::Doc made({.client = server_client(retired)});
   if (!empty) make_equal(made, *board.doc);
   log::BoardSnapshot snapshot;
   snapshot.board = board.stored;
   snapshot.n = board.n + 1;
   snapshot.generation = next_generation(board.generation, board.n);
   snapshot.at_ms = wall_ms;
-  snapshot.state = encode_board_state(made, board.owners);
+  snapshot.state = encode_board_state(made, retired);
   ++counted.renewals;
   const uint64_t wanted = snapshot.generation;
   options.port->compact_board(std::move(snapshot), thin_snapshots(board));
@@ -103,20 +89,19 @@ void Boards::Impl::renew(Board& board, bool empty, BoardReply reply) {
   });
 }
 
-// Whoever has it open: those who know of generations begin anew; a stock client's copy becomes the
-// new document by being shown it, and is asked for what it sent meanwhile.
+// Whoever has it open begins anew: those who know of generations open it again, a stock client's
+// connection ends with the code. What they still send is of before.
 void Boards::Impl::began_anew(Board& board) {
-  const auto update = board.doc->encode_state_as_update(crdt::UpdateFormat::kV1);
   for (auto& [session, member] : board.members) {
-    member.refused = false;
+    member.refused = true;
+    member.resync_us = kNever;
     member.client = fresh_client(board);
     send_text(board, member,
               proto::encoded(proto::BoardNotice{.board = board.id,
                                                 .client = member.client,
                                                 .generation = board.generation,
-                                                .reset = true}));
-    if (update) send(board, member, crdt::update_message(*update));
-    send(board, member, crdt::step1_message(board.doc->encode_state_vector()));
+                                                .reset = true}),
+              {Code::kBoardRenewed, {}, 0});
   }
 }
 

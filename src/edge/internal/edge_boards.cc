@@ -251,6 +251,9 @@ void Edge::Impl::board_send(EpisodeSide& episode, const bus::BoardSend& send) {
   }
   if (!is_stock(session->wire)) return deliver(*session, proto::Frame::text(send.text));
   if (send.ack != 0 && session->wire == Wire::kNamed) return named_ack(*session, send);
+  if (send.refusal.code == Code::kBoardRenewed && session->wire == Wire::kNamed) {
+    return named_void(*session, send);
+  }
   if (send.refusal.code != Code::kOk) end(*session, send.refusal);
 }
 

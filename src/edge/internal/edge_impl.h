@@ -172,6 +172,7 @@ struct Edge::Impl {
   void named_in(Session& session, std::string_view bytes);
   void named_auth(Session& session, std::string_view board, std::string_view token);
   void named_answer(Session& session, const bus::BoardOpened& opened);
+  void named_void(Session& session, const bus::BoardSend& send);
   void named_denied(Session& session, std::string_view board, const Error& error);
   void named_ack(Session& session, const bus::BoardSend& send);
 

@@ -103,6 +103,16 @@ void Edge::Impl::named_denied(Session& session, std::string_view board, const Er
   deliver(session, auth_frame(board, Auth::kDenied, proto::peer_message(error)));
 }
 
+// Its copy of one board is void, and stays so until it comes with an empty document: its other
+// boards go on.
+void Edge::Impl::named_void(Session& session, const bus::BoardSend& send) {
+  const auto known = std::ranges::find(session.boards->open, send.board, &OpenBoard::handle);
+  if (known == session.boards->open.end()) return;
+  const std::string board = known->id;
+  board_close(session, board);
+  named_denied(session, board, send.refusal);
+}
+
 // One message for each update that is durable: the provider counts them down.
 void Edge::Impl::named_ack(Session& session, const bus::BoardSend& send) {
   const auto known = std::ranges::find(session.boards->open, send.board, &OpenBoard::handle);
