@@ -267,6 +267,8 @@ bool Store::retry_front(uint64_t client) {
       if (s.id.clock > state || missing(s, for_client, for_clock)) break;
       integrate_struct(s, index, state - static_cast<uint32_t>(s.id.clock));
       any = true;
+    } else if (uint64_t client_of = 0, clock_of = 0; !missing(s, client_of, clock_of)) {
+      split_redone(s);
     }
     pending.pop_front(it);
   }
