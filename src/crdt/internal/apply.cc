@@ -43,18 +43,22 @@ bool Store::missing(const DecodedStruct& s, uint64_t& client, uint64_t& clock) c
 }
 
 // Of a struct that is known already yjs looks up the neighbours nevertheless. What that splits
-// joins again when the transaction ends, but for items that were made anew.
-void Store::split_redone(const DecodedStruct& s) {
-  if (redone.empty() || !s.is_item()) return;
-  const auto was_redone = [this](LocalId id) { return items[find(id)].redone(); };
+// joins again when the transaction ends, but for items that were made anew, and for two halves of a
+// character, which are two characters from then on. Only of a struct that came as garbage were the
+// neighbours not looked up before.
+void Store::split_beside_known(const DecodedStruct& s, uint32_t client) {
+  if (!s.is_item()) return;
+  const bool collected = items[find(client, static_cast<uint32_t>(s.id.clock))].is_gc();
+  if (redone.empty() && !collected) return;
+  const auto splits = [&](LocalId id) { return collected || items[find(id)].redone(); };
   if (s.has_origin) {
     const LocalId id{find_client(s.origin.client), static_cast<uint32_t>(s.origin.clock)};
-    if (was_redone(id)) (void)clean_end(id.client, id.clock);
+    if (splits(id)) (void)clean_end(id.client, id.clock);
   }
   if (s.has_right_origin) {
     const LocalId id{find_client(s.right_origin.client),
                      static_cast<uint32_t>(s.right_origin.clock)};
-    if (was_redone(id)) (void)clean_start(id.client, id.clock);
+    if (splits(id)) (void)clean_start(id.client, id.clock);
   }
 }
 
@@ -142,7 +146,7 @@ std::optional<Result<Applied>> Store::apply_large(ByteView update, UpdateFormat 
     } else if (s.end() > state) {
       integrate_struct(s, client, state - static_cast<uint32_t>(s.id.clock));
     } else {
-      split_redone(s);
+      split_beside_known(s, client);
     }
   }
   if (run.stride != 0) end_run(client, run);
@@ -203,7 +207,7 @@ void Store::apply_structs(const DecodedUpdate& update) {
           } else if (s.end() > state) {
             integrate_struct(s, client, state - static_cast<uint32_t>(s.id.clock));
           } else {
-            split_redone(s);
+            split_beside_known(s, client);
           }
           break;
         }
@@ -268,7 +272,7 @@ bool Store::retry_front(uint64_t client) {
       integrate_struct(s, index, state - static_cast<uint32_t>(s.id.clock));
       any = true;
     } else if (uint64_t client_of = 0, clock_of = 0; !missing(s, client_of, clock_of)) {
-      split_redone(s);
+      split_beside_known(s, index);
     }
     pending.pop_front(it);
   }

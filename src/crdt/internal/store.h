@@ -162,7 +162,7 @@ class Store {
   void apply_structs(const DecodedUpdate& update);
   bool apply_deletes(uint64_t client, uint64_t clock, uint64_t end);  // the rest pends
   bool missing(const DecodedStruct& s, uint64_t& client, uint64_t& clock) const;
-  void split_redone(const DecodedStruct& s);
+  void split_beside_known(const DecodedStruct& s, uint32_t client);
   void retry_pending();
 
   // --- encode.cc
