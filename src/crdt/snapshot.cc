@@ -106,13 +106,14 @@ Result<std::unique_ptr<Doc>> doc_at(Doc& doc, const Snapshot& snapshot, DocOptio
   const Bytes update(view.begin(), view.end());
   store.end();
   auto copy = std::make_unique<Doc>(std::move(options));
+  auto applied = copy->apply_update(update, UpdateFormat::kV2);
+  if (!applied) return std::unexpected(std::move(applied.error()));
+  // Not before: a text would clean its formats up, and be another than it was.
   for (const uint32_t slot : store.roots) {
     const internal::TypeNode& type = store.types[slot];
     Store& other = copy->store();
     other.types[other.root(store.names[type.name])].kind = type.kind;
   }
-  auto applied = copy->apply_update(update, UpdateFormat::kV2);
-  if (!applied) return std::unexpected(std::move(applied.error()));
   return copy;
 }
 
