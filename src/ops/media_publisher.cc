@@ -55,6 +55,7 @@ MediaPublisher::MediaPublisher(const PublisherOptions& options,
 }
 
 Status MediaPublisher::accept(std::string_view text, MonoUs now) {
+  if (peer_.state() != rtc::ClientPeerState::kNew) return fail(Code::kSdpState);
   auto answer = rtc::parse_sdp(text);
   if (!answer) return std::unexpected(answer.error());
   auto lines = read_answer(*answer, 2);

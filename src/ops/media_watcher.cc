@@ -49,6 +49,7 @@ MediaWatcher::MediaWatcher(const WatcherOptions& options, const rtc::ClientPeer:
     : options_(options), peer_(config, entropy, std::move(identity), out) {}
 
 Status MediaWatcher::accept(std::string_view text, MonoUs now) {
+  if (peer_.state() != rtc::ClientPeerState::kNew) return fail(Code::kSdpState);
   auto answer = rtc::parse_sdp(text);
   if (!answer) return std::unexpected(answer.error());
   auto lines = read_answer(*answer, options_.voices + options_.pictures);
