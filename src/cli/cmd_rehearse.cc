@@ -28,6 +28,8 @@ int rehearse(Options options) {
   catch_signals();
   auto loaded = episode::load_episode_file(options.episode_file);
   if (!loaded) return complain(loaded.error());
+  for (const auto& character : loaded->definition.characters)
+    options.show.characters.push_back(character.id);
   std::optional<ScratchDirectory> scratch;
   std::optional<ServerProcess> server;
   if (options.stage.url.empty()) {
