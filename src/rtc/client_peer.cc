@@ -107,6 +107,7 @@ void ClientPeer::add_pair(const Address& remote, uint32_t priority) {
 
 // Each way anew, one shortly after the other.
 void ClientPeer::check_all(MonoUs now) {
+  if (state_ == ClientPeerState::kNew || state_ == ClientPeerState::kClosed) return;
   MonoUs at = now;
   for (Pair& pair : pairs_) {
     pair.tries = 0;

@@ -48,7 +48,8 @@ class ClientPeer {
   // The transport's attributes of an m-line of an offer.
   void describe(SdpMedia& media) const;
   const IceCredentials& credentials() const { return own_; }
-  // New credentials of its own (an ICE restart); they count after accept_restart().
+  // New credentials of its own (an ICE restart), as a fragment for the server, which answers by one
+  // for accept_restart().
   std::string restart_ice();
 
   // The answer: begins with the checks. kSdpTransport says what is missing. Candidates that this
@@ -56,6 +57,9 @@ class ClientPeer {
   Status accept(const SessionDescription& answer, MonoUs now);
   // The fragment that answers a restart: the server's new credentials. kSdpSyntax.
   Status accept_restart(std::string_view fragment, MonoUs now);
+
+  // Checks every way anew: the network may have changed.
+  void check_again(MonoUs now) { check_all(now); }
 
   // A datagram that came from `from`, decrypted in place.
   struct Received {
