@@ -231,7 +231,7 @@ def bench_votes(args):
 def bench_command(args, results):
     rows = []
     for _ in range(args.rounds):
-        done = subprocess.run([str(BIN), "rehearse", "--episode", str(EPISODE), "--cast", "4", "--audience", "500", "--seconds", "15", "--json"],
+        done = subprocess.run([str(BIN), "rehearse", "--episode", str(EPISODE), "--cast", "4", "--audience", "500", "--seconds", "15", "--no-media", "--json"],
                               capture_output=True, text=True)
         rows += [json.loads(line) for line in done.stdout.splitlines()]
     command = [row for row in rows if row["metric"] == "command"]

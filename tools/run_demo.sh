@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run_demo.sh EPISODE: serves the episode with fixed development keys, and a synthetic cast and audience that
-# play it over and over until stopped. Called by ./dev run.
+# play it over and over until stopped; the cast with voice and picture. Called by ./dev run.
+# CAST, AUDIENCE: how many; WATCHERS: how many of them receive the media, to no end but to be measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=build/release/src/cli/footlight
@@ -14,4 +15,5 @@ for _ in $(seq 100); do
   kill -0 $server 2>/dev/null || exit 1
   sleep 0.1
 done
-"$bin" rehearse --url "http://127.0.0.1:$port" --dev --episode "$1" --cast "${CAST:-3}" --audience "${AUDIENCE:-100}" --loop
+"$bin" rehearse --url "http://127.0.0.1:$port" --dev --episode "$1" --cast "${CAST:-3}" --audience "${AUDIENCE:-100}" \
+  --watchers "${WATCHERS:-0}" --loop

@@ -18,10 +18,12 @@ for episode in tabletop drama; do
   "$bin" rehearse --episode "examples/$episode.episode.yaml" --cast 3 --audience 60 --seconds 12 \
     --data "$data/$episode" --json >"$data/report.json"
   cat "$data/report.json"
-  promises() { [ "$(grep -c '"unit":"count"' "$data/report.json")" = 2 ] && ! grep '"unit":"count"' "$data/report.json" | grep -q '"holds":false'; }
+  promises() { [ "$(grep -c '"unit":"count"' "$data/report.json")" = 3 ] && ! grep '"unit":"count"' "$data/report.json" | grep -q '"holds":false'; }
   measured() { ! grep '"unit":"us"' "$data/report.json" | grep -q '"samples":0,'; }
-  check "$episode: every event confirmed, every voter counted" promises
+  check "$episode: every event confirmed, every voter counted, every media session connected" promises
   check "$episode: every latency class was measured" measured
+  heard_and_seen() { [ "$(grep -cE '"metric":"(voice|video)","unit":"us".*"samples":[0-9]{3,}' "$data/report.json")" = 2 ]; }
+  check "$episode: voices were heard and pictures seen" heard_and_seen
   file=$data/$episode/$episode.episode
   check "$episode: verify" "$bin" verify "$file"
   check "$episode: replay" "$bin" replay "$file" >/dev/null

@@ -57,6 +57,12 @@ void Command::flag(const char* names, bool& value, const char* help) {
   app_->add_flag(names, value, help);
 }
 
+Command Command::command(const char* name, const char* help, std::function<int()> run) {
+  CLI::App* command = app_->add_subcommand(name, help);
+  command->callback([chosen = chosen_, run = std::move(run)] { *chosen = run; });
+  return Command(command, chosen_);
+}
+
 CommandLine::CommandLine(const char* about, const char* version) : app_(new CLI::App(about)) {
   app_->require_subcommand(1);
   app_->set_version_flag("--version", version);
@@ -66,8 +72,11 @@ CommandLine::~CommandLine() { delete app_; }
 
 Command CommandLine::command(const char* name, const char* help, std::function<int()> run) {
   CLI::App* command = app_->add_subcommand(name, help);
-  command->callback([this, run = std::move(run)] { chosen_ = run; });
-  return Command(command);
+  command->callback([this, command, run = std::move(run)] {
+    // Called after the one of a subcommand of its own, which is then what was meant.
+    if (command->get_subcommands().empty()) chosen_ = run;
+  });
+  return Command(command, &chosen_);
 }
 
 int CommandLine::run(int argc, char** argv) {

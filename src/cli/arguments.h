@@ -27,7 +27,7 @@ class Option {
 // One subcommand. Variables must live until the command line has run.
 class Command {
  public:
-  explicit Command(CLI::App* app) : app_(app) {}
+  Command(CLI::App* app, std::function<int()>* chosen) : app_(app), chosen_(chosen) {}
 
   // `names` as "-o,--out", or "file" for a positional argument. What `value` holds is the default,
   // and
@@ -35,9 +35,13 @@ class Command {
   template <class T>
   Option option(const char* names, T& value, const char* help);
   void flag(const char* names, bool& value, const char* help);
+  // A subcommand of this one, with options of its own. This one's are then not asked for: what it
+  // requires, it checks itself.
+  Command command(const char* name, const char* help, std::function<int()> run);
 
  private:
   CLI::App* app_;
+  std::function<int()>* chosen_;
 };
 
 class CommandLine {

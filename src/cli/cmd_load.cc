@@ -71,6 +71,9 @@ void print_table(const ops::LoadReport& report) {
 }
 
 int load(const Options& options) {
+  if (options.load.url.empty() || options.episode.empty()) {
+    return complain({Code::kUsage, "load needs --url and --episode-id", 0}, kExitUsage);
+  }
   catch_signals();
   auto tokens = token_source(options.signing, options.episode);
   if (!tokens) return complain(tokens.error());
@@ -91,8 +94,8 @@ void add_load(CommandLine& line) {
                                  "many connections to a running server that vote as fast "
                                  "as asked, or listen; several processes add up",
                                  [options] { return load(*options); });
-  command.option("--url", options->load.url, "the server").required();
-  command.option("--episode-id", options->episode, "the episode's id").required();
+  command.option("--url", options->load.url, "the server");
+  command.option("--episode-id", options->episode, "the episode's id");
   command.option("--connections", options->load.connections, "viewers").range(1, 1'000'000);
   command.option("--connects-per-s", options->load.connects_per_s, "pace of connecting");
   command.option("--votes-per-s", options->load.votes_per_s,
@@ -103,6 +106,7 @@ void add_load(CommandLine& line) {
                  "the server's process, for its CPU time and memory");
   command.flag("--json", options->json, "one JSON object");
   add_signing_options(command, options->signing);
+  add_load_media(command);
 }
 
 }  // namespace footlight::cli

@@ -21,12 +21,15 @@ struct Options {
   std::string data_dir;
   bool json = false;
   bool quiet = false;
+  bool no_media = false;
 };
 
 int rehearse(Options options) {
   catch_signals();
   auto loaded = episode::load_episode_file(options.episode_file);
   if (!loaded) return complain(loaded.error());
+  for (const auto& character : loaded->definition.characters)
+    options.show.characters.push_back(character.id);
   std::optional<ScratchDirectory> scratch;
   std::optional<ServerProcess> server;
   if (options.stage.url.empty()) {
@@ -45,9 +48,10 @@ int rehearse(Options options) {
   }
   auto tokens = token_source(options.signing, loaded->id);
   if (!tokens) return complain(tokens.error());
+  options.stage.media = options.show.game_master = !options.no_media;
   ProgressLine line("rehearsing " + loaded->id, options.quiet || options.json);
   auto report = ops::run_show(
-      options.stage, options.show, *tokens,
+      options.stage, options.show, *tokens, loaded->id,
       [&](const ops::Progress& progress) { line.show(progress); }, interrupted());
   if (server && server->stop() != 0)
     std::fprintf(stderr, "footlight: the server did not stop cleanly\n");
@@ -77,6 +81,11 @@ void add_rehearse(CommandLine& line) {
   command.option("--cast", options->show.cast, "players beside the director").range(1, 64);
   command.option("--audience", options->show.audience, "viewers").range(0, 100'000);
   command.option("--seconds", options->show.seconds, "how long the story takes").range(5, 86'400);
+  command
+      .option("--watchers", options->stage.watchers,
+              "who of them receives voice and video, the cast first")
+      .range(0, 1'000);
+  command.flag("--no-media", options->no_media, "without voice and video");
   command.option("--seed", options->show.seed, "of everything random");
   command.option("--data", options->data_dir,
                  "keep the log here (default: a directory that is removed)");

@@ -16,6 +16,7 @@ void add_check(CommandLine& line);
 void add_token(CommandLine& line);
 void add_rehearse(CommandLine& line);
 void add_load(CommandLine& line);
+void add_load_media(Command& load);
 void add_verify(CommandLine& line);
 void add_replay(CommandLine& line);
 void add_export(CommandLine& line);

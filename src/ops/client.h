@@ -49,6 +49,7 @@ class Client {
   proto::Role role() const { return role_; }
   uint64_t cid() const { return cid_; }
   bool live() const { return live_; }
+  const std::string& token() const { return token_; }
   size_t pending() const { return pending_.size(); }
   const std::deque<PendingEvent>& outbox() const { return pending_; }
   void set_token(std::string token) { token_ = std::move(token); }

@@ -33,6 +33,14 @@ const std::vector<Budget>& budgets() {
   return all;
 }
 
+const std::vector<Budget>& media_budgets() {
+  static const std::vector<Budget> all = {
+      {"voice", "said -> heard by another, one way", 150, 0},
+      {"video", "shown -> seen by another, one way", 150, 0},
+  };
+  return all;
+}
+
 bool Measured::holds() const {
   return us.count() > 0 && us.quantile(990) < uint64_t{budget.p99_ms} * 1000 &&
          (budget.never_over_ms == 0 || us.max() <= uint64_t{budget.never_over_ms} * 1000);
@@ -42,15 +50,18 @@ Measured& Report::of(std::string_view name) {
   for (Measured& measured : classes) {
     if (measured.budget.name == name) return measured;
   }
-  for (const Budget& budget : budgets()) {
-    if (budget.name == name) return classes.emplace_back(Measured{budget, {}});
+  for (const auto* all : {&budgets(), &media_budgets()}) {
+    for (const Budget& budget : *all) {
+      if (budget.name == name) return classes.emplace_back(Measured{budget, {}});
+    }
   }
   FL_ASSERT(false, "only classes with a budget are measured");
 }
 
 bool Report::holds() const {
   return std::all_of(classes.begin(), classes.end(), [](const auto& m) { return m.holds(); }) &&
-         std::all_of(promises.begin(), promises.end(), [](const auto& p) { return p.holds(); });
+         std::all_of(promises.begin(), promises.end(), [](const auto& p) { return p.holds(); }) &&
+         std::all_of(bounds.begin(), bounds.end(), [](const auto& b) { return b.holds(); });
 }
 
 std::string Report::table() const {
@@ -70,6 +81,12 @@ std::string Report::table() const {
     if (!p.holds()) text += ", expected " + std::to_string(p.expected);
     text += "\n";
   }
+  for (const Bound& b : bounds) {
+    text += b.holds() ? "  " : "! ";
+    text += b.name + ": " + std::to_string(b.found) + " " + b.unit + ", at most " +
+            std::to_string(b.most) + "\n";
+  }
+  if (!fault.empty()) text += "  media: " + fault + "\n";
   for (const auto& [code, count] : rejected) {
     text += "  rejected " + std::to_string(code) + ": " + std::to_string(count) + "\n";
   }
@@ -91,6 +108,13 @@ std::string Report::json(std::string_view bench) const {
     out.object().field("bench", bench).field("metric", std::string_view(p.name));
     out.field("unit", "count").field("value", p.found).field("budget", p.expected);
     out.field("holds", p.holds()).end_object();
+    text += '\n';
+  }
+  for (const Bound& b : bounds) {
+    JsonWriter out(text);
+    out.object().field("bench", bench).field("metric", std::string_view(b.name));
+    out.field("unit", std::string_view(b.unit)).field("value", b.found).field("budget", b.most);
+    out.field("holds", b.holds()).end_object();
     text += '\n';
   }
   return text;

@@ -19,6 +19,8 @@ struct Budget {
   uint32_t never_over_ms = 0;  // 0: no bound on the maximum
 };
 const std::vector<Budget>& budgets();
+// Of voice and video, when they are part of it.
+const std::vector<Budget>& media_budgets();
 
 struct Measured {
   Budget budget;
@@ -34,9 +36,19 @@ struct Promise {  // a count that must be right, e.g. "events confirmed"
   bool holds() const { return expected == found; }
 };
 
+struct Bound {  // a figure that may not be larger, e.g. "voice lost"
+  std::string name;
+  std::string unit;
+  uint64_t most = 0;
+  uint64_t found = 0;
+  bool holds() const { return found <= most; }
+};
+
 struct Report {
   std::vector<Measured> classes;
   std::vector<Promise> promises;
+  std::vector<Bound> bounds;
+  std::string fault;  // the first thing that went wrong with media; "" when nothing did
   uint64_t clients = 0;
   uint64_t events_sent = 0;
   uint64_t events_confirmed = 0;

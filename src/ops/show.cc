@@ -30,7 +30,8 @@ Show::Impl::Impl(ShowOptions given, const TokenSource& tokens, Wire& out)
          proto::Role::kViewer,
          {}});
   }
-  const auto count = static_cast<uint32_t>(people.size());
+  const auto count = viewers_end = static_cast<uint32_t>(people.size());
+  if (options.game_master) add({"gm-" + stage, "Game Master", proto::Role::kGm, {}});
   const uint32_t first = static_cast<uint32_t>(characters.size()) + 1;
   observers.push_back(kDirector);
   for (uint32_t k = 0; k < kObservers && first < count; ++k) {
@@ -39,11 +40,11 @@ Show::Impl::Impl(ShowOptions given, const TokenSource& tokens, Wire& out)
     if (observers.back() != number) observers.push_back(number);
   }
   for (uint32_t k = 0; k < observers.size(); ++k) observer_index[observers[k]] = k;
-  ballots.resize(count);
+  ballots.resize(people.size());
   seen.resize(observers.size());
   waiting.resize(observers.size());
   for (const Budget& budget : budgets()) report.of(budget.name);
-  report.clients = count;
+  report.clients = people.size();
 }
 
 bool Show::Impl::is_observer(uint32_t number) const { return observer_index.contains(number); }
@@ -185,6 +186,27 @@ void Show::on_time(MonoUs now_us) {
                           : "not all clients were welcomed: " + std::to_string(show.live) + " of " +
                                 std::to_string(show.people.size());
   }
+}
+
+std::vector<uint32_t> Show::on_camera() const {
+  std::vector<uint32_t> numbers;
+  if (impl_->options.game_master) numbers.push_back(impl_->viewers_end);
+  for (uint32_t i = 1; i < first_viewer(); ++i) numbers.push_back(i);
+  return numbers;
+}
+
+uint32_t Show::first_viewer() const { return static_cast<uint32_t>(impl_->characters.size()) + 1; }
+uint32_t Show::viewers() const { return impl_->viewers_end - first_viewer(); }
+const std::string& Show::token(uint32_t client) const { return impl_->people[client].token(); }
+
+void Show::report_line(uint32_t client, std::string_view session, uint32_t round_trip_ms,
+                       uint32_t loss_per_mille) {
+  if (!impl_->people[client].live()) return;
+  proto::MediaReport line;
+  line.id = session;
+  line.rtt_ms = round_trip_ms;
+  line.loss_pm = loss_per_mille;
+  impl_->wire.send(client, proto::encoded(line));
 }
 
 bool Show::done() const { return impl_->ended || impl_->given_up; }

@@ -45,7 +45,8 @@ using TokenSource = std::function<std::string(const Identity&)>;
 struct ShowOptions {
   uint32_t cast = 4;  // players beside the director; at least 1
   uint32_t audience = 500;
-  uint32_t seconds = 30;  // from the start to the end of the story
+  bool game_master = false;  // one more of the cast, who is there to be seen and heard
+  uint32_t seconds = 30;     // from the start to the end of the story
   uint64_t seed = 1;
   bool loop = false;                    // play on until stopped: the episode is never ended
   uint32_t changes_per_mille = 200;     // of voters who vote again
@@ -73,6 +74,16 @@ class Show {
   void on_text(uint32_t client, std::string_view text, MonoUs now_us);
   void on_closed(uint32_t client, int code, MonoUs now_us);
   void on_time(MonoUs now_us);  // call every 5 to 20 ms
+
+  // For their media: who is on camera, the game master first; the numbers of the audience follow
+  // those of the cast from first_viewer() on.
+  std::vector<uint32_t> on_camera() const;
+  uint32_t first_viewer() const;
+  uint32_t viewers() const;
+  const std::string& token(uint32_t client) const;
+  // What a client tells the server of a media session of its own.
+  void report_line(uint32_t client, std::string_view session, uint32_t round_trip_ms,
+                   uint32_t loss_per_mille);
 
   bool done() const;                   // ended and everything confirmed, or given up
   const std::string& failure() const;  // why it was given up; "" when it was not

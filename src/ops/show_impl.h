@@ -102,7 +102,8 @@ struct Show::Impl {
   ShowOptions options;
   Wire& wire;
   Prng random;
-  std::vector<Client> people;
+  std::vector<Client> people;       // director, players, viewers, game master
+  uint32_t viewers_end = 0;         // behind the last viewer
   std::vector<uint32_t> observers;  // client numbers; [0] is the director
   std::unordered_map<uint32_t, uint32_t> observer_index;
   std::vector<std::string> characters;

@@ -62,7 +62,7 @@ void Show::Impl::begin(MonoUs now_us) {
     plan(in(2'000, now_us), Plan::What::kRoll, i);
     plan(in(4'000, now_us), Plan::What::kHp, i);
   }
-  for (uint32_t i = cast_count + 1; i < people.size(); ++i) {
+  for (uint32_t i = cast_count + 1; i < viewers_end; ++i) {
     if (options.emotes_per_viewer_s > 0 && !emote_names.empty()) {
       plan(in(2'000'000 / options.emotes_per_viewer_s, now_us), Plan::What::kEmote, i);
     }
@@ -102,7 +102,7 @@ void Show::Impl::on_poll(const std::string& id, const Json& entity, MonoUs now_u
   poll.window_us = options.loop ? 10 * kUsPerSecond : std::max<int64_t>(share_us, kUsPerSecond);
   if (stated_us > 0) poll.window_us = std::min(poll.window_us, stated_us);
   const auto vote_ms = static_cast<uint64_t>(poll.window_us * 7 / 10 / kUsPerMs);
-  for (uint32_t i = 1; i < people.size(); ++i) {
+  for (uint32_t i = 1; i < viewers_end; ++i) {
     plan(in(vote_ms, now_us), Plan::What::kVote, i, at->second);
     if (poll.changeable && random.below(1000) < options.changes_per_mille) {
       plan(in(vote_ms, now_us), Plan::What::kVote, i, at->second);

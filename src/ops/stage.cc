@@ -6,12 +6,17 @@
 #include "net/asio/client.h"
 #include "net/asio/http_client.h"
 #include "net/asio/shard.h"
+#include "ops/media_crowd.h"
+#include "ops/media_load.h"
 
 namespace footlight::ops {
 namespace {
 
 constexpr MonoUs kTickUs = 5 * kUsPerMs;
 constexpr MonoUs kProgressUs = 200 * kUsPerMs;
+constexpr uint32_t kMediaPlaces = 8;       // of each kind, of who watches
+constexpr uint64_t kVoiceLostMost = 10;    // per mille, after repair
+constexpr uint64_t kVideoFreezesMost = 0;  // over half a second
 
 // All of it lives on one shard's thread.
 class Stage final : public net::WsClientApp, public net::Resident, public Wire {
@@ -56,7 +61,43 @@ class Stage final : public net::WsClientApp, public net::Resident, public Wire {
   Result<Report> finish() {
     if (!refused_.empty()) return fail(Code::kUnreachable, refused_);
     if (!show_.failure().empty()) return fail(Code::kIo, show_.failure());
-    return show_.report(clock_.now_us());
+    Report report = show_.report(clock_.now_us());
+    if (crowd_) add_media(report);
+    return report;
+  }
+
+  // Voice and video of the people, from now on until close_media().
+  Status open_media(const StageOptions& options, std::string_view episode) {
+    auto crowd = MediaCrowd::start([this](std::vector<MediaLineState> lines) {
+      shard_.post([this, lines = std::move(lines)] { tell_lines(lines); });
+    });
+    if (!crowd) return std::unexpected(crowd.error());
+    crowd_ = std::move(*crowd);
+    std::string base = options.url;
+    while (base.ends_with('/')) base.pop_back();
+    const auto call = [&](uint32_t client, std::string_view way) {
+      return WhipCall{base + "/v1/" + std::string(way) + "/" + std::string(episode),
+                      show_.token(client), options.tls_verify};
+    };
+    const std::vector<uint32_t> cast = show_.on_camera();
+    for (uint32_t i = 0; i < cast.size(); ++i) {
+      crowd_->join({cast[i], call(cast[i], "whip"), true, i, 0, 0});
+    }
+    const auto places = std::min<uint32_t>(kMediaPlaces, static_cast<uint32_t>(cast.size()));
+    const uint32_t all = static_cast<uint32_t>(cast.size()) + show_.viewers();
+    for (uint32_t i = 0; i < std::min(options.watchers, all); ++i) {
+      const auto number =
+          static_cast<uint32_t>(i < cast.size() ? cast[i] : show_.first_viewer() + i - cast.size());
+      crowd_->join({number, call(number, "whep"), false, 0, places, places});
+    }
+    return {};
+  }
+
+  // Takes what was measured, and hangs up.
+  void close_media() {
+    if (!crowd_) return;
+    media_ = crowd_->report();
+    crowd_->close();
   }
 
   std::future<void> over() { return over_.get_future(); }
@@ -113,6 +154,23 @@ class Stage final : public net::WsClientApp, public net::Resident, public Wire {
     uint32_t client;
   };
 
+  void tell_lines(const std::vector<MediaLineState>& lines) {
+    for (const MediaLineState& line : lines) {
+      show_.report_line(line.number, line.session, line.round_trip_ms, line.loss_per_mille);
+    }
+  }
+
+  void add_media(Report& report) const {
+    report.of("voice").us = media_.watched.voice_us;
+    report.of("video").us = media_.watched.video_us;
+    report.promises.push_back({"media sessions connected", media_.asked, media_.connected});
+    report.bounds.push_back(
+        {"voice lost", "per mille", kVoiceLostMost, lost_per_mille(media_.watched.voice)});
+    report.bounds.push_back({"video stood still for half a second", "times", kVideoFreezesMost,
+                             media_.watched.video.freezes});
+    report.fault = media_.first_error;
+  }
+
   static uint32_t number(net::WsClient& client) { return static_cast<Slot*>(client.user)->number; }
 
   void reconnect(MonoUs now_us) {
@@ -131,6 +189,8 @@ class Stage final : public net::WsClientApp, public net::Resident, public Wire {
   std::vector<Slot> slots_;
   std::vector<Again> again_;
   std::unique_ptr<net::WsClients> engine_;
+  std::unique_ptr<MediaCrowd> crowd_;
+  CrowdReport media_;
   std::promise<void> over_;
   std::string refused_;
   uint64_t failures_ = 0;
@@ -145,15 +205,21 @@ class Stage final : public net::WsClientApp, public net::Resident, public Wire {
 }  // namespace
 
 Result<Report> run_show(const StageOptions& options, const ShowOptions& show,
-                        const TokenSource& tokens,
+                        const TokenSource& tokens, std::string_view episode,
                         const std::function<void(const Progress&)>& progress,
                         const std::atomic<bool>& stop) {
   net::Shard shard(0);
   Stage stage(shard, options, show, tokens, progress, stop);
   if (auto opened = stage.open(options); !opened) return std::unexpected(opened.error());
   auto over = stage.over();
+  if (options.media) {
+    if (auto opened = stage.open_media(options, episode); !opened) {
+      return std::unexpected(opened.error());
+    }
+  }
   shard.start();
   over.wait();
+  stage.close_media();
   std::promise<void> closed;
   shard.post([&] {
     stage.close();

@@ -4,7 +4,6 @@
 
 #include "rtc/rtcp.h"
 #include "rtc/rtp.h"
-#include "rtc/stun.h"
 #include "rtc/wire.h"
 
 namespace footlight::rtc {
@@ -23,22 +22,15 @@ uint32_t video_time(MonoUs now) { return static_cast<uint32_t>(now * 9 / 100); }
 }  // namespace
 
 MediaClient::MediaClient(const Options& options, std::shared_ptr<const DtlsIdentity> identity)
-    : options_(options), entropy_(options.seed), identity_(std::move(identity)) {
-  restart_ice();
+    : options_(options),
+      entropy_(options.seed),
+      identity_(std::move(identity)),
+      peer_({}, entropy_, identity_, datagrams_) {
   std::array<uint8_t, 4> bytes;
   entropy_.fill(bytes);
   video_ssrc_ = load_u32(bytes.data()) & ~3u;
   audio_ssrc_ = video_ssrc_ + 2;
   payload_.resize(1400, 0x5A);
-  out_.resize(1600);
-}
-
-std::string MediaClient::restart_ice() {
-  std::array<uint8_t, 16> bytes;
-  entropy_.fill(bytes);
-  const std::string text = to_hex(bytes);
-  own_ = {text.substr(0, 8), text.substr(8)};
-  return "a=ice-ufrag:" + own_.ufrag + "\r\na=ice-pwd:" + own_.password + "\r\n";
 }
 
 SdpMedia MediaClient::line(size_t index, bool video) const {
@@ -48,12 +40,8 @@ SdpMedia MediaClient::line(size_t index, bool video) const {
   media.protocol = "UDP/TLS/RTP/SAVPF";
   media.mid = std::to_string(index);
   media.direction = options_.publish ? SdpDirection::kSendOnly : SdpDirection::kRecvOnly;
-  media.ice_ufrag = own_.ufrag;
-  media.ice_password = own_.password;
-  const DtlsFingerprint& print = identity_->fingerprint();
-  media.fingerprints = {{print.algorithm, print.digest}};
-  media.setup = SdpSetup::kActpass;
-  media.rtcp_mux = media.rtcp_rsize = true;
+  peer_.describe(media);
+  media.rtcp_rsize = true;
   const auto extension = [&](uint8_t id, RtpExtension which) {
     media.extensions.push_back({id, std::string(uri(which))});
   };
@@ -99,92 +87,67 @@ std::string MediaClient::offer() const {
   return write_sdp(offer);
 }
 
+// What was accepted counts from the next check on, which knows the time.
 Status MediaClient::accept(std::string_view description) {
   if (description.starts_with("a=")) {
-    const auto value = [&](std::string_view name) {
-      const size_t at = description.find(name) + name.size();
-      return std::string(description.substr(at, description.find('\r', at) - at));
-    };
-    theirs_ = {value("a=ice-ufrag:"), value("a=ice-pwd:")};
+    restart_ = description;
     return {};
   }
   auto parsed = parse_sdp(description);
   if (!parsed) return std::unexpected(parsed.error());
   answer_ = std::move(*parsed);
-  DtlsOptions options;
-  options.role = DtlsRole::kClient;
-  options.identity = identity_;
   for (const auto& media : answer_.media) {
     streams_.push_back(media.ssrcs.empty() ? 0 : media.ssrcs[0].ssrc);
-    if (media.rejected()) continue;
-    theirs_ = {media.ice_ufrag, media.ice_password};
-    for (const auto& print : media.fingerprints) {
-      options.peer_fingerprints.push_back({print.hash, print.digest});
-    }
   }
-  auto dtls = DtlsTransport::make(std::move(options));
-  if (!dtls) return std::unexpected(dtls.error());
-  dtls_ = std::move(*dtls);
   return {};
 }
 
 void MediaClient::check(MonoUs now, const Send& send) {
-  std::array<uint8_t, 300> buffer;
-  StunTransaction transaction;
-  entropy_.fill(transaction);
-  StunWriter writer(buffer, StunType::kBindingRequest, transaction);
-  writer.username(theirs_.ufrag + ":" + own_.ufrag);
-  writer.priority(1);
-  writer.controlling(1);
-  writer.use_candidate();
-  writer.integrity(theirs_.password);
-  const ByteView message = writer.finish();
-  Bytes bytes(message.begin(), message.end());
-  send(bytes);
-  if (dtls_->state() == DtlsState::kWaiting) dtls_->start(now);
-  pump(now, send);
+  if (peer_.state() == ClientPeerState::kNew) {
+    if (!peer_.accept(answer_, now)) ++refused_;
+  } else if (!restart_.empty()) {
+    if (!peer_.accept_restart(std::exchange(restart_, {}), now)) ++refused_;
+  } else {
+    peer_.check_again(now);
+  }
+  emit(send);
 }
 
-void MediaClient::pump(MonoUs now, const Send& send) {
-  Bytes datagram;
-  while (dtls_->next_datagram(datagram)) send(datagram);
-  if (dtls_->state() == DtlsState::kConnected && !sender_) {
-    const auto keys = dtls_->srtp_keys();
-    if (!keys) return;
-    sender_.emplace(*SrtpSender::make(keys->send));
-    receiver_.emplace(*SrtpReceiver::make(keys->receive));
+void MediaClient::emit(const Send& send) {
+  std::vector<Bytes> all;
+  for (size_t i = 0; i < datagrams_.batch_count(); ++i) {
+    const SendBatch batch = datagrams_.batch(i);
+    size_t at = 0;
+    for (const uint16_t size : batch.sizes) {
+      const ByteView each = batch.bytes.subspan(at, size);
+      all.emplace_back(each.begin(), each.end());
+      at += size;
+    }
   }
-  (void)now;
+  datagrams_.clear();
+  for (auto& each : all) send(each);
 }
 
 void MediaClient::on_time(MonoUs now, const Send& send) {
-  if (dtls_ && dtls_->deadline_us() <= now) {
-    dtls_->on_deadline(now);
-    pump(now, send);
-  }
+  if (peer_.deadline() <= now) peer_.on_time(now);
+  emit(send);
 }
 
 void MediaClient::on_datagram(std::span<uint8_t> datagram, MonoUs now, const Send& send) {
-  switch (datagram_kind(datagram)) {
-    case DatagramKind::kDtls:
-      dtls_->receive(datagram, now);
-      pump(now, send);
-      break;
-    case DatagramKind::kRtp:
-      on_rtp(datagram, now);
-      break;
-    case DatagramKind::kRtcp:
-      on_rtcp(datagram);
-      break;
-    default:
-      break;
+  // All that comes is the server's, by the way it named first.
+  Address from;
+  for (const auto& media : answer_.media) {
+    if (!media.candidates.empty()) from = media.candidates[0].address;
   }
+  const auto received = peer_.on_datagram(from, datagram, now);
+  if (received.kind == DatagramKind::kRtp) on_rtp(received.bytes, now);
+  if (received.kind == DatagramKind::kRtcp) on_rtcp(received.bytes);
+  emit(send);
 }
 
-void MediaClient::on_rtp(std::span<uint8_t> datagram, MonoUs now) {
-  const auto plain = receiver_ ? receiver_->unprotect(datagram) : fail(Code::kSrtpForged);
+void MediaClient::on_rtp(std::span<uint8_t> packet, MonoUs now) {
   RtpView view;
-  if (!plain || !parse_rtp(*plain, view)) {
+  if (!parse_rtp(packet, view)) {
     ++refused_;
     return;
   }
@@ -212,23 +175,13 @@ void MediaClient::on_rtp(std::span<uint8_t> datagram, MonoUs now) {
   heard.last_payload.assign(payload.begin(), payload.end());
 }
 
-void MediaClient::on_rtcp(std::span<uint8_t> datagram) {
-  const auto plain = receiver_ ? receiver_->unprotect_rtcp(datagram) : fail(Code::kSrtpForged);
-  if (!plain) {
-    ++refused_;
-    return;
-  }
+void MediaClient::on_rtcp(ByteView compound) {
   ++rtcp_;
-  RtcpReader reader(*plain);
+  RtcpReader reader(compound);
   RtcpPacket packet;
   while (reader.next(packet)) {
     key_frame_asked_ |= packet.type == RtcpType::kPayloadFeedback && packet.count == kPsfbPli;
   }
-}
-
-void MediaClient::protect(ByteView head, ByteView payload, const Send& send) {
-  const auto size = sender_->protect_into(head, payload, out_);
-  if (size) send(std::span(out_).first(*size));
 }
 
 void MediaClient::send_frame(bool key, size_t packets, size_t payload_bytes, MonoUs now,
@@ -249,8 +202,9 @@ void MediaClient::send_frame(bool key, size_t packets, size_t payload_bytes, Mon
     payload_[4] = tl0_;
     payload_[5] = 0;
     payload_[6] = key ? 0 : 1;
-    protect(std::span(head).first(size), ByteView(payload_).first(payload_bytes), send);
+    peer_.send_rtp(ByteView(head).first(size), ByteView(payload_).first(payload_bytes));
   }
+  emit(send);
 }
 
 void MediaClient::send_voice(size_t payload_bytes, MonoUs now, const Send& send) {
@@ -263,28 +217,27 @@ void MediaClient::send_voice(size_t payload_bytes, MonoUs now, const Send& send)
   const auto timestamp = static_cast<uint32_t>(now * 48 / 1000);
   const size_t size = write_rtp_head(
       head, {false, false, kOpus, audio_sequence_++, timestamp, audio_ssrc_}, elements);
-  protect(std::span(head).first(size), ByteView(payload_).subspan(kVp8HeadBytes + 1, payload_bytes),
-          send);
+  peer_.send_rtp(ByteView(head).first(size),
+                 ByteView(payload_).subspan(kVp8HeadBytes + 1, payload_bytes));
+  emit(send);
 }
 
 void MediaClient::send_report(MonoUs now, const Send& send) {
   std::array<uint8_t, 100> buffer;
   RtcpWriter writer(buffer);
   writer.sender_report({video_ssrc_, ntp_of(now), video_time(now), 1, 1});
-  Bytes out(writer.bytes().size() + kSrtcpMaxOverheadBytes);
-  const auto size = sender_->protect_rtcp_into(writer.bytes(), out);
-  if (size) send(std::span(out).first(*size));
+  peer_.send_rtcp(writer.bytes());
+  emit(send);
 }
 
 void MediaClient::feed_back(MonoUs now, const Send& send) {
   (void)now;
   std::array<uint8_t, 1200> buffer;
-  std::array<uint8_t, 1200 + kSrtcpMaxOverheadBytes> out;
   const uint32_t media = streams_.empty() ? 0 : streams_.back();
   while (const size_t size = feedback_.write(buffer, kReportSsrc, media)) {
-    const auto sealed = sender_->protect_rtcp_into(ByteView(buffer).first(size), out);
-    if (sealed) send(std::span(out).first(*sealed));
+    peer_.send_rtcp(ByteView(buffer).first(size));
   }
+  emit(send);
 }
 
 const Heard& MediaClient::of(size_t line) const {

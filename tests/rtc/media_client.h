@@ -1,5 +1,6 @@
-// A WebRTC client without a socket: an offer and an answer as text, ICE checks, DTLS, SRTP, and
-// made up media. Tests and benchmarks put it beside the server; what it sends goes to a function.
+// A WebRTC client without a socket: an offer and an answer as text, and made up media, above the
+// client's transport of rtc/client_peer.h. Tests and benchmarks put it beside the server; what it
+// sends goes to a function.
 //
 // It publishes Opus and VP8, or watches any number of m-lines and counts what it can decrypt. Its
 // receiving side reports as a browser does: transport feedback and receiver reports.
@@ -13,11 +14,9 @@
 #include <vector>
 
 #include "core/prng.h"
-#include "rtc/dtls.h"
-#include "rtc/ice.h"
+#include "rtc/client_peer.h"
 #include "rtc/rtp_extensions.h"
 #include "rtc/sdp.h"
-#include "rtc/srtp.h"
 #include "rtc/transport_feedback.h"
 
 namespace footlight::rtc {
@@ -59,15 +58,15 @@ class MediaClient {
   // An answer, or the fragment that answers a restart.
   Status accept(std::string_view description);
   // New credentials of its own; offer them by a fragment.
-  std::string restart_ice();
+  std::string restart_ice() { return peer_.restart_ice(); }
 
   // Checks the path (again, too) and begins DTLS.
   void check(MonoUs now, const Send& send);
   void on_datagram(std::span<uint8_t> datagram, MonoUs now, const Send& send);
   // DTLS that was lost.
   void on_time(MonoUs now, const Send& send);
-  bool connected() const { return sender_.has_value(); }
-  bool closed() const { return dtls_ && dtls_->state() == DtlsState::kClosed; }
+  bool connected() const { return peer_.connected(); }
+  bool closed() const { return peer_.state() == ClientPeerState::kClosed; }
 
   // A frame of video in `packets` packets of `payload_bytes`; a voice packet; a sender report.
   void send_frame(bool key, size_t packets, size_t payload_bytes, MonoUs now, const Send& send);
@@ -83,24 +82,22 @@ class MediaClient {
   uint32_t stream(size_t line) const { return streams_.at(line); }
   const Heard& of(size_t line) const;
   const SessionDescription& answer() const { return answer_; }
-  uint64_t refused() const { return refused_; }
+  uint64_t refused() const { return refused_ + peer_.refused(); }
   uint64_t rtcp() const { return rtcp_; }
-  std::optional<DtlsSrtpKeys> keys() const { return dtls_->srtp_keys(); }
+  std::optional<DtlsSrtpKeys> keys() const { return peer_.keys(); }
 
  private:
   SdpMedia line(size_t index, bool video) const;
-  void pump(MonoUs now, const Send& send);
-  void on_rtp(std::span<uint8_t> datagram, MonoUs now);
-  void on_rtcp(std::span<uint8_t> datagram);
-  void protect(ByteView head, ByteView payload, const Send& send);
+  void emit(const Send& send);
+  void on_rtp(std::span<uint8_t> packet, MonoUs now);
+  void on_rtcp(ByteView compound);
 
   Options options_;
   SeededEntropy entropy_;
   std::shared_ptr<const DtlsIdentity> identity_;
-  IceCredentials own_, theirs_;
-  std::unique_ptr<DtlsTransport> dtls_;
-  std::optional<SrtpSender> sender_;
-  std::optional<SrtpReceiver> receiver_;
+  DatagramOut datagrams_{1 << 18, 1024};
+  ClientPeer peer_;
+  std::string restart_;  // the fragment that answered a restart, until the next check
   SessionDescription answer_;
   std::vector<uint32_t> streams_;
   std::map<uint32_t, Heard> heard_;
@@ -111,7 +108,7 @@ class MediaClient {
   uint16_t video_sequence_ = 100, audio_sequence_ = 200, transport_sequence_ = 1;
   uint16_t picture_ = 0;
   uint8_t tl0_ = 0;
-  Bytes payload_, out_;
+  Bytes payload_;
 };
 
 }  // namespace footlight::rtc

@@ -22,7 +22,7 @@ ROOMS = {
     "region": ["core", "bus"],
     "hls": ["core"],
     "media": ["core", "proto"],
-    "ops": ["core", "net", "proto"],
+    "ops": ["core", "net", "proto", "rtc", "sfu"],
     "edge": ["core", "proto", "net", "rtc", "sfu", "crdt", "gate", "episode", "log", "bus", "region", "hls", "ops"],
     "cli": ["edge", "ops", "core", "proto", "net", "gate", "episode", "log"],
 }

@@ -1,11 +1,12 @@
 // The people at the table, on the real node: game master and players see and hear each other through the
 // stage page. What is checked is what the browsers decoded and played.
+import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { axe_findings, launch, open_page, overflow_px, shot } from '../lib/browser.mjs';
 import { Cable } from '../lib/cable.mjs';
 import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { ports } from '../lib/ports.mjs';
-import { RealNode } from '../lib/real_node.mjs';
+import { RealNode, footlight_bin } from '../lib/real_node.mjs';
 
 const kEpisode = fileURLToPath(new URL('../show.episode.yaml', import.meta.url));
 const kFlags = [
@@ -251,6 +252,54 @@ test('a ban ends all media of the person at once, and no other way leads in', as
     body: 'v=0',
   });
   equal([answer.status, (await answer.json()).code], [403, 4501], 'WHIP');
+});
+
+/** How much of a picture changes in a moment: of 255, the mean over its points. */
+const movement = (page, name) =>
+  tile(page, name)
+    .locator('video')
+    .evaluate(async (video) => {
+      const canvas = document.createElement('canvas');
+      [canvas.width, canvas.height] = [64, 36];
+      const pen = canvas.getContext('2d', { willReadFrequently: true });
+      const look = () => {
+        pen.drawImage(video, 0, 0, 64, 36);
+        return pen.getImageData(0, 0, 64, 36).data;
+      };
+      const before = look();
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      return look().reduce((sum, it, i) => sum + Math.abs(it - before[i]), 0) / before.length;
+    });
+
+test('a synthetic player is seen moving, and receives the cameras of the visitors', async () => {
+  const { gale, ann } = people;
+  for (const page of [gale, ann]) {
+    if (await page.getByRole('button', { name: 'Join with camera' }).count()) await join(page);
+  }
+  // It measures until it is stopped, so that browsers may take their time.
+  const options = '--dev --json --seconds 600 --publishers 1 --subscribers 1 --places 8';
+  const where = ['--url', node.address, '--episode-id', 'show'];
+  const load = spawn(footlight_bin, ['load', 'media', ...where, ...options.split(' ')]);
+  let said = '';
+  load.stdout.on('data', (text) => (said += text));
+  const ended = new Promise((resolve) => load.once('close', resolve));
+  try {
+    await Promise.all([sees(gale, 'load-publisher-0'), sees(ann, 'load-publisher-0')]);
+    assert((await movement(gale, 'load-publisher-0')) > 1, 'it moves');
+    await hears(gale, 'load-publisher-0');
+    await sees(gale, 'load-publisher-0', 125);
+  } finally {
+    load.kill('SIGINT');
+  }
+  equal(await ended, 0, 'exit code');
+  const report = JSON.parse(said);
+  equal([report.connected, report.lost_sessions], [2, 0], 'sessions');
+  // Its own publisher's picture, and those of at least the game master and Ann.
+  assert(report.pictures >= 3, `${report.pictures} pictures`);
+  assert(report.video.frames > report.video.one_way_samples, 'pictures of the visitors');
+  assert(report.voice.one_way_samples > 0, 'its own voice');
+  assert(report.voice.packets > report.voice.one_way_samples, 'voices of the visitors');
+  await tile(gale, 'load-publisher-0').waitFor({ state: 'detached' });
 });
 
 test('no page had a fault', async () => {
