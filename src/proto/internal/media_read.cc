@@ -206,6 +206,8 @@ MediaRoom read_media_room(Source& from, std::vector<SpeakerLevel>& speaking,
         });
         links.push_back(one);
       });
+    } else if (key == "recording") {
+      m.recording = from.in.read_bool();
     } else {
       return false;
     }
