@@ -32,8 +32,12 @@ RecordPool::RecordPool(RecordDisk& disk, const RecordLimits& limits)
 }
 
 RecordChunk* RecordPool::take() {
+  if (free_.empty() && chunks_.size() >= limits_.chunks) return nullptr;
+  return take_for_end();
+}
+
+RecordChunk* RecordPool::take_for_end() {
   if (free_.empty()) {
-    if (chunks_.size() == limits_.chunks) return nullptr;
     chunks_.push_back(std::make_unique_for_overwrite<RecordChunk>());
     free_.push_back(chunks_.back().get());
   }
@@ -157,15 +161,17 @@ bool RecordStream::wants_key_frame(MonoUs now) {
 }
 
 void RecordStream::end(Code why, MonoUs now) {
-  const bool any = offset_ != 0;
-  if (any && indexed_ > 0) (void)write_index(now);
-  if (RecordChunk* chunk = any ? room_for(kEndRecordBytes, now) : nullptr) {
-    const auto out = std::span(chunk->bytes).subspan(chunk->used);
+  const bool writes = offset_ != 0 && !recording_.broken();
+  if (writes && indexed_ > 0) (void)write_index(now);
+  if (chunk_ && RecordChunk::kBytes - chunk_->used < kEndRecordBytes) send_off();
+  if (!chunk_) {
+    chunk_ = recording_.pool_.take_for_end();
+    chunk_->file = file_;
+  }
+  if (writes) {
+    const auto out = std::span(chunk_->bytes).subspan(chunk_->used);
     wrote(write_end_record(out, recording_.time_of(now), {index_at_, dropped_, why}));
   }
-  if (!chunk_) chunk_ = recording_.pool_.take();
-  if (!chunk_) return;  // the disk closes what is open when it ends
-  chunk_->file = file_;
   chunk_->last = true;
   send_off();
 }

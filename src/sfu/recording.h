@@ -57,6 +57,8 @@ class RecordPool {
   RecordDisk& disk() { return disk_; }
   const RecordLimits& limits() const { return limits_; }
   RecordChunk* take();  // nullptr: all are on their way
+  // The end of a file finds room always, one chunk each.
+  RecordChunk* take_for_end();
   void give_back(RecordChunk* chunk) { free_.push_back(chunk); }
   // The disk is done with a chunk. Its recording, if there still is one, learns how it went.
   void written(RecordChunk* chunk, const Status& status);

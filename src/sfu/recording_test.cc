@@ -263,6 +263,17 @@ TEST_F(FewChunks, ADiskThatIsTooSlowCostsPacketsOfTheRecordingAndNoMemory) {
   EXPECT_EQ(told, dropped);
 }
 
+TEST_F(FewChunks, AFileIsClosedEvenWhenEverythingIsStillOnItsWay) {
+  start();
+  works_ = false;
+  play(300);
+  recording_->stop({Code::kOk, {}, 0}, now_);
+  EXPECT_LE(disk_.waiting.size(), 6u + 3u);
+  disk_.work(pool_);
+  EXPECT_EQ(disk_.closed, 3u);
+  for (const auto& [file, bytes] : disk_.files) EXPECT_TRUE(RecordReader::open(bytes)->end());
+}
+
 TEST_F(RecordingTest, AFullDiskIsToldAndTheRoomGoesOn) {
   start();
   disk_.capacity = 60'000;

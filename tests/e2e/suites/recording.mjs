@@ -220,3 +220,21 @@ test('each publisher has a file, and an episode names its last recording', async
   );
   assert(missing.startsWith('3 ') && missing.includes('4774'), missing);
 });
+
+test('the console switches it and shows its light, and the people of the call see that they are recorded', async () => {
+  const desk = await open_page(browser, await node.link('console', 'pia', 'producer', 'Pia'));
+  const stage = await open_page(browser, await node.link('stage', 'ann', 'player', 'Ann'));
+  const light = (of) => of.getByRole('status').filter({ hasText: /^\s*Recording\s*$/ });
+  await stage.getByRole('heading', { name: 'At the table' }).waitFor({ timeout: 30_000 });
+  equal(await light(stage).count(), 0, 'nothing is recorded');
+  await desk.getByRole('button', { name: 'Record the call' }).click();
+  await light(desk).waitFor({ timeout: 10_000 });
+  await light(stage).waitFor({ timeout: 10_000 });
+  const late = await open_page(browser, await node.link('stage', 'bo', 'player', 'Bo'));
+  await light(late).waitFor({ timeout: 30_000 });
+  await desk.getByRole('button', { name: 'Stop recording' }).click();
+  await light(stage).waitFor({ state: 'detached', timeout: 10_000 });
+  await light(late).waitFor({ state: 'detached', timeout: 10_000 });
+  await desk.getByText('Not recording').waitFor({ timeout: 10_000 });
+  for (const it of [desk, stage, late]) equal(it.faults, [], 'no page complains');
+});
