@@ -54,6 +54,9 @@ struct FreeFrame {
 struct FreeDecoder {
   void operator()(AVCodecContext* context) const { avcodec_free_context(&context); }
 };
+struct FreeParameters {
+  void operator()(AVCodecParameters* parameters) const { avcodec_parameters_free(&parameters); }
+};
 using Packet = std::unique_ptr<AVPacket, FreePacket>;
 
 bool fill(AVPacket* packet, const Frame& frame) {
@@ -63,24 +66,29 @@ bool fill(AVPacket* packet, const Frame& frame) {
   return true;
 }
 
-struct Size {
-  int width = 0, height = 0;
-};
-
-// A picture's size is what its decoder makes of a key frame; nullopt: it cannot be decoded, it is
-// encrypted or torn.
-std::optional<Size> size_of(rtc::RtpCodec codec, const Frame& key) {
+// What a picture is like is what its decoder makes of a key frame: size, pixels, colors, profile.
+// False: it cannot be decoded, it is encrypted or torn.
+bool describe(rtc::RtpCodec codec, const Frame& key, AVCodecParameters& into) {
   const AVCodec* decoder = avcodec_find_decoder(codec_id(codec));
-  if (!decoder) return std::nullopt;
+  if (!decoder) return false;
   std::unique_ptr<AVCodecContext, FreeDecoder> context(avcodec_alloc_context3(decoder));
   context->thread_count = 1;
   Packet packet(av_packet_alloc());
   std::unique_ptr<AVFrame, FreeFrame> picture(av_frame_alloc());
-  if (avcodec_open2(context.get(), decoder, nullptr) < 0 || !fill(packet.get(), key)) return {};
-  if (avcodec_send_packet(context.get(), packet.get()) < 0) return {};
+  if (avcodec_open2(context.get(), decoder, nullptr) < 0 || !fill(packet.get(), key)) return false;
+  if (avcodec_send_packet(context.get(), packet.get()) < 0) return false;
   avcodec_send_packet(context.get(), nullptr);
-  if (avcodec_receive_frame(context.get(), picture.get()) < 0) return {};
-  return Size{picture->width, picture->height};
+  if (avcodec_receive_frame(context.get(), picture.get()) < 0) return false;
+  into.width = picture->width;
+  into.height = picture->height;
+  into.format = picture->format;
+  into.color_range = picture->color_range;
+  into.color_primaries = picture->color_primaries;
+  into.color_trc = picture->color_trc;
+  into.color_space = picture->colorspace;
+  into.profile = context->profile;
+  into.level = context->level;
+  return true;
 }
 
 void put_extra(AVCodecParameters& into, ByteView bytes) {
@@ -175,17 +183,15 @@ Status Muxer::add(TakeStream& stream) {
     result.left_out.push_back(name + ": no whole frame");
     return {};
   }
-  std::optional<Size> size;
-  if (!header.audio()) {
-    size = size_of(header.codec, *lane.next);
-    if (!size) {
-      result.left_out.push_back(name + ": its pictures cannot be decoded; are they encrypted?");
-      return {};
-    }
+  std::unique_ptr<AVCodecParameters, FreeParameters> looks(avcodec_parameters_alloc());
+  if (!header.audio() && !describe(header.codec, *lane.next, *looks)) {
+    result.left_out.push_back(name + ": its pictures cannot be decoded; are they encrypted?");
+    return {};
   }
   lane.to = avformat_new_stream(context_.get(), nullptr);
   if (!lane.to) return fail(Code::kInternal, "memory");
   AVCodecParameters& parameters = *lane.to->codecpar;
+  avcodec_parameters_copy(&parameters, looks.get());
   parameters.codec_id = codec_id(header.codec);
   parameters.codec_type = header.audio() ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_VIDEO;
   if (header.audio()) {
@@ -194,8 +200,6 @@ Status Muxer::add(TakeStream& stream) {
     parameters.seek_preroll = kSeekPreroll;
     put_extra(parameters, opus_head());
   } else {
-    parameters.width = size->width;
-    parameters.height = size->height;
     const Bytes extra = parameters_of(header.codec, *lane.next);
     if (!extra.empty()) put_extra(parameters, extra);
   }

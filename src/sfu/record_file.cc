@@ -1,6 +1,7 @@
 #include "sfu/record_file.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/json.h"
 
@@ -80,7 +81,7 @@ size_t write_rtp_record(std::span<uint8_t> out, uint64_t time_us, bool key_frame
   uint8_t* body =
       begin(out, RecordType::kRtp, key_frame ? kRecordKeyFrame : 0, packet.size(), time_us);
   if (!body) return 0;
-  std::ranges::copy(packet, body);
+  std::memcpy(body, packet.data(), packet.size());
   return kRecordHeadBytes + packet.size();
 }
 

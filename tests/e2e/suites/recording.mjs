@@ -47,7 +47,10 @@ async function api(method, where, body) {
 }
 
 /** In the page: publishes a canvas that is white while an oscillator is heard, 100 ms of each second. */
-async function publish_flashes(url, token) {
+async function publish_flashes(url, token, codec) {
+  const codecs = RTCRtpSender.getCapabilities('video').codecs;
+  const wanted = codecs.filter((it) => it.mimeType === `video/${codec}`);
+  if (wanted.length === 0) return 'no encoder';
   const canvas = document.createElement('canvas');
   canvas.width = 320;
   canvas.height = 180;
@@ -76,7 +79,11 @@ async function publish_flashes(url, token) {
   const stream = canvas.captureStream(30);
   stream.addTrack(out.stream.getAudioTracks()[0]);
   const peer = new RTCPeerConnection();
-  for (const track of stream.getTracks()) peer.addTransceiver(track, { direction: 'sendonly' });
+  for (const track of stream.getTracks()) {
+    const line = peer.addTransceiver(track, { direction: 'sendonly' });
+    if (track.kind !== 'video') continue;
+    line.setCodecPreferences([...wanted, ...codecs.filter((it) => it.mimeType === 'video/rtx')]);
+  }
   await peer.setLocalDescription();
   const answer = await fetch(url, {
     method: 'POST',
@@ -147,7 +154,7 @@ test('a call is recorded from start to stop, and figures and metrics tell', asyn
   page = await open_page(browser, `${node.address}/healthz`);
   const token = await token_of('gale', 'gm');
   equal(
-    await page.evaluate(`(${publish_flashes})('/v1/whip/show', '${token}')`),
+    await page.evaluate(`(${publish_flashes})('/v1/whip/show', '${token}', 'VP8')`),
     201,
     'publishing',
   );
@@ -193,6 +200,13 @@ test('what is exported is decoded whole, and flash and beep are together', async
     assert(frames > (kMs / 1000) * 15, `${frames} frames were decoded`);
     assert(Number(audio.nb_read_frames) > kMs / 20 - 75, `${audio.nb_read_frames} of the voice`);
   }
+  const no_form = await run(footlight_bin, [
+    ...['export', '--media', folder, '--out', path.join(folder, 'all.mp4')],
+  ]).then(
+    () => '',
+    (error) => error.stderr,
+  );
+  assert(no_form.includes('4775') && no_form.includes('take .mkv'), `VP8 in MP4: ${no_form}`);
   const file = path.join(folder, 'all.webm');
   const [flashes, beeps] = [await flashes_of(file), await beeps_of(file)];
   const apart = flashes.flatMap((flash) => {
@@ -220,6 +234,43 @@ test('each publisher has a file, and an episode names its last recording', async
   );
   assert(missing.startsWith('3 ') && missing.includes('4774'), missing);
 });
+
+for (const codec of ['VP9', 'AV1', 'H264']) {
+  test(`${codec} is exported and decoded whole`, async () => {
+    const of = await open_page(browser, `${node.address}/healthz`);
+    const token = await token_of('gale', 'gm');
+    const published = await of.evaluate(
+      `(${publish_flashes})('/v1/whip/show', '${token}', '${codec}')`,
+    );
+    if (published === 'no encoder') return console.log(`skipped: this browser encodes no ${codec}`);
+    equal(published, 201, 'publishing');
+    await until(async () => of.evaluate('window.peer.connectionState === "connected"'), 'media');
+    await api('POST', 'recording', { on: true });
+    const recorded = async () => (await api('GET', 'media')).json.sessions[0].tracks;
+    await until(
+      async () => (await recorded()).every((it) => it.encodings[0].packets > 150),
+      'packets of both',
+      30_000,
+    );
+    const ended = (await api('POST', 'recording', { on: false })).json;
+    await of.evaluate('window.peer.close()');
+    for (const suffix of ['mkv', 'mp4']) {
+      const file = path.join(node.data, ended.folder, `all.${suffix}`);
+      await run(footlight_bin, [
+        'export',
+        '--media',
+        path.join(node.data, ended.folder),
+        '--out',
+        file,
+      ]);
+      const { streams } = await probe(file);
+      const video = streams.find((it) => it.codec_type === 'video');
+      equal([video.codec_name, video.width, video.height], [codec.toLowerCase(), 320, 180], suffix);
+      assert(Number(video.nb_read_frames) > 30, `${video.nb_read_frames} frames were decoded`);
+      await run('ffmpeg', ['-v', 'error', '-xerror', '-i', file, '-f', 'null', '-']);
+    }
+  });
+}
 
 test('the console switches it and shows its light, and the people of the call see that they are recorded', async () => {
   const desk = await open_page(browser, await node.link('console', 'pia', 'producer', 'Pia'));
