@@ -41,6 +41,7 @@ class RecorderTest : public testing::Test {
     recording_ = std::make_unique<sfu::Recording>(*pool_, "demo.media/take", "take", 0, 0);
     track_.mid = "0";
     track_.codec.codec = rtc::RtpCodec::kVp8;
+    track_.codec.clock_rate = 90'000;
     track_.encodings.push_back({"", 1, 0, sfu::IncomingStream({}, packets_)});
     recording_->add(track_, {.account = "00ab00ab00ab00ab"}, 0);
     shard_.start();
