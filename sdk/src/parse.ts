@@ -181,6 +181,7 @@ const READERS: { [T in ServerMessage['t']]: (f: Fields) => ServerMessage & { t: 
         return [who(of), count(rtt), count(loss)] as [string, number, number];
       }),
     }),
+    ...(f['recording'] !== undefined && { recording: f['recording'] === true }),
   }),
   'media.quality': (f) => ({
     t: 'media.quality',

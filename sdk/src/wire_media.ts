@@ -34,6 +34,8 @@ export interface MediaRoomMessage {
   speaking?: [Who, number][];
   /** [who, round trip in ms, loss in per mille]. */
   links?: [Who, number, number][];
+  /** Whether what everybody says and shows is being recorded. */
+  recording?: boolean;
 }
 /** How the server finds the way to a watching session. */
 export interface MediaQualityMessage {

@@ -159,6 +159,13 @@
   X(kMediaSubscribe, 4755, "This token does not let its holder watch.")                            \
   X(kMediaTracks, 4756, "This token does not let its holder publish that kind.")                   \
   X(kMediaOff, 4757, "This node carries no voice and video.")                                      \
+  X(kRecordDiskFull, 4770,                                                                         \
+    "The disk has no room for the recording; it stopped. The call goes on.")                       \
+  X(kRecordIo, 4771, "A file of the recording failed; the recording stopped. The call goes on.")   \
+  X(kRecordLimit, 4772, "The recording is as large as it may be and stopped. The call goes on.")   \
+  X(kRecordFormat, 4773, "The file is no recording of a known version, or it is damaged.")         \
+  X(kRecordEmpty, 4774, "The recording holds nothing that can be exported.")                       \
+  X(kMediaExport, 4775, "The recording cannot be written in that form.")                           \
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \

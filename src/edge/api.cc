@@ -20,6 +20,9 @@ constexpr std::array kRoutes = {
     ApiRouteInfo{ApiRoute::kBoardRestore, "POST", "/v1/episodes/{id}/boards/{board}/restore", true},
     ApiRouteInfo{ApiRoute::kBoardRenew, "POST", "/v1/episodes/{id}/boards/{board}/renew", true},
     ApiRouteInfo{ApiRoute::kBoard, "GET", "/v1/episodes/{id}/boards/{board}", true},
+    ApiRouteInfo{ApiRoute::kMediaFigures, "GET", "/v1/episodes/{id}/media", true},
+    ApiRouteInfo{ApiRoute::kRecording, "GET", "/v1/episodes/{id}/recording", true},
+    ApiRouteInfo{ApiRoute::kRecord, "POST", "/v1/episodes/{id}/recording", true},
     ApiRouteInfo{ApiRoute::kOpenApi, "GET", "/v1/openapi.json", false},
 };
 

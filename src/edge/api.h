@@ -11,6 +11,9 @@
 //   GET  /v1/episodes/{id}/boards/{board}?at=SEQ     producer; without `at` as it is now
 //   GET  /v1/episodes/{id}/boards/{board}/history    producer
 //   POST /v1/episodes/{id}/boards/{board}/restore    producer; {"at":SEQ}; answers when durable
+//   GET  /v1/episodes/{id}/media                     producer; every session and track
+//   GET  /v1/episodes/{id}/recording                 producer; the last recording
+//   POST /v1/episodes/{id}/recording                 producer; {"on":true}
 //   GET  /v1/openapi.json               no token
 //
 // Pure; any thread but where said.
@@ -38,6 +41,9 @@ enum class ApiRoute : uint8_t {
   kBoardHistory,
   kBoardRestore,
   kBoardRenew,
+  kMediaFigures,  // this and the next two: answered by the media's shard, not by an owner
+  kRecording,
+  kRecord,
   kOpenApi
 };
 

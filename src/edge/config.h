@@ -48,6 +48,10 @@ struct Config {
     std::vector<std::string> advertise;  // empty: what the port is bound to
     int64_t max_sessions = 4'096;
     int64_t packets = 16'384;
+    bool record = false;
+    int64_t record_max_bytes = int64_t{256} << 30;
+    int64_t record_keep_free_bytes = int64_t{1} << 30;
+    int64_t drain_ms = 5'000;
   } media;
   struct {
     std::string dir = "data";

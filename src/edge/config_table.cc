@@ -63,6 +63,17 @@ const SettingInfo kSettings[] = {
     {"media.packets", AT(media.packets), 1'024, 1'048'576, "packets",
      "Packets kept in memory, 2 KB each, taken as they are needed. A picture takes 512 (each "
      "encoding of simulcast), a voice 128; who publishes beyond that is refused with 4751."},
+    {"media.record", AT(media.record), 0, 0, "",
+     "Record every episode from its first track on. Else the producer starts and stops "
+     "recordings."},
+    {"media.record_max_bytes", AT(media.record_max_bytes), 1'048'576, int64_t{1} << 50, "bytes",
+     "A recording that reaches this stops (4772)."},
+    {"media.record_keep_free_bytes", AT(media.record_keep_free_bytes), 0, int64_t{1} << 50, "bytes",
+     "Recordings stop (4770) before less than this is free on the disk of `data.dir`: the event "
+     "logs "
+     "need it."},
+    {"media.drain_ms", AT(media.drain_ms), 0, 600'000, "ms",
+     "On SIGTERM those who publish and watch have this long to move; then they are cut."},
     {"data.dir", AT(data.dir), 1, 4'096, "",
      "Where the event logs are kept, one `<episode>.episode` file each."},
     {"data.episodes", AT(data.episodes), 0, 256, "", "Episode files to run."},

@@ -316,6 +316,15 @@ void HttpApi::handle_api(const net::HttpRequest& request, net::Responder respond
   call->at = net::query_value(request.query(), "at").value_or("");
   // ApiReply is copyable, a Responder is not: whoever calls first has it.
   auto shared = std::make_shared<net::Responder>(std::move(responder));
+  const auto reply = [shared, headers](ApiAnswer answer) {
+    shared->send(response_of(std::move(answer), headers));
+  };
+  const ApiRoute route = call->route;
+  if (route == ApiRoute::kMediaFigures || route == ApiRoute::kRecording ||
+      route == ApiRoute::kRecord) {
+    if (!media_) return reply(api_error({Code::kMediaOff, "", 0}));
+    return media_->node().api(std::move(*call), episode->id(), reply);
+  }
   home_of(*episode).post([episode, call = std::move(*call), shared, headers = std::move(headers)] {
     episode->owner().api(call, [shared, headers](ApiAnswer answer) {
       shared->send(response_of(std::move(answer), headers));

@@ -32,6 +32,7 @@ class HttpMedia {
     return path.starts_with("/v1/whip/") || path.starts_with("/v1/whep/");
   }
   void handle(net::HttpRequest request, net::Responder responder);
+  NodeMedia& node() { return media_; }
 
  private:
   struct Address {

@@ -13,6 +13,8 @@ namespace footlight::edge {
 namespace {
 
 constexpr size_t kIdBytes = 16;
+constexpr MonoUs kTendUs = kUsPerSecond;  // recordings are looked after at least so often
+constexpr uint32_t kComeBackMs = 2'000;   // to another node, or to this one after its restart
 constexpr std::string_view kCname = "footlight";
 constexpr std::string_view kScreen = "screen";
 const Error kNoReason{Code::kOk, {}, 0};
@@ -34,15 +36,6 @@ bool can_decode(const rtc::NegotiatedMedia& media, const rtc::NegotiatedCodec& c
   return std::ranges::any_of(media.codecs, [&](const auto& each) {
     return each.codec == codec.codec && each.format == codec.format;
   });
-}
-
-void add(MediaStats& to, const rtc::PeerStats& of) {
-  to.rtp_in += of.rtp_in;
-  to.rtp_out += of.rtp_out;
-  to.bytes_in += of.bytes_in;
-  to.bytes_out += of.bytes_out;
-  to.refused += of.refused_in;
-  to.unsent += of.unsent_out;
 }
 
 std::string etag_of(const rtc::IceCredentials& ice) { return "\"" + ice.ufrag + "\""; }
@@ -104,9 +97,12 @@ Media::Media(MediaOptions options, Entropy& entropy)
     : options_(std::move(options)),
       entropy_(entropy),
       transports_(entropy, options_.identity, transport_config(options_)),
-      pool_(options_.packet_slots) {}
+      pool_(options_.packet_slots) {
+  if (!options_.record_disk || !options_.clock) return;
+  records_ = std::make_unique<sfu::RecordPool>(*options_.record_disk, options_.record);
+}
 
-Media::~Media() = default;
+Media::~Media() { end_takes(0); }
 
 // --- sessions
 // -------------------------------------------------------------------------------------
@@ -175,6 +171,7 @@ void Media::prepare_places(Session& session, const rtc::SessionDescription& offe
 
 Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view offer_text,
                                 MonoUs now) {
+  if (draining_) return fail(Code::kDraining, {}, kComeBackMs);
   auto offer = rtc::parse_sdp(offer_text);
   if (!offer) return std::unexpected(offer.error());
   if (auto status = check_grants(request, *offer); !status) return std::unexpected(status.error());
@@ -219,7 +216,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   stage.sessions.push_back(&session);
   sessions_.emplace(session.id, std::move(owned));
   expire_at_ = std::min(expire_at_, request.until);
-  if (auto status = publish(session, *answer); !status) {
+  if (auto status = publish(session, *answer, now); !status) {
     const Error why = status.error();
     end(session, kNoReason);
     return std::unexpected(why);
@@ -229,7 +226,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
 }
 
 // Puts the tracks of a publisher on stage, or makes the places of a watcher.
-Status Media::publish(Session& session, const rtc::SdpAnswer& answer) {
+Status Media::publish(Session& session, const rtc::SdpAnswer& answer, MonoUs now) {
   Stage& stage = *session.stage;
   Error why{Code::kTrackCodec, "no m-line can be forwarded"};
   bool any = false;
@@ -253,6 +250,7 @@ Status Media::publish(Session& session, const rtc::SdpAnswer& answer) {
       return other.session->priority() < session.priority();
     });
     stage.published.insert(before, {*track, &session, false});
+    record_track(session, *track, now);
   }
   session.streams.clear();
   if (!any) return std::unexpected(why);
@@ -267,6 +265,9 @@ void Media::end(Session& session, const Error& why) {
   }
   Stage& stage = *session.stage;
   add(past_, session.peer->stats());
+  if (const sfu::Subscriber* watcher = stage.room.subscriber(session.member)) {
+    past_.queue_drops += watcher->stats().queue_drops;
+  }
   std::erase_if(stage.published, [&](const Publication& each) { return each.session == &session; });
   std::erase(stage.sessions, &session);
   stage.room.leave(session.member);
@@ -274,6 +275,8 @@ void Media::end(Session& session, const Error& why) {
   const std::string id = session.id;
   sessions_.erase(id);
   if (stage.sessions.empty()) {
+    keep_counts(stage);
+    if (sessions_.empty()) bps_in_ = bps_out_ = 0;
     stages_.erase(stage.episode);
   } else {
     arrange(stage);
@@ -407,7 +410,7 @@ void Media::reap() {
 MonoUs Media::deadline() const {
   MonoUs due = std::min(transports_.deadline(), expire_at_);
   for (const auto& [name, stage] : stages_) due = std::min(due, stage->room.deadline());
-  return due;
+  return takes_.empty() ? due : std::min(due, tended_at_ + kTendUs);
 }
 
 void Media::on_time(MonoUs now) {
@@ -417,6 +420,8 @@ void Media::on_time(MonoUs now) {
     tell_room(*stage, now);
   }
   if (expire_at_ <= now) expire(now);
+  tend_takes(now);
+  measure(now);
   reap();
 }
 
@@ -434,20 +439,6 @@ void Media::expire(MonoUs now) {
     session->peer->close(now);
     end(*session, {Code::kTokenExpired, {}, 0});
   }
-}
-
-MediaStats Media::stats() const {
-  MediaStats stats = past_;
-  stats.sessions = sessions_.size();
-  stats.datagrams_in = transports_.stats().datagrams;
-  stats.strangers = transports_.stats().strangers;
-  stats.unknown = transports_.stats().unknown;
-  for (const auto& [id, session] : sessions_) {
-    ++(session->request.use == MediaUse::kPublish ? stats.publishers : stats.watchers);
-    add(stats, session->peer->stats());
-  }
-  for (const auto& [name, stage] : stages_) stats.tracks += stage->published.size();
-  return stats;
 }
 
 const sfu::Room* Media::room(std::string_view episode) const {

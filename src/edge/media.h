@@ -24,11 +24,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/json.h"
 #include "core/prng.h"
 #include "core/result.h"
 #include "core/time.h"
 #include "edge/media_port.h"
 #include "rtc/peer.h"
+#include "sfu/recording.h"
 #include "sfu/room.h"
 
 namespace footlight::edge {
@@ -46,6 +48,13 @@ struct MediaStats {
   uint64_t refused = 0;    // SRTP: malformed, forged, replayed
   uint64_t unsent = 0;     // no path, no keys or no room
   uint64_t no_memory = 0;  // datagrams that found no packet slot
+  // Packets that rooms dropped, and that waited too long for a watcher.
+  uint64_t unknown_stream = 0, unknown_codec = 0, duplicates = 0, turn_overflow = 0;
+  uint64_t queue_drops = 0;
+  uint64_t streams_in = 0, streams_out = 0;  // encodings published; tracks watched
+  int64_t bps_in = 0, bps_out = 0;           // over the last second
+  int64_t estimate_bps = 0;                  // of all watchers together
+  uint64_t recordings = 0, recordings_failed = 0, record_bytes = 0, record_dropped = 0;
 };
 
 struct MediaOptions {
@@ -55,6 +64,11 @@ struct MediaOptions {
   size_t packet_slots = 16'384;  // 1.9 KB each, taken as they are needed
   sfu::BandwidthConfig bandwidth{1'500'000, 40'000, 30'000'000};
   size_t out_bytes = 8 << 20;  // of one turn
+  // Where recordings go, and whose wall time names them; null: nothing can be recorded.
+  sfu::RecordDisk* record_disk = nullptr;
+  const Clock* clock = nullptr;
+  sfu::RecordLimits record;
+  bool record_all = false;  // every episode, from its first track on
 };
 
 class Media {
@@ -85,6 +99,22 @@ class Media {
   // For the sessions of edges; clear it after.
   std::vector<MediaTold>& told() { return told_; }
 
+  // Records the episode from now on, or no longer; nothing happens when it is so already. Those who
+  // have a session are told. A disk that fails ends the recording, never a session.
+  // kMediaOff: there is no disk.
+  Status record(std::string_view episode, bool on, MonoUs now);
+  // What became of the episode's last recording (docs/openapi.json, Recording).
+  std::string recording_json(std::string_view episode) const;
+  // Every session of the episode and its tracks (docs/openapi.json, MediaFigures).
+  std::string figures_json(std::string_view episode, MonoUs now) const;
+  // Chunks that were written come back to it; null when there is no disk.
+  sfu::RecordPool* records() { return records_.get(); }
+
+  // Takes no new sessions: open() is refused with kDraining.
+  void drain() { draining_ = true; }
+  // Ends every session, with a word to its client, and every recording.
+  void end_all(MonoUs now);
+
   // Where the next datagrams are received; nullptr when memory has run out. Each goes back by
   // on_datagram or give_back.
   sfu::Packet* take();
@@ -106,11 +136,12 @@ class Media {
   struct Session;
   struct Stage;
   struct Publication;
+  struct Take;
 
   Session* find(std::string_view episode, MediaUse use, std::string_view id);
   Stage& stage_of(const std::string& episode);
   Result<Session*> admit(const MediaRequest& request);
-  Status publish(Session& session, const rtc::SdpAnswer& answer);
+  Status publish(Session& session, const rtc::SdpAnswer& answer, MonoUs now);
   void prepare_places(Session& session, const rtc::SessionDescription& offer,
                       rtc::AnswerInput& input);
   void arrange(Stage& stage);
@@ -120,7 +151,7 @@ class Media {
   Session* find(const MediaRequest& from, std::string_view id);
   void answer(const MediaOwner& owner, const proto::MediaNotice& notice);
   void tell(const MediaOwner& owner, std::string text);
-  void tell_all(const Stage& stage, std::string text);
+  void tell_all(const Stage& stage, std::string text, bool lossy = true);
   void tell_places(Stage& stage);
   void tell_places(Session& session);
   void tell_speaking(Stage& stage);
@@ -132,6 +163,20 @@ class Media {
   void ask_place(const MediaRequest& from, MediaAsk::Place& place);
   void ask_mute(const MediaRequest& from, const MediaAsk::Mute& mute);
   void kick(const MediaRequest& from, const Error& why, MonoUs now);
+  static sfu::RecordHeader record_header(const Session& session);
+  bool recorded(std::string_view episode) const;
+  void begin_take(const std::string& episode, MonoUs now);
+  void end_take(Take& take, const Error& why, MonoUs now);
+  void end_takes(MonoUs now);
+  void record_track(const Session& session, sfu::TrackId track, MonoUs now);
+  void tend_takes(MonoUs now);
+  void tell_recording(Stage& stage);
+  void tell_recording(const Session& session);
+  static void add(MediaStats& to, const rtc::PeerStats& of);
+  void keep_counts(const Stage& stage);
+  void measure(MonoUs now);
+  void write_session(JsonWriter& out, const Session& session, MonoUs now) const;
+  void write_places(JsonWriter& out, const Session& session) const;
   void reap();
   void expire(MonoUs now);
   std::string make_id();
@@ -140,11 +185,16 @@ class Media {
   Entropy& entropy_;
   rtc::PeerTransports transports_;
   sfu::PacketPool pool_;
+  std::unique_ptr<sfu::RecordPool> records_;
+  std::map<std::string, std::unique_ptr<Take>, std::less<>> takes_;  // the last one of each episode
   std::map<std::string, std::unique_ptr<Stage>, std::less<>> stages_;
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
   uint64_t next_order_ = 1;
   MonoUs expire_at_ = kNever;  // the earliest `until`
   std::vector<MediaTold> told_;
+  bool draining_ = false;
+  MonoUs measured_at_ = 0, tended_at_ = 0;
+  int64_t bps_in_ = 0, bps_out_ = 0;
   MediaStats past_;  // of sessions that are over, and what belongs to none
 };
 

@@ -113,6 +113,7 @@ struct Node::Impl {
   void begin_edges(std::shared_ptr<const gate::KeySet> keys);
   void stop();
   bool all_told();
+  void drain_media(MonoUs until_us);
   template <class Result>
   std::vector<Result> ask_all(std::function<Result(NodeShard&)> question);
 
@@ -371,12 +372,26 @@ bool Node::Impl::all_told() {
   return std::ranges::all_of(told, [](int one) { return one == 1; });
 }
 
+// Voices go on while their clients move; who is left at the deadline is cut.
+void Node::Impl::drain_media(MonoUs until_us) {
+  while (media->sessions() > 0 && clock.now_us() < until_us) {
+    std::this_thread::sleep_for(kDrainPoll);
+  }
+  std::promise<void> ended;
+  media->shard().post([this, &ended] {
+    media->end_all();
+    ended.set_value();
+  });
+  ended.get_future().wait();
+}
+
 void Node::Impl::stop() {
   if (!running) return;
   running = false;
   for (const auto& shard : shards) shard->stop();
   for (const auto& shard : shards) shard->join();
   workers.clear();  // what was handed to the logs is written and synced
+  if (media) media->finish();
   webhooks->stop();
   server.reset();
   apps.clear();
@@ -437,14 +452,19 @@ void Node::reload() {
 void Node::drain(uint32_t timeout_ms) {
   Impl& impl = *impl_;
   impl.api->set_draining();
+  if (impl.media) impl.media->drain();
   impl.ask_all<int>([](NodeShard& shard) {
     for (NodeEpisode* episode : shard.owned()) episode->owner().drain();
     shard.edge().drain();
     return 0;
   });
-  const MonoUs until_us = impl.clock.now_us() + timeout_ms * kUsPerMs;
+  const MonoUs began_us = impl.clock.now_us();
+  const MonoUs until_us = began_us + timeout_ms * kUsPerMs;
   while (!impl.all_told() && impl.clock.now_us() < until_us) {
     std::this_thread::sleep_for(kDrainPoll);
+  }
+  if (impl.media) {
+    impl.drain_media(began_us + impl.options.config.media.drain_ms * kUsPerMs);
   }
   impl.server->stop_accepting();
 }

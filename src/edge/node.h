@@ -61,7 +61,8 @@ class Node {
   // Certificate, keys and pages from their files again; what fails stays as it was. Any thread.
   void reload();
   // Tells every session to come back later, refuses new ones, and returns once all are told or
-  // `timeout_ms` have passed. The caller's thread waits.
+  // `timeout_ms` have passed, and no media session is left or `media.drain_ms` have passed: then
+  // those are cut. The caller's thread waits.
   void drain(uint32_t timeout_ms);
   // Ends all threads; what was handed to the logs is synced.
   void stop();

@@ -1,10 +1,13 @@
 #include "edge/node_media.h"
 
 #include <algorithm>
+#include <future>
 #include <span>
 #include <utility>
 
+#include "core/json.h"
 #include "edge/node_shard.h"
+#include "net/asio/system.h"
 
 namespace footlight::edge {
 namespace {
@@ -29,13 +32,6 @@ Result<std::vector<net::UdpAddress>> bind_addresses(const std::string& text) {
   return out;
 }
 
-void append(std::string& out, std::string_view name, std::string_view type, std::string_view help,
-            uint64_t value) {
-  out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
-  out.append(name).append(" ").append(type).append("\n").append(name).append(" ");
-  out.append(std::to_string(value)).append("\n");
-}
-
 }  // namespace
 
 NodeMedia::NodeMedia(net::Shard& shard, const Clock& clock)
@@ -43,6 +39,7 @@ NodeMedia::NodeMedia(net::Shard& shard, const Clock& clock)
 
 NodeMedia::~NodeMedia() {
   shard_.remove_resident(this);
+  finish();
   for (sfu::Packet* packet : packets_) {
     if (packet) media_->give_back(packet);
   }
@@ -60,7 +57,14 @@ Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_
   options.candidates = node->advertised_;
   options.max_sessions = static_cast<size_t>(config.media.max_sessions);
   options.packet_slots = static_cast<size_t>(config.media.packets);
+  node->recorder_ = std::make_unique<NodeRecorder>(
+      config.data.dir, static_cast<uint64_t>(config.media.record_keep_free_bytes), shard);
+  options.record_disk = node->recorder_.get();
+  options.clock = &clock;
+  options.record.bytes = static_cast<uint64_t>(config.media.record_max_bytes);
+  options.record_all = config.media.record;
   node->media_ = std::make_unique<Media>(std::move(options), entropy);
+  node->recorder_->set_pool(node->media_->records());
   for (auto& port : node->ports_) {
     auto readiness =
         net::Readiness::watch(shard, port->socket->descriptor(),
@@ -171,45 +175,65 @@ MonoUs NodeMedia::on_turn_end(MonoUs now_us) {
 
 void NodeMedia::renew_counters(MonoUs now_us) {
   renewed_us_ = now_us;
-  const MediaStats stats = media_->stats();
-  counters_.publishers = stats.publishers;
-  counters_.watchers = stats.watchers;
-  counters_.tracks = stats.tracks;
-  counters_.rtp_in = stats.rtp_in;
-  counters_.rtp_out = stats.rtp_out;
-  counters_.bytes_in = stats.bytes_in;
-  counters_.bytes_out = stats.bytes_out;
-  counters_.strangers = stats.strangers + stats.unknown;
-  counters_.refused = stats.refused;
-  counters_.unsent = stats.unsent;
-  uint64_t drops = 0;
-  for (const auto& port : ports_) drops += port->socket->stats().dropped;
-  counters_.socket_drops = drops;
+  auto made = std::make_shared<MediaCounters>();
+  made->stats = media_->stats();
+  for (const auto& port : ports_) made->socket_drops += port->socket->stats().dropped;
+  made->cpu_s = net::thread_cpu_s();
+  counters_.store(std::move(made));
 }
 
 std::string NodeMedia::metrics() const {
-  std::string out;
-  append(out, "footlight_media_publishers", "gauge", "Sessions that publish.",
-         counters_.publishers);
-  append(out, "footlight_media_watchers", "gauge", "Sessions that watch.", counters_.watchers);
-  append(out, "footlight_media_tracks", "gauge", "Tracks published.", counters_.tracks);
-  append(out, "footlight_media_packets_in_total", "counter", "Media packets received.",
-         counters_.rtp_in);
-  append(out, "footlight_media_packets_out_total", "counter", "Media packets sent.",
-         counters_.rtp_out);
-  append(out, "footlight_media_bytes_in_total", "counter", "Bytes of media received.",
-         counters_.bytes_in);
-  append(out, "footlight_media_bytes_out_total", "counter", "Bytes of media sent.",
-         counters_.bytes_out);
-  append(out, "footlight_media_strangers_total", "counter",
-         "Datagrams of no session or no protocol.", counters_.strangers);
-  append(out, "footlight_media_refused_total", "counter",
-         "Media packets malformed, forged or replayed.", counters_.refused);
-  append(out, "footlight_media_unsent_total", "counter",
-         "Media packets without a path, keys or room.", counters_.unsent);
-  append(out, "footlight_media_socket_drops_total", "counter", "Datagrams the socket did not take.",
-         counters_.socket_drops);
-  return out;
+  const auto counters = counters_.load();
+  return counters ? media_metrics(*counters) : std::string();
+}
+
+// --- the producer's calls
+
+void NodeMedia::api(ApiCall call, std::string episode, ApiReply reply) {
+  shard_.post([this, call = std::move(call), episode = std::move(episode),
+               reply = std::move(reply)] {
+    ApiAnswer answer;
+    if (call.route == ApiRoute::kMediaFigures) {
+      answer.body = media_->figures_json(episode, clock_.now_us());
+      return reply(std::move(answer));
+    }
+    if (call.route == ApiRoute::kRecord) {
+      const auto wanted = Json::parse(call.body);
+      const Json* on = wanted ? wanted->find("on") : nullptr;
+      if (!on || on->type() != JsonType::kBool) {
+        return reply(api_error({Code::kBadRequest, R"(the body is {"on":true} or {"on":false})"}));
+      }
+      const auto done = media_->record(episode, on->as_bool(), clock_.now_us());
+      if (!done) return reply(api_error(done.error()));
+    }
+    answer.body = media_->recording_json(episode);
+    reply(std::move(answer));
+  });
+}
+
+// --- the end
+
+void NodeMedia::drain() {
+  shard_.post([this] { media_->drain(); });
+}
+
+size_t NodeMedia::sessions() {
+  std::promise<size_t> promise;
+  auto answer = promise.get_future();
+  shard_.post([this, &promise] { promise.set_value(media_->stats().sessions); });
+  return answer.get();
+}
+
+void NodeMedia::end_all() {
+  media_->end_all(clock_.now_us());
+  send();
+  if (!media_->told().empty()) tell();
+}
+
+void NodeMedia::finish() {
+  if (!recorder_ || !media_) return;
+  media_->end_all(clock_.now_us());
+  recorder_.reset();
 }
 
 }  // namespace footlight::edge

@@ -10,20 +10,16 @@
 #include <vector>
 
 #include "core/prng.h"
+#include "edge/api.h"
 #include "edge/config.h"
 #include "edge/media.h"
+#include "edge/media_metrics.h"
+#include "edge/node_recorder.h"
 #include "net/asio/datagrams.h"
 #include "net/asio/readiness.h"
 #include "net/asio/shard.h"
 
 namespace footlight::edge {
-
-// What other threads may look at, renewed once a second.
-struct MediaCounters {
-  std::atomic<uint64_t> publishers{0}, watchers{0}, tracks{0};
-  std::atomic<uint64_t> rtp_in{0}, rtp_out{0}, bytes_in{0}, bytes_out{0};
-  std::atomic<uint64_t> strangers{0}, refused{0}, unsent{0}, socket_drops{0};
-};
 
 class NodeShard;
 
@@ -41,6 +37,18 @@ class NodeMedia final : public net::Resident, public MediaPort {
   uint16_t port() const { return ports_.front()->socket->port(); }
   const std::vector<rtc::Address>& advertised() const { return advertised_; }
   std::string metrics() const;  // Prometheus' text format; any thread
+
+  // The producer's calls about media; any thread, answered on the shard's.
+  void api(ApiCall call, std::string episode, ApiReply reply);
+
+  // No new sessions from now on; any thread.
+  void drain();
+  // Sessions that are left; any thread but the shard's own, which is asked.
+  size_t sessions();
+  // Ends every session and recording. On the shard's thread.
+  void end_all();
+  // After the shards have ended: what was recorded is on the disk.
+  void finish();
 
   // MediaPort; any thread.
   void ask(MediaAsk ask) override;
@@ -68,12 +76,13 @@ class NodeMedia final : public net::Resident, public MediaPort {
   const Clock& clock_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<rtc::Address> advertised_;
+  std::unique_ptr<NodeRecorder> recorder_;
   std::unique_ptr<Media> media_;
   std::vector<sfu::Packet*> packets_;
   std::vector<net::UdpSlot> slots_;
   MonoUs renewed_us_ = 0;
   std::vector<NodeShard*> edges_;
-  MediaCounters counters_;
+  std::atomic<std::shared_ptr<const MediaCounters>> counters_;
 };
 
 }  // namespace footlight::edge

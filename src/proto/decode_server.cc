@@ -10,41 +10,27 @@ namespace {
 
 using internal::each_element;
 using internal::each_member;
+using internal::may;
+using internal::Member;
+using internal::must;
+using internal::read_members;
 using internal::read_tuple;
 using internal::read_u32;
 using internal::read_unsigned;
-using internal::require;
+using internal::read_value;
 using internal::Source;
 
-bool read_mode_field(Source& from, std::string_view key, ModeNotice& mode) {
-  if (key == "mode") {
+void read_mode(Source& from, ModeNotice& mode, bool needed) {
+  const auto name = [&] {
     const std::optional<Mode> known = parse_mode(from.in.read_string());
     if (known) {
       mode.mode = *known;
     } else {
       from.in.fault(Code::kFieldOutOfRange);
     }
-  } else if (key == "code") {
-    mode.code = from.code();
-  } else if (key == "message") {
-    mode.message = from.text();
-  } else {
-    return false;
-  }
-  return true;
-}
-
-bool read_limits_field(Source& from, std::string_view key, Limits& limits) {
-  if (key == "frame_bytes") {
-    limits.frame_bytes = read_u32(from.in);
-  } else if (key == "batch") {
-    limits.batch = read_u32(from.in);
-  } else if (key == "tick_ms") {
-    limits.tick_ms = read_u32(from.in);
-  } else {
-    return false;
-  }
-  return true;
+  };
+  read_members(from, Member<decltype(name)&>{"mode", name, needed}, may("code", mode.code),
+               may("message", mode.message));
 }
 
 void read_role(Source& from, Role& role) {
@@ -61,189 +47,80 @@ std::string_view read_object(Source& from) {
   return from.in.raw();
 }
 
-bool read_welcome_text(Source& from, std::string_view key, Welcome& m) {
-  if (key == "sid") {
-    m.sid = from.text();
-  } else if (key == "edge") {
-    m.edge = from.text();
-  } else if (key == "ep") {
-    m.episode = from.text();
-  } else if (key == "name") {
-    m.name = from.text();
-  } else if (key == "build") {
-    m.build = from.text();
-  } else {
-    return false;
-  }
-  return true;
-}
-
 Welcome read_welcome(Source& from) {
   Welcome m;
-  uint32_t seen = 0;
-  each_member(from, [&](std::string_view key) {
-    if (key == "v") {
-      m.version = from.in.read_int();
-      seen |= 1;
-    } else if (key == "epoch") {
-      m.epoch = read_unsigned(from.in);
-      seen |= 2;
-    } else if (key == "off") {
-      m.offset = read_unsigned(from.in);
-      seen |= 4;
-    } else if (key == "now_ms") {
-      m.now_ms = from.in.read_int();
-      seen |= 8;
-    } else if (key == "role") {
-      read_role(from, m.role);
-      seen |= 16;
-    } else if (key == "resumed") {
-      m.resumed = from.in.read_bool();
-    } else if (key == "view") {
-      m.view = read_object(from);
-    } else if (key == "me") {
-      m.me = read_object(from);
-    } else if (key == "mode") {
-      each_member(from, [&](std::string_view k) { return read_mode_field(from, k, m.mode); });
-    } else if (key == "limits") {
-      each_member(from, [&](std::string_view k) { return read_limits_field(from, k, m.limits); });
-    } else {
-      return read_welcome_text(from, key, m);
-    }
-    return true;
-  });
-  require(from, seen, 31);
+  const auto limits = [&] {
+    read_members(from, may("frame_bytes", m.limits.frame_bytes), may("batch", m.limits.batch),
+                 may("tick_ms", m.limits.tick_ms));
+  };
+  read_members(from, must("v", m.version), must("epoch", m.epoch), must("off", m.offset),
+               must("now_ms", m.now_ms), must("role", [&] { read_role(from, m.role); }),
+               may("sid", m.sid), may("edge", m.edge), may("ep", m.episode), may("name", m.name),
+               may("build", m.build), may("resumed", m.resumed),
+               may("view", [&] { m.view = read_object(from); }),
+               may("me", [&] { m.me = read_object(from); }),
+               may("mode", [&] { read_mode(from, m.mode, false); }), may("limits", limits));
   if (m.sid.empty() || (!m.resumed && m.view.empty())) from.in.fault(Code::kMissingField);
   return m;
 }
 
 ModeNotice read_mode(Source& from) {
   ModeNotice m;
-  bool seen = false;
-  each_member(from, [&](std::string_view key) {
-    seen |= key == "mode";
-    return read_mode_field(from, key, m);
-  });
-  require(from, seen ? 1 : 0, 1);
+  read_mode(from, m, true);
   return m;
 }
 
 Pong read_pong(Source& from) {
   Pong m;
-  uint32_t seen = 0;
-  each_member(from, [&](std::string_view key) {
-    if (key == "c") {
-      m.c = from.in.read_int();
-      seen |= 1;
-    } else if (key == "s") {
-      m.server_ms = from.in.read_int();
-      seen |= 2;
-    } else {
-      return false;
-    }
-    return true;
-  });
-  require(from, seen, 3);
+  read_members(from, must("c", m.c), must("s", m.server_ms));
   return m;
 }
 
 ErrorNotice read_error(Source& from) {
   ErrorNotice m;
-  each_member(from, [&](std::string_view key) {
-    if (key == "code") {
-      m.code = from.code();
-    } else if (key == "message") {
-      m.message = from.text();
-    } else {
-      return false;
-    }
-    return true;
-  });
+  read_members(from, may("code", m.code), may("message", m.message));
   if (m.code == Code::kOk) from.in.fault(Code::kMissingField);
   return m;
 }
 
 ServerBye read_server_bye(Source& from) {
   ServerBye m;
-  each_member(from, [&](std::string_view key) {
-    if (key == "code") {
-      m.code = from.code();
-    } else if (key == "message") {
-      m.message = from.text();
-    } else if (key == "reconnect") {
-      m.reconnect = from.in.read_bool();
-    } else if (key == "after_ms") {
-      read_tuple(from, 2,
-                 [&](int at) { (at == 0 ? m.after_low_ms : m.after_high_ms) = read_u32(from.in); });
-      if (m.after_high_ms < m.after_low_ms) from.in.fault(Code::kFieldOutOfRange);
-    } else {
-      return false;
-    }
-    return true;
-  });
+  const auto after = [&] {
+    read_tuple(from, 2,
+               [&](int at) { (at == 0 ? m.after_low_ms : m.after_high_ms) = read_u32(from.in); });
+    if (m.after_high_ms < m.after_low_ms) from.in.fault(Code::kFieldOutOfRange);
+  };
+  read_members(from, may("code", m.code), may("message", m.message), may("reconnect", m.reconnect),
+               may("after_ms", after));
   if (m.code == Code::kOk) from.in.fault(Code::kMissingField);
   return m;
 }
 
-bool read_board_number(Source& from, std::string_view key, BoardNotice& m) {
-  if (key == "client") {
-    m.client = read_unsigned(from.in);
-  } else if (key == "gen") {
-    m.generation = read_unsigned(from.in);
-  } else if (key == "ack") {
-    m.ack = read_unsigned(from.in);
-    m.has_ack = true;
-  } else if (key == "n") {
-    m.n = read_unsigned(from.in);
-  } else if (key == "retry_after_ms") {
-    m.retry_after_ms = read_unsigned(from.in);
-  } else {
-    return false;
-  }
-  return true;
-}
-
 BoardNotice read_board(Source& from) {
   BoardNotice m;
-  each_member(from, [&](std::string_view key) {
-    if (key == "b") {
-      m.board = from.text();
-    } else if (key == "d") {
-      m.data = from.text();
-    } else if (key == "code") {
-      m.code = from.code();
-    } else if (key == "message") {
-      m.message = from.text();
-    } else if (key == "overruled") {
-      m.overruled = from.in.raw();
-    } else if (key == "rights") {
-      m.rights = read_object(from);
-    } else if (key == "limits") {
-      m.limits = read_object(from);
-    } else if (key == "path") {
-      m.path = from.text();
-    } else if (key == "title") {
-      m.title = from.text();
-    } else if (key == "kind") {
-      m.kind = from.text();
-    } else if (key == "reset") {
-      m.reset = from.in.read_bool();
-    } else {
-      return read_board_number(from, key, m);
-    }
-    return true;
-  });
+  const auto ack = [&] {
+    m.ack = read_unsigned(from.in);
+    m.has_ack = true;
+  };
+  read_members(from, may("b", m.board), may("d", m.data), may("code", m.code),
+               may("message", m.message), may("overruled", [&] { m.overruled = from.in.raw(); }),
+               may("rights", [&] { m.rights = read_object(from); }),
+               may("limits", [&] { m.limits = read_object(from); }), may("path", m.path),
+               may("title", m.title), may("kind", m.kind), may("reset", m.reset),
+               may("client", m.client), may("gen", m.generation), may("ack", ack), may("n", m.n),
+               may("retry_after_ms", m.retry_after_ms));
   if (m.board.empty()) from.in.fault(Code::kMissingField);
   return m;
 }
 
+// A list of values or of elements that have a function of their own.
 template <class Element>
-void read_list(Source& from, std::vector<Element>& list, void (*element)(Source&, Element&)) {
-  list.clear();
-  each_element(from, [&] { element(from, list.emplace_back()); });
+auto list_of(Source& from, std::vector<Element>& list, void (*element)(Source&, Element&)) {
+  return [&from, &list, element] {
+    list.clear();
+    each_element(from, [&] { element(from, list.emplace_back()); });
+  };
 }
-
-void read_number(Source& from, uint64_t& number) { number = read_unsigned(from.in); }
 
 }  // namespace
 
@@ -251,43 +128,18 @@ Ack ServerDecoder::read_ack(Source& from) {
   numbers_.clear();
   confirmed_.clear();
   rejected_.clear();
-  each_member(from, [&](std::string_view key) {
-    if (key == "accepted") {
-      read_list(from, numbers_, read_number);
-    } else if (key == "confirmed") {
-      read_list(from, confirmed_, internal::read_confirmed);
-    } else if (key == "rejected") {
-      read_list(from, rejected_, internal::read_rejected);
-    } else {
-      return false;
-    }
-    return true;
-  });
+  read_members(from, may("accepted", list_of<uint64_t>(from, numbers_, read_value)),
+               may("confirmed", list_of(from, confirmed_, internal::read_confirmed)),
+               may("rejected", list_of(from, rejected_, internal::read_rejected)));
   return {numbers_, confirmed_, rejected_};
 }
 
 Delta ServerDecoder::read_delta(Source& from) {
   Delta m;
   patches_.clear();
-  uint32_t seen = 0;
-  each_member(from, [&](std::string_view key) {
-    if (key == "off") {
-      m.offset = read_unsigned(from.in);
-      seen |= 1;
-    } else if (key == "at") {
-      m.at_ms = from.in.read_int();
-      seen |= 2;
-    } else if (key == "p") {
-      read_list(from, patches_, internal::read_patch);
-      seen |= 4;
-    } else if (key == "cause") {
-      internal::read_cause(from, m.cause);
-    } else {
-      return false;
-    }
-    return true;
-  });
-  require(from, seen, 7);
+  read_members(from, must("off", m.offset), must("at", m.at_ms),
+               must("p", list_of(from, patches_, internal::read_patch)),
+               may("cause", [&] { internal::read_cause(from, m.cause); }));
   m.patches = patches_;
   return m;
 }
@@ -295,40 +147,20 @@ Delta ServerDecoder::read_delta(Source& from) {
 TallyUpdate ServerDecoder::read_tally(Source& from) {
   TallyUpdate m;
   numbers_.clear();
-  uint32_t seen = 0;
-  each_member(from, [&](std::string_view key) {
-    if (key == "poll") {
-      m.poll = from.text();
-      seen |= 1;
-    } else if (key == "ver") {
-      m.version = read_unsigned(from.in);
-      seen |= 2;
-    } else if (key == "log") {
-      m.log = read_unsigned(from.in);
-    } else if (key == "counts") {
-      read_list(from, numbers_, read_number);
-      if (numbers_.size() > kMaxOptions) from.in.fault(Code::kFieldOutOfRange);
-      seen |= 4;
-    } else if (key == "voters") {
-      m.voters = read_unsigned(from.in);
-    } else if (key == "state") {
-      m.state = from.text();
-    } else if (key == "final") {
-      m.final = from.in.read_bool();
-    } else {
-      return false;
-    }
-    return true;
-  });
-  require(from, seen, 7);
+  const auto counts = [&] {
+    list_of<uint64_t>(from, numbers_, read_value)();
+    if (numbers_.size() > kMaxOptions) from.in.fault(Code::kFieldOutOfRange);
+  };
+  read_members(from, must("poll", m.poll), must("ver", m.version), must("counts", counts),
+               may("log", m.log), may("voters", m.voters), may("state", m.state),
+               may("final", m.final));
   m.counts = numbers_;
   return m;
 }
 
 Emotes ServerDecoder::read_emotes(Source& from) {
   emotes_.clear();
-  each_member(from, [&](std::string_view key) {
-    if (key != "c") return false;
+  const auto counts = [&] {
     emotes_.clear();
     each_member(from, [&](std::string_view name) {
       if (emotes_.size() >= internal::kMaxList) from.in.fault(Code::kBatchTooLarge);
@@ -336,27 +168,16 @@ Emotes ServerDecoder::read_emotes(Source& from) {
       emotes_.push_back({kept, read_unsigned(from.in)});
       return true;
     });
-    return true;
-  });
+  };
+  read_members(from, may("c", counts));
   return {emotes_};
 }
 
 Presence ServerDecoder::read_presence(Source& from) {
   Presence m;
   audiences_.clear();
-  uint32_t seen = 0;
-  each_member(from, [&](std::string_view key) {
-    if (key == "audience") {
-      m.audience = read_unsigned(from.in);
-      seen |= 1;
-    } else if (key == "edges") {
-      read_list(from, audiences_, internal::read_audience);
-    } else {
-      return false;
-    }
-    return true;
-  });
-  require(from, seen, 1);
+  read_members(from, must("audience", m.audience),
+               may("edges", list_of(from, audiences_, internal::read_audience)));
   m.edges = audiences_;
   return m;
 }
@@ -365,18 +186,10 @@ Slo ServerDecoder::read_slo(Source& from) {
   Slo m;
   slo_classes_.clear();
   slo_edges_.clear();
-  each_member(from, [&](std::string_view key) {
-    if (key == "m") {
-      read_list(from, slo_classes_, internal::read_slo_class);
-    } else if (key == "edges") {
-      read_list(from, slo_edges_, internal::read_slo_edge);
-    } else if (key == "rates" || key == "log") {
-      internal::read_slo_numbers(from, m);
-    } else {
-      return false;
-    }
-    return true;
-  });
+  const auto numbers = [&] { internal::read_slo_numbers(from, m); };
+  read_members(from, may("m", list_of(from, slo_classes_, internal::read_slo_class)),
+               may("edges", list_of(from, slo_edges_, internal::read_slo_edge)),
+               may("rates", numbers), may("log", numbers));
   m.classes = slo_classes_;
   m.edges = slo_edges_;
   return m;

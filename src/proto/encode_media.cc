@@ -101,6 +101,7 @@ void encode(std::string& out, const MediaRoom& message) {
     }
     json.end_array();
   }
+  if (message.recording) json.field("recording", *message.recording);
   json.end_object();
 }
 

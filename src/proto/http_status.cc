@@ -71,6 +71,10 @@ int status_of_media(Code code) {
     case Code::kSdpTransport:
     case Code::kTrackCodec:
       return 422;
+    case Code::kMediaOff:
+      return 404;
+    case Code::kRecordDiskFull:
+      return 507;
     default:
       return 0;
   }

@@ -98,13 +98,14 @@ struct LinkQuality {
   uint32_t rtt_ms = 0;
   uint32_t loss_pm = 0;
 };
-// Of the people on stage: who speaks, the active speaker first, and how their lines are. Each list
-// stands for itself when it is there.
+// Of the people on stage: who speaks, the active speaker first, how their lines are, and whether
+// all of it is being recorded. Each stands for itself when it is there.
 struct MediaRoom {
   bool has_speaking = false;
   std::span<const SpeakerLevel> speaking;
   bool has_links = false;
   std::span<const LinkQuality> links;
+  std::optional<bool> recording;
 };
 struct PlaceQuality {
   std::string_view mid;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "rtc/rtcp.h"
+#include "sfu/recording.h"
 
 namespace footlight::sfu {
 namespace {
@@ -130,6 +131,7 @@ Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, ui
 void Room::unpublish(TrackId id) {
   Track* track = find_track(id);
   if (!track) return;
+  if (track->recording) track->recording->remove(*track, now_);
   for (const auto& [member_id, member] : members_) member->subscriber->unwatch(*track);
   if (Member* owner = find(track->owner)) {
     std::erase(owner->tracks, track);
@@ -137,6 +139,12 @@ void Room::unpublish(TrackId id) {
   }
   std::erase(with_pending_, track);
   std::erase_if(tracks_, [&](const auto& each) { return each.get() == track; });
+}
+
+void Room::record(TrackId id, Recording& recording, const RecordHeader& about, MonoUs now) {
+  Track* track = find_track(id);
+  if (!track || track->recording) return;
+  recording.add(*track, about, now);
 }
 
 void Room::set_extensions(MemberId id, const rtc::RtpExtensionMap& extensions) {
@@ -281,10 +289,12 @@ void Room::on_rtp(MemberId id, Packet* packet, std::span<uint8_t> bytes, MonoUs 
     ++stats_.turn_overflow;
     return pool_.give_back(packet);
   }
-  if (!track.encodings[route->encoding].stream.accept(packet, now)) {
+  Encoding& encoding = track.encodings[route->encoding];
+  if (!encoding.stream.accept(packet, now)) {
     ++stats_.duplicates;
     return pool_.give_back(packet);
   }
+  if (encoding.recorded) encoding.recorded->on_rtp(*packet, now);
   if (track.audio()) {
     if (const auto level =
             rtc::read_audio_level(packet->extensions[rtc::RtpExtension::kAudioLevel])) {
@@ -315,9 +325,10 @@ void Room::on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoU
   const auto info = rtc::read_sender_info(packet);
   if (!info) return;
   for (const auto& route : member.routes) {
-    if (route.ssrc == info->ssrc && !route.rtx) {
-      route.track->encodings[route.encoding].stream.on_sender_report(*info, now);
-    }
+    if (route.ssrc != info->ssrc || route.rtx) continue;
+    Encoding& encoding = route.track->encodings[route.encoding];
+    encoding.stream.on_sender_report(*info, now);
+    if (encoding.recorded) encoding.recorded->on_report(*info, now);
   }
 }
 
@@ -334,6 +345,7 @@ void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
 
 void Room::on_time(MonoUs now) {
   if (now < next_tick_) return;
+  now_ = now;
   next_tick_ = now + kTickUs;
   speakers_.update(now);
   for (const auto& [id, member] : members_) {
@@ -380,6 +392,9 @@ void Room::tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs 
     const size_t count =
         encoding.stream.due_nacks(now, member.subscriber->estimator().round_trip(), lost);
     writer.nack(kOurSsrc, encoding.ssrc, {lost.data(), count});
+  }
+  if (encoding.recorded && encoding.recorded->wants_key_frame(now)) {
+    encoding.stream.request_key_frame();
   }
   if (!track.audio() && encoding.stream.take_key_frame_request(now)) {
     writer.pli(kOurSsrc, encoding.ssrc);

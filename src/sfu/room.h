@@ -57,6 +57,8 @@ class Room {
   // kTrackExists (its mid), kTrackCodec (no codec that can be forwarded).
   Result<TrackId> publish(MemberId member, const rtc::NegotiatedMedia& media, uint8_t priority);
   void unpublish(TrackId track);
+  // Records the track until it goes or the recording is stopped. `recording` outlives both.
+  void record(TrackId track, Recording& recording, const RecordHeader& about, MonoUs now);
   // Watches a track on an m-line of the watcher's offer. kTrackUnknown, kTrackCodec, kTrackLimit,
   // kTrackExists.
   Status watch(MemberId member, TrackId track, const rtc::NegotiatedMedia& media,
@@ -119,6 +121,7 @@ class Room {
   std::map<MemberId, std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Track>> tracks_;
   std::vector<Track*> with_pending_;
+  MonoUs now_ = 0;  // of the last call that told the time
   Speakers speakers_;
   MemberId next_member_ = 1;
   TrackId next_track_ = 1;

@@ -9,6 +9,7 @@
 
 #include "rtc/rtcp.h"
 #include "rtc/wire.h"
+#include "sfu/recording.h"
 
 namespace {
 // Counts what the forwarding path may not do.
@@ -325,8 +326,23 @@ TEST_F(RoomTest, StreamsAreRecognizedByMidAndRidAndStrangersAreDropped) {
   EXPECT_EQ(viewer_sink_.got.size(), 2u);
 }
 
-TEST_F(RoomTest, NothingIsAllocatedAndNoPacketLostFromThePoolWhileForwarding) {
+// Takes what is written and forgets it.
+struct NoDisk final : RecordDisk {
+  void open(uint64_t, std::string) override {}
+  void write(RecordChunk* chunk) override { waiting[count++] = chunk; }
+  void work(RecordPool& pool) {
+    while (count > 0) pool.written(waiting[--count], {});
+  }
+  std::array<RecordChunk*, 64> waiting;
+  size_t count = 0;
+};
+
+TEST_F(RoomTest, NothingIsAllocatedAndNoPacketLostFromThePoolWhileForwardingAndRecording) {
   const TrackId track = publish({{"", 1, 0}, {"", 2, 0}});
+  NoDisk disk;
+  RecordPool chunks(disk, {});
+  Recording recording(chunks, "demo.media/take", "take", 0, now_);
+  room_.record(track, recording, {}, now_);
   watch(track);
   std::vector<std::unique_ptr<Recorder>> others;
   for (uint32_t i = 0; i < 20; ++i) {
@@ -351,6 +367,8 @@ TEST_F(RoomTest, NothingIsAllocatedAndNoPacketLostFromThePoolWhileForwarding) {
       }
     }
     turn();
+    recording.on_time(now_);
+    disk.work(chunks);
   };
   for (uint16_t i = 0; i < 300; ++i) feed(i);  // rings fill, layers settle
   const size_t before = allocations;
@@ -360,6 +378,9 @@ TEST_F(RoomTest, NothingIsAllocatedAndNoPacketLostFromThePoolWhileForwarding) {
   EXPECT_GT(viewer_sink_.count, sent + 800);
   EXPECT_GT(others[0]->count, 800u);
   EXPECT_EQ(pool_.free_count(), kSlots - 2 * 512);
+  EXPECT_EQ(recording.stats().packets, 3'600u);
+  EXPECT_EQ(recording.stats().dropped, 0u);
+  recording.stop({Code::kOk, {}, 0}, now_);
 }
 
 TEST_F(RoomTest, WhoLeavesTakesItsTracksAlong) {

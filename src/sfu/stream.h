@@ -5,6 +5,7 @@
 // Bounds: the ring's capacity in packets, kMaxMissing lost packets waited for. A gap longer than
 // that is given up and a key frame is asked for instead.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -87,6 +88,12 @@ class IncomingStream {
   const DependencyReader& dependencies() const { return dependencies_; }
   bool active(MonoUs now) const { return stats_.packets > 0 && now - heard_at_ < kUsPerSecond; }
   const StreamStats& stats() const { return stats_; }
+  // Packets that never came, of all up to the newest.
+  int64_t lost() const {
+    if (stats_.packets == 0) return 0;
+    const int64_t expected = unwrapper_.newest() - first_sequence_ + 1;
+    return std::max<int64_t>(0, expected - static_cast<int64_t>(stats_.packets));
+  }
   const StreamSpec& spec() const { return spec_; }
 
  private:

@@ -12,10 +12,15 @@ namespace footlight::sfu {
 using MemberId = uint32_t;
 using TrackId = uint32_t;
 
+class Recording;
+class RecordStream;
+struct RecordHeader;
+
 struct Encoding {
   std::string rid;
   uint32_t ssrc = 0, rtx_ssrc = 0;  // 0: not known yet, told by mid and rid
   IncomingStream stream;
+  RecordStream* recorded = nullptr;  // set while it is (recording.h)
 };
 
 struct Track {
@@ -28,6 +33,7 @@ struct Track {
   uint8_t priority = 0;
   std::vector<Encoding> encodings;  // lowest quality first, at most kMaxEncodings
   size_t watchers = 0;              // subscriptions that are not paused by their subscriber
+  Recording* recording = nullptr;
 
   // Packets of this turn, in order of arrival: what flush() forwards.
   struct Pending {

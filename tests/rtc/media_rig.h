@@ -29,6 +29,7 @@ inline MediaOptions options() {
 
 class MediaTest : public testing::Test {
  protected:
+  explicit MediaTest(MediaOptions made = options()) : media_(std::move(made), entropy_) {}
   struct Person {
     std::unique_ptr<MediaClient> client;
     rtc::Path path;
@@ -127,7 +128,7 @@ class MediaTest : public testing::Test {
   }
 
   rtc::SeededEntropy entropy_{4};
-  Media media_{options(), entropy_};
+  Media media_;
   std::vector<std::unique_ptr<Person>> people_;
   MonoUs now_ = 10'000'000;
 };

@@ -139,6 +139,12 @@ TEST_F(NodeTest, drain_tells_everyone_to_come_back_later_and_keeps_what_was_conf
   const std::string refused = waiting.read_response();
   EXPECT_THAT(refused, StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(refused, HasSubstr("Retry-After: 2\r\n"));
+  waiting.send(
+      "POST /v1/whip/demo HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\nContent-Length: "
+      "0\r\n\r\n");
+  const std::string publisher = waiting.read_response();
+  EXPECT_THAT(publisher, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(publisher, HasSubstr("Retry-After: 2\r\n"));
   node_->stop();
 }
 

@@ -26,6 +26,11 @@ NEEDS = {  # what a build file or source may ask for → the package that brings
     r"clang-format-19": "clang-format-19",
     r"wasm32-wasi": "wasi-libc",
     r"/usr/bin/chromium": "chromium",
+    r"libavformat": "libavformat-dev",
+    r"libavcodec": "libavcodec-dev",
+    r"libavutil": "libavutil-dev",
+    r"pkg_check_modules": "pkg-config",
+    r"\bffprobe\b": "ffmpeg",
 }
 faults = []
 files = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout.split()

@@ -21,7 +21,7 @@ ROOMS = {
     "bus": ["core", "proto"],
     "region": ["core", "bus"],
     "hls": ["core"],
-    "media": ["core", "proto"],
+    "media": ["core", "rtc", "sfu"],
     "ops": ["core", "net", "proto", "rtc", "sfu"],
     "edge": ["core", "proto", "net", "rtc", "sfu", "crdt", "gate", "episode", "log", "bus", "region", "hls", "ops"],
     "cli": ["edge", "ops", "core", "proto", "net", "gate", "episode", "log"],
@@ -35,6 +35,7 @@ FOREIGN = {
     r"yaml-cpp/": ["episode/yaml", "edge/config"],
     r"prometheus/": ["edge"],
     r"CLI/": ["cli"],
+    r"libav(codec|format|util)/": ["media/mux"],
     r"(spdlog|fmt)/": ["net/asio", "edge/node", "ops", "cli"],
     r"(thread|mutex|condition_variable|sys/socket\.h|sys/epoll\.h)$": ["net/asio", "edge/node", "cli", "ops"],
 }

@@ -87,6 +87,9 @@ export class FakeMedia implements FakeMediaHost {
   speak(speaking: [who: string, level: number][]): void {
     this.#server.tell({ t: 'media.room', speaking });
   }
+  record(recording: boolean): void {
+    this.#server.tell({ t: 'media.room', recording });
+  }
   lines(links: [who: string, rtt: number, loss: number][]): void {
     this.#server.tell({ t: 'media.room', links });
   }

@@ -278,6 +278,17 @@ describe('what is told of people and lines', () => {
     expect(active).toEqual([a, b, null]);
   });
 
+  test('people are told that they are recorded, and when it is over', async () => {
+    const table = new Table();
+    const gm = await table.gm();
+    expect(gm.media.recording.get()).toBe(false);
+    table.fake.record(true);
+    await table.until(() => gm.media.recording.get());
+    table.fake.speak([]);
+    table.fake.record(false);
+    await table.until(() => !gm.media.recording.get());
+  });
+
   test('figures are made of what the browser counts, reported, and make a delay', async () => {
     const table = new Table();
     const gm = await table.gm();

@@ -54,6 +54,8 @@ export class FootlightMedia {
   /** The active speaker first; told a few times a second. */
   readonly speaking: Readable<readonly Speaker[]>;
   readonly links: Readable<ReadonlyMap<Who, LinkQuality>>;
+  /** What is said and shown in the episode is being recorded: people must be told. */
+  readonly recording: Readable<boolean>;
   readonly quality: Readable<OwnQuality | null>;
   readonly #signaling: Signaling;
   readonly #options: MediaOptions;
@@ -64,6 +66,7 @@ export class FootlightMedia {
   readonly #places = new Value<readonly Place[]>([]);
   readonly #speaking = new Value<readonly Speaker[]>([]);
   readonly #links = new Value<ReadonlyMap<Who, LinkQuality>>(new Map());
+  readonly #recording = new Value(false);
   readonly #quality = new Value<OwnQuality | null>(null);
   readonly #meters = new WeakMap<Publication | Watching, Meter>();
   #measuring = false;
@@ -77,6 +80,7 @@ export class FootlightMedia {
     this.places = this.#places;
     this.speaking = this.#speaking;
     this.links = this.#links;
+    this.recording = this.#recording;
     this.quality = this.#quality;
     this.#signaling = new Signaling(
       client,
@@ -141,6 +145,7 @@ export class FootlightMedia {
     this.#timers.clearAll();
     this.#speaking.set([]);
     this.#links.set(new Map());
+    this.#recording.set(false);
     this.#quality.set(null);
   }
 
@@ -181,7 +186,8 @@ export class FootlightMedia {
     for (const one of before) if (!have.has(key(one))) this.#events.emit('gone', one);
   }
 
-  #room({ speaking, links }: Extract<AnyMediaMessage, { t: 'media.room' }>): void {
+  #room({ speaking, links, recording }: Extract<AnyMediaMessage, { t: 'media.room' }>): void {
+    if (recording !== undefined) this.#recording.set(recording);
     if (speaking) {
       const before = this.#speaking.get()[0]?.who ?? null;
       this.#speaking.set(speaking.map(([who, level]) => ({ who, level })));

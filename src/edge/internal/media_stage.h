@@ -34,6 +34,11 @@ struct Media::Session final : sfu::Sink {
   std::string first_line;                    // of the answer's first m-section, for fragments
   std::string told_places;                   // as the owner knows them
   std::optional<MediaAsk::Report> report;    // the client's last
+  struct Rate {
+    uint64_t bytes = 0;  // when it was measured last
+    int64_t bps = 0;
+  };
+  Rate in, out;
   uint8_t priority() const { return media_priority(request.role); }
 };
 
@@ -51,6 +56,15 @@ struct Media::Stage {
   std::vector<Publication> published;  // in the order in which places are given
   MonoUs speaking_at = 0, links_at = 0;
   std::string told_speaking, told_links;
+  bool told_recording = false;
+};
+
+// A recording of an episode: the one that runs, or the last one.
+struct Media::Take {
+  bool on = false;
+  Error why{Code::kOk, {}, 0};  // why it ended by itself
+  WallMs ended_ms = 0;
+  std::unique_ptr<sfu::Recording> recording;
 };
 
 }  // namespace footlight::edge

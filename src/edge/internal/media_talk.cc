@@ -66,6 +66,7 @@ void Media::ask_open(MediaRequest& from, const MediaAsk::Open& ask, MonoUs now) 
   session.request.owner = owner;
   session.stage->told_speaking.clear();  // who comes hears what the others know
   session.stage->told_links.clear();
+  tell_recording(session);
   tell_places(session);
 }
 
@@ -91,6 +92,7 @@ void Media::ask_resume(MediaRequest& from, const MediaAsk::Resume& ask, MonoUs n
   session->told_places.clear();
   session->stage->told_speaking.clear();
   session->stage->told_links.clear();
+  tell_recording(*session);
   tell_places(*session);
 }
 
@@ -143,7 +145,7 @@ void Media::answer(const MediaOwner& owner, const proto::MediaNotice& notice) {
 }
 
 // Each session of the edges once, however many media sessions it has.
-void Media::tell_all(const Stage& stage, std::string text) {
+void Media::tell_all(const Stage& stage, std::string text, bool lossy) {
   std::vector<MediaOwner> owners;
   for (const Session* session : stage.sessions) {
     if (session->request.owner.session != 0) owners.push_back(session->request.owner);
@@ -152,7 +154,7 @@ void Media::tell_all(const Stage& stage, std::string text) {
   const auto twice = std::ranges::unique(owners);
   owners.erase(twice.begin(), twice.end());
   for (size_t i = 0; i < owners.size();) {
-    MediaTold told{owners[i].edge, {}, text, true};
+    MediaTold told{owners[i].edge, {}, text, lossy};
     while (i < owners.size() && owners[i].edge == told.edge) {
       told.sessions.push_back(owners[i++].session);
     }
@@ -191,6 +193,7 @@ void Media::tell_room(Stage& stage, MonoUs now) {
   const bool anybody = std::ranges::any_of(
       stage.sessions, [](const Session* session) { return session->request.owner.session != 0; });
   if (!anybody) return;
+  tell_recording(stage);
   if (now - stage.speaking_at >= kSpeakingUs) {
     stage.speaking_at = now;
     tell_speaking(stage);

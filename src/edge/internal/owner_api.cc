@@ -68,6 +68,9 @@ void Owner::Impl::api(const ApiCall& call, ApiReply reply) {
     case ApiRoute::kBoardRenew:
       return api_board(call, std::move(reply));
     case ApiRoute::kEpisodes:
+    case ApiRoute::kMediaFigures:
+    case ApiRoute::kRecording:
+    case ApiRoute::kRecord:
     case ApiRoute::kOpenApi:
       break;
   }

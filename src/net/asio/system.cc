@@ -69,6 +69,12 @@ int SignalWaiter::wait(uint32_t timeout_ms) {
   return signal > 0 ? signal : 0;
 }
 
+double thread_cpu_s() {
+  rusage times{};
+  getrusage(RUSAGE_THREAD, &times);
+  return seconds_of(times.ru_utime) + seconds_of(times.ru_stime);
+}
+
 ProcessUsage process_usage() {
   ProcessUsage usage;
   if (FILE* file = std::fopen("/proc/self/statm", "re")) {

@@ -36,5 +36,6 @@ struct ProcessUsage {
   double cpu_s = 0;  // user and system
 };
 ProcessUsage process_usage();
+double thread_cpu_s();  // user and system, of the calling thread
 
 }  // namespace footlight::net

@@ -77,31 +77,15 @@ uint64_t read_who(Source& from) {
 }
 
 void read_place(Source& from, PlaceInfo& place) {
-  bool kind = false;
-  each_member(from, [&](std::string_view key) {
-    if (key == "mid") {
-      place.mid = from.text();
-    } else if (key == "kind") {
-      const std::string_view text = from.in.read_string();
-      if (text != "audio" && text != "video") from.in.fault(Code::kFieldOutOfRange);
-      place.video = text == "video";
-      kind = true;
-    } else if (key == "who") {
-      place.who = read_who(from);
-    } else if (key == "name") {
-      place.name = from.text();
-    } else if (key == "role") {
-      place.role = from.text();
-    } else if (key == "label") {
-      place.label = from.text();
-    } else if (key == "muted") {
-      place.muted = from.in.read_bool();
-    } else {
-      return false;
-    }
-    return true;
-  });
-  if (place.mid.empty() || !kind) from.in.fault(Code::kMissingField);
+  const auto kind = [&] {
+    const std::string_view text = from.in.read_string();
+    if (text != "audio" && text != "video") from.in.fault(Code::kFieldOutOfRange);
+    place.video = text == "video";
+  };
+  read_members(from, may("mid", place.mid), must("kind", kind),
+               may("who", [&] { place.who = read_who(from); }), may("name", place.name),
+               may("role", place.role), may("label", place.label), may("muted", place.muted));
+  if (place.mid.empty()) from.in.fault(Code::kMissingField);
 }
 
 }  // namespace
@@ -131,26 +115,8 @@ Result<ClientMessage> read_client_media(std::string_view type, JsonReader& in,
 
 MediaNotice read_media_notice(Source& from) {
   MediaNotice m;
-  each_member(from, [&](std::string_view key) {
-    if (key == "n") {
-      m.n = read_unsigned(from.in);
-    } else if (key == "id") {
-      m.id = from.text();
-    } else if (key == "sdp") {
-      m.sdp = from.text();
-    } else if (key == "ice") {
-      m.ice = from.text();
-    } else if (key == "over") {
-      m.over = from.in.read_bool();
-    } else if (key == "code") {
-      m.code = from.code();
-    } else if (key == "message") {
-      m.message = from.text();
-    } else {
-      return false;
-    }
-    return true;
-  });
+  read_members(from, may("n", m.n), may("id", m.id), may("sdp", m.sdp), may("ice", m.ice),
+               may("over", m.over), may("code", m.code), may("message", m.message));
   if (m.n == 0 && m.id.empty()) from.in.fault(Code::kMissingField);
   return m;
 }
@@ -158,21 +124,11 @@ MediaNotice read_media_notice(Source& from) {
 MediaPlaces read_media_places(Source& from, std::vector<PlaceInfo>& places) {
   MediaPlaces m;
   places.clear();
-  uint32_t seen = 0;
-  each_member(from, [&](std::string_view key) {
-    if (key == "id") {
-      m.id = from.text();
-      seen |= 1;
-    } else if (key == "places") {
-      places.clear();
-      each_element(from, [&] { read_place(from, places.emplace_back()); });
-      seen |= 2;
-    } else {
-      return false;
-    }
-    return true;
-  });
-  require(from, seen, 3);
+  const auto list = [&] {
+    places.clear();
+    each_element(from, [&] { read_place(from, places.emplace_back()); });
+  };
+  read_members(from, must("id", m.id), must("places", list));
   m.places = places;
   return m;
 }
@@ -182,35 +138,30 @@ MediaRoom read_media_room(Source& from, std::vector<SpeakerLevel>& speaking,
   MediaRoom m;
   speaking.clear();
   links.clear();
-  each_member(from, [&](std::string_view key) {
-    if (key == "speaking") {
-      m.has_speaking = true;
-      speaking.clear();
-      each_element(from, [&] {
-        SpeakerLevel one;
-        read_tuple(from, 2, [&](int at) {
-          if (at == 0) one.who = read_who(from);
-          if (at == 1) one.level = read_u32(from.in);
-        });
-        speaking.push_back(one);
+  const auto voices = [&] {
+    m.has_speaking = true;
+    speaking.clear();
+    each_element(from, [&] {
+      SpeakerLevel& one = speaking.emplace_back();
+      read_tuple(from, 2, [&](int at) {
+        if (at == 0) one.who = read_who(from);
+        if (at == 1) one.level = read_u32(from.in);
       });
-    } else if (key == "links") {
-      m.has_links = true;
-      links.clear();
-      each_element(from, [&] {
-        LinkQuality one;
-        read_tuple(from, 3, [&](int at) {
-          if (at == 0) one.who = read_who(from);
-          if (at == 1) one.rtt_ms = read_u32(from.in);
-          if (at == 2) one.loss_pm = read_u32(from.in);
-        });
-        links.push_back(one);
+    });
+  };
+  const auto lines = [&] {
+    m.has_links = true;
+    links.clear();
+    each_element(from, [&] {
+      LinkQuality& one = links.emplace_back();
+      read_tuple(from, 3, [&](int at) {
+        if (at == 0) one.who = read_who(from);
+        if (at == 1) one.rtt_ms = read_u32(from.in);
+        if (at == 2) one.loss_pm = read_u32(from.in);
       });
-    } else {
-      return false;
-    }
-    return true;
-  });
+    });
+  };
+  read_members(from, may("speaking", voices), may("links", lines), may("recording", m.recording));
   m.speaking = speaking;
   m.links = links;
   return m;
@@ -219,30 +170,18 @@ MediaRoom read_media_room(Source& from, std::vector<SpeakerLevel>& speaking,
 MediaQuality read_media_quality(Source& from, std::vector<PlaceQuality>& places) {
   MediaQuality m;
   places.clear();
-  each_member(from, [&](std::string_view key) {
-    if (key == "id") {
-      m.id = from.text();
-    } else if (key == "rtt") {
-      m.rtt_ms = read_u32(from.in);
-    } else if (key == "loss") {
-      m.loss_pm = read_u32(from.in);
-    } else if (key == "bps") {
-      m.estimate_bps = read_unsigned(from.in);
-    } else if (key == "places") {
-      places.clear();
-      each_element(from, [&] {
-        PlaceQuality one;
-        read_tuple(from, 2, [&](int at) {
-          if (at == 0) one.mid = from.text();
-          if (at == 1) one.layer = from.in.read_int();
-        });
-        places.push_back(one);
+  const auto list = [&] {
+    places.clear();
+    each_element(from, [&] {
+      PlaceQuality& one = places.emplace_back();
+      read_tuple(from, 2, [&](int at) {
+        if (at == 0) one.mid = from.text();
+        if (at == 1) one.layer = from.in.read_int();
       });
-    } else {
-      return false;
-    }
-    return true;
-  });
+    });
+  };
+  read_members(from, may("id", m.id), may("rtt", m.rtt_ms), may("loss", m.loss_pm),
+               may("bps", m.estimate_bps), may("places", list));
   if (m.id.empty()) from.in.fault(Code::kMissingField);
   m.places = places;
   return m;

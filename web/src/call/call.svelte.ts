@@ -62,6 +62,7 @@ export class Call {
   #places;
   #speaking;
   #links;
+  #recording;
   #quality;
   #watching;
   #devices;
@@ -73,6 +74,7 @@ export class Call {
     this.#places = fromStore(this.media.places);
     this.#speaking = fromStore(this.media.speaking);
     this.#links = fromStore(this.media.links);
+    this.#recording = fromStore(this.media.recording);
     this.#quality = fromStore(this.media.quality);
     this.#watching = fromStore(this.media.watching);
     this.#devices = fromStore(watchDevices());
@@ -94,6 +96,10 @@ export class Call {
   }
   get devices(): Devices {
     return this.#devices.current;
+  }
+  /** Everything that is said and shown is being recorded. */
+  get recording(): boolean {
+    return this.#recording.current;
   }
   get quality() {
     return this.#quality.current;
