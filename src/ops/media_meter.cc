@@ -6,8 +6,9 @@
 namespace footlight::ops {
 namespace {
 
-constexpr MonoUs kReorderUs = 5 * kUsPerMs;  // so young a gap may be mere reordering
-constexpr MonoUs kLeastAgainUs = 20 * kUsPerMs;
+constexpr MonoUs kReorderUs = 5 * kUsPerMs;      // so young a gap may be mere reordering
+constexpr MonoUs kLeastAgainUs = 15 * kUsPerMs;  // doubled each time
+constexpr MonoUs kMostAgainUs = 250 * kUsPerMs;
 
 }  // namespace
 
@@ -116,9 +117,11 @@ void StreamMeter::on_frame(bool key, MonoUs now) {
 size_t StreamMeter::due_nacks(MonoUs now, MonoUs round_trip_us, std::span<uint16_t> out) {
   if (stuck_us_ >= 0 && now - stuck_us_ >= kGiveUpUs) pass_over(now);
   size_t count = 0, kept = 0;
-  const MonoUs again = std::max(round_trip_us * 3 / 2, kLeastAgainUs);
+  const MonoUs first = std::max(round_trip_us * 3 / 2, kLeastAgainUs);
   for (size_t i = 0; i < missing_count_; ++i) {
     Missing missing = missing_[i];
+    // Ever more slowly: a way that is full takes longer than it did.
+    const MonoUs again = std::min(first << std::min(missing.asked, 5), kMostAgainUs);
     const bool due =
         missing.asked == 0 ? now - missing.since_us >= kReorderUs : now - missing.asked_us >= again;
     if (due && missing.asked == kMaxNacks) continue;
