@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { launch, open_page } from '../lib/browser.mjs';
-import { assert, equal, group, test, until } from '../lib/harness.mjs';
+import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode, footlight_bin } from '../lib/real_node.mjs';
 
@@ -19,6 +19,9 @@ const kFlags = [
 ];
 const kMs = 8000;
 const kMostApartMs = 50;
+
+/** A browser codes and programs decode, on few cores. */
+const test = (name, run) => timed(name, run, { timeout_ms: 180_000 });
 
 let node;
 let browser;
@@ -248,7 +251,7 @@ for (const codec of ['VP9', 'AV1', 'H264']) {
     await api('POST', 'recording', { on: true });
     const recorded = async () => (await api('GET', 'media')).json.sessions[0].tracks;
     await until(
-      async () => (await recorded()).every((it) => it.encodings[0].packets > 150),
+      async () => (await recorded()).every((it) => it.encodings[0].packets > 90),
       'packets of both',
       30_000,
     );
