@@ -7,7 +7,7 @@
 namespace footlight::media {
 namespace {
 
-constexpr uint8_t kStapA = 24, kFuA = 28, kIdr = 5, kSps = 7;
+constexpr uint8_t kStapA = 24, kFuA = 28, kIdr = 5;
 constexpr uint8_t kStartCode[] = {0, 0, 0, 1};
 constexpr size_t kMaxFrameBytes = 32 << 20;  // far beyond what one RTP timestamp holds
 

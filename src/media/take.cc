@@ -153,7 +153,7 @@ Result<Take> load_take(const std::string& folder) {
     if (stream->scan().packets > 0) take.streams.push_back(std::move(stream));
   }
   if (take.streams.empty()) return fail(Code::kRecordEmpty, folder);
-  std::ranges::stable_sort(take.streams, {}, [](const auto& stream) {
+  std::ranges::sort(take.streams, {}, [](const auto& stream) {
     return std::tuple(stream->header().session, stream->header().mid, stream->header().encoding);
   });
   choose_encodings(take);

@@ -12,5 +12,5 @@ export const ports = {
   media: first + 7,
   stage: first + 8,
   stage_cable: first + 9,
-  recording: first + 10,
+  recording: first + 20,
 };

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { launch, open_page } from '../lib/browser.mjs';
-import { assert, equal, group, test, until } from '../lib/harness.mjs';
+import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode, footlight_bin } from '../lib/real_node.mjs';
 
@@ -19,6 +19,9 @@ const kFlags = [
 ];
 const kMs = 8000;
 const kMostApartMs = 50;
+
+/** A browser codes and programs decode, on few cores. */
+const test = (name, run) => timed(name, run, { timeout_ms: 180_000 });
 
 let node;
 let browser;
@@ -248,7 +251,7 @@ for (const codec of ['VP9', 'AV1', 'H264']) {
     await api('POST', 'recording', { on: true });
     const recorded = async () => (await api('GET', 'media')).json.sessions[0].tracks;
     await until(
-      async () => (await recorded()).every((it) => it.encodings[0].packets > 150),
+      async () => (await recorded()).every((it) => it.encodings[0].packets > 90),
       'packets of both',
       30_000,
     );
@@ -288,4 +291,27 @@ test('the console switches it and shows its light, and the people of the call se
   await light(late).waitFor({ state: 'detached', timeout: 10_000 });
   await desk.getByText('Not recording').waitFor({ timeout: 10_000 });
   for (const it of [desk, stage, late]) equal(it.faults, [], 'no page complains');
+});
+
+test('a node that goes down lets nobody in, lets the call go on for a while, and ends its recording whole', async () => {
+  const of = await open_page(browser, `${node.address}/healthz`);
+  const token = await token_of('gale', 'gm');
+  equal(await of.evaluate(`(${publish_flashes})('/v1/whip/show', '${token}', 'VP8')`), 201, 'in');
+  const begun = (await api('POST', 'recording', { on: true })).json;
+  await until(async () => (await api('GET', 'recording')).json.packets > 60, 'packets', 30_000);
+  const at = performance.now();
+  const down = node.down();
+  const refused = await until(async () => {
+    const answer = await fetch(`${node.address}/v1/whip/show`, { method: 'POST' });
+    return answer.status === 503 && answer;
+  }, 'to be refused');
+  equal(refused.headers.get('retry-after'), '2', 'when to come again');
+  equal(await of.evaluate('window.peer.connectionState'), 'connected', 'the call meanwhile');
+  equal(await down, 0, 'exit code');
+  const took = performance.now() - at;
+  assert(took > 4500 && took < 20_000, `it took ${took} ms`);
+  const { stdout } = await run(path.join(path.dirname(footlight_bin), 'footlight-media'), [
+    ...['list', path.join(node.data, begun.folder)],
+  ]);
+  assert(stdout.includes('vp8') && !stdout.includes('not ended'), stdout);
 });
