@@ -39,6 +39,9 @@ struct ConnectionInfo {
     std::string_view token;
   };
   const Bare* bare = nullptr;
+  // A data channel: its hello must be of the account whose media session it is in (`who` of
+  // media_port.h); 0: any may say it.
+  uint64_t who = 0;
 };
 
 struct EdgeEpisode {

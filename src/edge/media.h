@@ -10,6 +10,9 @@
 // Who asked within the session protocol (media_port.h) is told whom the places show, who speaks,
 // how the lines are, and when a session is over: told() holds it until the shell takes it.
 //
+// The people of the cast may carry their session protocol over a data channel of a peer connection
+// (docs/adr/0005): such a channel is a connection of the edge that lives on the same thread.
+//
 // Bounds: sessions by options, kMaxSessionsOfAccount per account, kMaxPlaces m-lines a watcher is
 // served on; rooms by sfu::RoomLimits; packets in memory by options. A datagram beyond a bound is
 // dropped and counted. One thread.
@@ -33,6 +36,8 @@
 
 namespace footlight::edge {
 
+class Edge;
+
 struct MediaAnswer {
   std::string id;    // names the session; unguessable: who knows it may end it
   std::string etag;  // names its ICE generation, with quotes
@@ -46,6 +51,8 @@ struct MediaStats {
   uint64_t refused = 0;    // SRTP: malformed, forged, replayed
   uint64_t unsent = 0;     // no path, no keys or no room
   uint64_t no_memory = 0;  // datagrams that found no packet slot
+  uint64_t channels = 0;   // data channels that carry a session now
+  uint64_t channels_opened = 0, channels_refused = 0;
 };
 
 struct MediaOptions {
@@ -67,6 +74,10 @@ class Media {
 
   Media(MediaOptions options, Entropy& entropy);
   ~Media();
+
+  // Whose connections the data channels are; it lives on the same thread, and longer. Without it
+  // data channels are refused.
+  void serve_channels(Edge& edge) { edge_ = &edge; }
 
   // Answers an offer. An earlier session of the same use, account and label ends; of those who
   // watch only when there is a label. kMediaPublish, kMediaSubscribe, kMediaTracks, kSdp...,
@@ -93,6 +104,10 @@ class Media {
   void on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size, MonoUs now);
   // After each batch of datagrams: forwards what came.
   void flush(MonoUs now);
+
+  // Sends what the edge wrote to data channels since the last call, and closes those it has closed.
+  // True when the edge was called, and may have something to do.
+  bool flush_channels(MonoUs now);
 
   MonoUs deadline() const;
   void on_time(MonoUs now);
@@ -132,6 +147,10 @@ class Media {
   void ask_place(const MediaRequest& from, MediaAsk::Place& place);
   void ask_mute(const MediaRequest& from, const MediaAsk::Mute& mute);
   void kick(const MediaRequest& from, const Error& why, MonoUs now);
+  void pull_channels(Session& session, MonoUs now);
+  void on_channel_opened(Session& session, const rtc::ChannelOpened& opened);
+  void on_channel_message(Session& session, const rtc::ChannelMessage& message);
+  void drop_channel(Session& session);
   void reap();
   void expire(MonoUs now);
   std::string make_id();
@@ -145,6 +164,10 @@ class Media {
   uint64_t next_order_ = 1;
   MonoUs expire_at_ = kNever;  // the earliest `until`
   std::vector<MediaTold> told_;
+  Edge* edge_ = nullptr;
+  std::vector<Session*> with_channels_;  // whose peer connection has data channels
+  uint64_t next_channel_ = 1;
+  bool edge_called_ = false;
   MediaStats past_;  // of sessions that are over, and what belongs to none
 };
 

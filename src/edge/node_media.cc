@@ -68,7 +68,6 @@ Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_
     if (!readiness) return std::unexpected(readiness.error());
     port->readiness = std::move(*readiness);
   }
-  shard.add_resident(node.get());
   return node;
 }
 
@@ -147,6 +146,15 @@ void NodeMedia::send() {
   out.clear();
 }
 
+// Media follow the edge of their shard: what it wrote to data channels in a turn goes out in it.
+void NodeMedia::set_edges(std::vector<NodeShard*> edges) {
+  edges_ = std::move(edges);
+  for (NodeShard* each : edges_) {
+    if (&each->shard() == &shard_) media_->serve_channels(each->edge());
+  }
+  shard_.add_resident(this);
+}
+
 void NodeMedia::ask(MediaAsk ask) {
   shard_.post(
       [this, ask = std::move(ask)]() mutable { media_->ask(std::move(ask), clock_.now_us()); });
@@ -163,6 +171,7 @@ void NodeMedia::tell() {
 
 MonoUs NodeMedia::on_turn_end(MonoUs now_us) {
   if (media_->deadline() <= now_us) media_->on_time(now_us);
+  if (media_->flush_channels(now_us)) shard_.ask_turn();
   send();
   if (!media_->told().empty()) tell();
   if (now_us - renewed_us_ >= kRenewUs) renew_counters(now_us);
@@ -182,6 +191,9 @@ void NodeMedia::renew_counters(MonoUs now_us) {
   counters_.strangers = stats.strangers + stats.unknown;
   counters_.refused = stats.refused;
   counters_.unsent = stats.unsent;
+  counters_.channels = stats.channels;
+  counters_.channels_opened = stats.channels_opened;
+  counters_.channels_refused = stats.channels_refused;
   uint64_t drops = 0;
   for (const auto& port : ports_) drops += port->socket->stats().dropped;
   counters_.socket_drops = drops;
@@ -193,6 +205,12 @@ std::string NodeMedia::metrics() const {
          counters_.publishers);
   append(out, "footlight_media_watchers", "gauge", "Sessions that watch.", counters_.watchers);
   append(out, "footlight_media_tracks", "gauge", "Tracks published.", counters_.tracks);
+  append(out, "footlight_media_channels", "gauge", "Data channels that carry a session.",
+         counters_.channels);
+  append(out, "footlight_media_channels_opened_total", "counter",
+         "Data channels that began to carry a session.", counters_.channels_opened);
+  append(out, "footlight_media_channels_refused_total", "counter",
+         "Data channels of another kind, or beyond the one.", counters_.channels_refused);
   append(out, "footlight_media_packets_in_total", "counter", "Media packets received.",
          counters_.rtp_in);
   append(out, "footlight_media_packets_out_total", "counter", "Media packets sent.",

@@ -23,6 +23,7 @@ struct MediaCounters {
   std::atomic<uint64_t> publishers{0}, watchers{0}, tracks{0};
   std::atomic<uint64_t> rtp_in{0}, rtp_out{0}, bytes_in{0}, bytes_out{0};
   std::atomic<uint64_t> strangers{0}, refused{0}, unsent{0}, socket_drops{0};
+  std::atomic<uint64_t> channels{0}, channels_opened{0}, channels_refused{0};
 };
 
 class NodeShard;
@@ -45,7 +46,7 @@ class NodeMedia final : public net::Resident, public MediaPort {
   // MediaPort; any thread.
   void ask(MediaAsk ask) override;
   // Before the shard starts: whose edges are told, by edge id.
-  void set_edges(std::vector<NodeShard*> edges) { edges_ = std::move(edges); }
+  void set_edges(std::vector<NodeShard*> edges);
 
   // net::Resident
   MonoUs on_turn_end(MonoUs now_us) override;

@@ -96,6 +96,22 @@ std::string MediaClient::offer() const {
     offer.media.push_back(line(i, i >= options_.audio));
     offer.bundle->push_back(offer.media.back().mid);
   }
+  if (options_.channels) {
+    SdpMedia media = line(offer.media.size(), false);
+    media.kind = MediaKind::kApplication;
+    media.kind_text = "application";
+    media.protocol = "UDP/DTLS/SCTP";
+    media.formats = {"webrtc-datachannel"};
+    media.codecs.clear();
+    media.extensions.clear();
+    media.rtcp_mux = media.rtcp_rsize = false;
+    media.ssrcs.clear();
+    media.msid.clear();
+    media.sctp_port = 5000;
+    media.max_message_bytes = 262'144;
+    offer.media.push_back(media);
+    offer.bundle->push_back(media.mid);
+  }
   return write_sdp(offer);
 }
 
@@ -117,6 +133,9 @@ Status MediaClient::accept(std::string_view description) {
   for (const auto& media : answer_.media) {
     streams_.push_back(media.ssrcs.empty() ? 0 : media.ssrcs[0].ssrc);
     if (media.rejected()) continue;
+    if (media.kind == MediaKind::kApplication) {
+      channels_ = std::make_unique<DataChannels>(DtlsRole::kClient, SctpConfig{}, entropy_);
+    }
     theirs_ = {media.ice_ufrag, media.ice_password};
     for (const auto& print : media.fingerprints) {
       options.peer_fingerprints.push_back({print.hash, print.digest});
@@ -147,6 +166,14 @@ void MediaClient::check(MonoUs now, const Send& send) {
 
 void MediaClient::pump(MonoUs now, const Send& send) {
   Bytes datagram;
+  if (channels_ && dtls_->state() == DtlsState::kConnected) {
+    if (!std::exchange(channels_started_, true)) channels_->start(now);
+    while (dtls_->next_data(datagram)) channels_->receive(datagram, now);
+    std::array<uint8_t, kSctpPacketBytes> packet;
+    while (const size_t size = channels_->produce(packet, now)) {
+      (void)dtls_->send(ByteView(packet).first(size), now);
+    }
+  }
   while (dtls_->next_datagram(datagram)) send(datagram);
   if (dtls_->state() == DtlsState::kConnected && !sender_) {
     const auto keys = dtls_->srtp_keys();
@@ -154,14 +181,13 @@ void MediaClient::pump(MonoUs now, const Send& send) {
     sender_.emplace(*SrtpSender::make(keys->send));
     receiver_.emplace(*SrtpReceiver::make(keys->receive));
   }
-  (void)now;
 }
 
 void MediaClient::on_time(MonoUs now, const Send& send) {
-  if (dtls_ && dtls_->deadline_us() <= now) {
-    dtls_->on_deadline(now);
-    pump(now, send);
-  }
+  const bool channels = channels_ && channels_->deadline_us() <= now;
+  if (channels) channels_->on_deadline(now);
+  if (dtls_ && dtls_->deadline_us() <= now) dtls_->on_deadline(now);
+  if (dtls_) pump(now, send);
 }
 
 void MediaClient::on_datagram(std::span<uint8_t> datagram, MonoUs now, const Send& send) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/prng.h"
+#include "rtc/data_channel.h"
 #include "rtc/dtls.h"
 #include "rtc/ice.h"
 #include "rtc/rtp_extensions.h"
@@ -49,6 +50,7 @@ class MediaClient {
     bool publish = false;
     size_t audio = 1, video = 1;  // m-lines
     uint64_t seed = 1;
+    bool channels = false;  // an m-line for data channels, last
   };
   static constexpr uint8_t kOpus = 111, kVp8 = 96, kRtx = 97;
   static constexpr uint8_t kMidId = 4, kTransportCcId = 3, kAudioLevelId = 1;
@@ -68,6 +70,10 @@ class MediaClient {
   void on_time(MonoUs now, const Send& send);
   bool connected() const { return sender_.has_value(); }
   bool closed() const { return dtls_ && dtls_->state() == DtlsState::kClosed; }
+
+  // Of a client with data channels, once the answer takes them; call pump() after using them.
+  DataChannels* channels() { return channels_.get(); }
+  void pump(MonoUs now, const Send& send);
 
   // A frame of video in `packets` packets of `payload_bytes`; a voice packet; a sender report.
   void send_frame(bool key, size_t packets, size_t payload_bytes, MonoUs now, const Send& send);
@@ -89,7 +95,6 @@ class MediaClient {
 
  private:
   SdpMedia line(size_t index, bool video) const;
-  void pump(MonoUs now, const Send& send);
   void on_rtp(std::span<uint8_t> datagram, MonoUs now);
   void on_rtcp(std::span<uint8_t> datagram);
   void protect(ByteView head, ByteView payload, const Send& send);
@@ -99,6 +104,8 @@ class MediaClient {
   std::shared_ptr<const DtlsIdentity> identity_;
   IceCredentials own_, theirs_;
   std::unique_ptr<DtlsTransport> dtls_;
+  std::unique_ptr<DataChannels> channels_;
+  bool channels_started_ = false;
   std::optional<SrtpSender> sender_;
   std::optional<SrtpReceiver> receiver_;
   SessionDescription answer_;

@@ -13,8 +13,9 @@ import { fullJitterMs } from '../backoff.ts';
 import { Codes } from '../codes.ts';
 import { Value } from '../readable.ts';
 import { Timers } from '../timers.ts';
-import type { Problem } from '../types.ts';
+import type { Problem, Transport } from '../types.ts';
 import type { AnyMediaMessage, MediaMessage } from '../wire.ts';
+import { channelTransport, makeChannel, takesChannels } from './channel.ts';
 import type { Signaling } from './signaling.ts';
 
 export type LineState = 'waiting' | 'connecting' | 'live' | 'interrupted' | 'ended';
@@ -23,12 +24,17 @@ export interface LineSpec {
   use: 'publish' | 'watch';
   label?: string;
   makePeer(): RTCPeerConnection;
+  /** Whether the session may go over a data channel of it. */
+  channels?: () => boolean;
   /** Puts the transceivers on a new peer connection. */
   build(peer: RTCPeerConnection): void;
   /** The server has taken the session: mids are known. */
   opened(peer: RTCPeerConnection): void;
   message(message: AnyMediaMessage): void;
 }
+
+/** How peer connections are made, and what they may carry. */
+export type Peers = Pick<LineSpec, 'makePeer' | 'channels'>;
 
 const GRACE_MS = 2000;
 const CONNECT_MS = 10_000;
@@ -53,6 +59,8 @@ export class Line {
   readonly state = new Value<LineState>('waiting');
   /** Why it ended; null while it has not, or when it was ended here. */
   readonly problem = new Value<Problem | null>(null);
+  /** The way for the session that this peer connection is, while it holds. */
+  readonly way = new Value<Transport | null>(null);
   peer: RTCPeerConnection | null = null;
   id: string | null = null;
   readonly #signaling: Signaling;
@@ -64,6 +72,7 @@ export class Line {
   #round = 0;
   #restarting = false;
   #was_live = false;
+  #transport: Transport | null = null;
 
   constructor(signaling: Signaling, spec: LineSpec) {
     this.#signaling = signaling;
@@ -143,6 +152,7 @@ export class Line {
     };
     try {
       this.#spec.build(peer);
+      const channel = this.#spec.channels?.() ? makeChannel(peer) : null;
       const offer = await peer.createOffer();
       await peer.setLocalDescription(offer);
       const { use, label } = this.#spec;
@@ -154,6 +164,7 @@ export class Line {
       if (answer.code !== undefined) return this.#refused(answer);
       this.id = answer.id ?? null;
       this.#answer = answer.sdp ?? '';
+      if (channel && takesChannels(this.#answer)) this.#transport = channelTransport(peer, channel);
       await peer.setRemoteDescription({ type: 'answer', sdp: this.#answer });
       if (round !== this.#round) return;
       this.#spec.opened(peer);
@@ -186,6 +197,7 @@ export class Line {
       this.#was_live = true;
       this.#timers.clearAll();
       this.state.set('live');
+      this.way.set(this.#transport);
     } else if (state === 'disconnected') {
       this.#interrupted();
       this.#timers.set('grace', GRACE_MS, () => void this.restartIce());
@@ -197,6 +209,7 @@ export class Line {
   }
 
   #interrupted(): void {
+    this.way.set(null);
     this.state.set(this.#was_live ? 'interrupted' : 'waiting');
   }
 
@@ -232,6 +245,8 @@ export class Line {
     ++this.#round;
     this.#restarting = false;
     this.#timers.clearAll();
+    this.#transport = null;
+    this.way.set(null);
     if (tell && this.id !== null) this.#signaling.send({ t: 'media.close', id: this.id });
     this.id = null;
     if (this.peer) {

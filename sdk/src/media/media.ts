@@ -1,8 +1,9 @@
 import { ClientCode, FootlightError } from '../problems.ts';
 import { Emitter, Value } from '../readable.ts';
 import { Timers } from '../timers.ts';
-import type { Client, Problem, Readable, Unsubscribe } from '../types.ts';
+import type { Client, Problem, Readable, Transport, Unsubscribe } from '../types.ts';
 import type { AnyMediaMessage, Who } from '../wire.ts';
+import type { Peers } from './line.ts';
 import { Publication, type PublishOptions } from './publication.ts';
 import { Signaling } from './signaling.ts';
 import { Meter, type LineFigures } from './stats.ts';
@@ -13,7 +14,15 @@ export interface MediaOptions {
   RTCPeerConnection?: typeof RTCPeerConnection;
   /** How often figures are read and reported. Default 2 s. */
   statsMs?: number;
+  /**
+   * Whether the session itself goes over a data channel where the server takes one (the cast's), with
+   * WebSocket to fall back to. Default true.
+   */
+  channel?: boolean;
 }
+
+/** Negotiations under way are not to be torn by a change of the session's transport. */
+const SETTLE_MS = 300;
 
 export interface Speaker {
   readonly who: Who;
@@ -67,11 +76,14 @@ export class FootlightMedia {
   readonly #quality = new Value<OwnQuality | null>(null);
   readonly #meters = new WeakMap<Publication | Watching, Meter>();
   #measuring = false;
+  readonly #client: Client;
+  #way: Transport | null = null;
   readonly #online = (): void => this.networkChanged();
   readonly #hidden = (): void => this.#leavePage();
 
   constructor(client: Client, options: MediaOptions = {}) {
     this.#options = options;
+    this.#client = client;
     this.publications = this.#publications;
     this.watching = this.#watching;
     this.places = this.#places;
@@ -97,7 +109,7 @@ export class FootlightMedia {
   publish(options: PublishOptions): Publication {
     const label = options.label ?? '';
     for (const other of this.#publications.get()) if (other.label === label) other.end();
-    const made = new Publication(this.#signaling, options, () => this.#makePeer());
+    const made = new Publication(this.#signaling, options, this.#peers());
     this.#publications.set([...this.#publications.get(), made]);
     this.#follow(made, () =>
       this.#publications.set(this.#publications.get().filter((one) => one !== made)),
@@ -108,7 +120,7 @@ export class FootlightMedia {
   /** Receives what the others publish. One at a time; a second call ends the first. */
   watch(options: WatchOptions = {}): Watching {
     this.#watching.get()?.end();
-    const made = new Watching(this.#signaling, options, () => this.#makePeer());
+    const made = new Watching(this.#signaling, options, this.#peers());
     this.#watching.set(made);
     this.#follow(made, () => {
       if (this.#watching.get() === made) this.#watching.set(null);
@@ -154,12 +166,39 @@ export class FootlightMedia {
   #follow(of: Publication | Watching, gone: () => void): void {
     this.#meters.set(of, new Meter());
     this.#measureLater();
+    of.line.way.subscribe(() => this.#chooseWay());
     of.state.subscribe((state) => {
       if (state !== 'ended') return;
       gone();
       const problem = of.problem.get();
       if (problem) this.#events.emit('ended', { of, problem });
     });
+  }
+
+  #peers(): Peers {
+    return {
+      makePeer: () => this.#makePeer(),
+      channels: () =>
+        this.#options.channel !== false && this.#client.session.get()?.role !== 'viewer',
+    };
+  }
+
+  /** The session goes over the first of the lines that can carry it, and stays there. */
+  #chooseWay(): void {
+    const ways = this.#lines().map(({ line }) => line.way.get());
+    if (this.#way && ways.includes(this.#way)) return;
+    if (this.#way) {
+      this.#way = null;
+      this.#signaling.offer(null);
+    }
+    if (ways.some((one) => one !== null)) {
+      this.#timers.set('way', SETTLE_MS, () => {
+        if (this.#signaling.asking) return this.#chooseWay();
+        const found = this.#lines().find(({ line }) => line.way.get() !== null);
+        this.#way = found?.line.way.get() ?? null;
+        this.#signaling.offer(this.#way);
+      });
+    }
   }
 
   #makePeer(): RTCPeerConnection {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "edge/internal/media_channel.h"
 #include "edge/internal/media_fragment.h"
 #include "edge/media.h"
 
@@ -34,6 +35,7 @@ struct Media::Session final : sfu::Sink {
   std::string first_line;                    // of the answer's first m-section, for fragments
   std::string told_places;                   // as the owner knows them
   std::optional<MediaAsk::Report> report;    // the client's last
+  std::unique_ptr<SessionChannel> channel;   // that carries a session
   uint8_t priority() const { return media_priority(request.role); }
 };
 

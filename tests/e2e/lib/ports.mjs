@@ -12,4 +12,6 @@ export const ports = {
   media: first + 7,
   stage: first + 8,
   stage_cable: first + 9,
+  channel: first + 10,
+  relay: first + 11,
 };
