@@ -158,6 +158,8 @@
   X(kMediaSubscribe, 4755, "This token does not let its holder watch.")                            \
   X(kMediaTracks, 4756, "This token does not let its holder publish that kind.")                   \
   X(kMediaOff, 4757, "This node carries no voice and video.")                                      \
+  X(kRelaySilent, 4758, "The TURN relay does not answer.")                                         \
+  X(kRelayRefused, 4759, "The TURN relay does not serve the credentials it was given.")            \
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \

@@ -28,6 +28,14 @@ struct WebhookConfig {
   std::vector<std::string> events;  // empty: all
 };
 
+struct RelayConfig {
+  std::vector<std::string> urls;  // turn:HOST:PORT, ...
+  std::string secret_env;
+  std::string secret_file;
+  std::string region;
+  int64_t priority = 0;
+};
+
 struct Config {
   struct {
     std::string address = "127.0.0.1";
@@ -48,6 +56,9 @@ struct Config {
     std::vector<std::string> advertise;  // empty: what the port is bound to
     int64_t max_sessions = 4'096;
     int64_t packets = 16'384;
+    std::string region;                    // of this node: its relays are handed out first
+    int64_t relay_credentials_s = 21'600;  // how long a relay takes them
+    int64_t relay_check_s = 15;
   } media;
   struct {
     std::string dir = "data";
@@ -75,6 +86,7 @@ struct Config {
   } boards;
   std::vector<KeyConfig> keys;
   std::vector<WebhookConfig> webhooks;
+  std::vector<RelayConfig> relays;
 };
 
 struct ConfigFault {

@@ -63,6 +63,12 @@ const SettingInfo kSettings[] = {
     {"media.packets", AT(media.packets), 1'024, 1'048'576, "packets",
      "Packets kept in memory, 2 KB each, taken as they are needed. A picture takes 512 (each "
      "encoding of simulcast), a voice 128; who publishes beyond that is refused with 4751."},
+    {"media.region", AT(media.region), 0, 64, "",
+     "The region of this node: of `relays` those of the same region are handed out first."},
+    {"media.relay_credentials_s", AT(media.relay_credentials_s), 300, 604'800, "s",
+     "So long clients may use the credentials for a relay that they are given."},
+    {"media.relay_check_s", AT(media.relay_check_s), 1, 3'600, "s",
+     "Relays are asked for an allocation so often; who gives none is handed out to nobody."},
     {"data.dir", AT(data.dir), 1, 4'096, "",
      "Where the event logs are kept, one `<episode>.episode` file each."},
     {"data.episodes", AT(data.episodes), 0, 256, "", "Episode files to run."},

@@ -2,8 +2,19 @@
 import { run_all } from './lib/harness.mjs';
 import { footlight_bin, has_binary } from './lib/real_node.mjs';
 
-const kSuites = ['screens', 'pages', 'table', 'show', 'boards', 'media', 'channel', 'stage'];
-const kOnTheRealNode = ['show', 'boards', 'media', 'channel', 'stage'];
+const kSuites = [
+  'screens',
+  'pages',
+  'table',
+  'show',
+  'boards',
+  'media',
+  'channel',
+  'relay',
+  'doctor',
+  'stage',
+];
+const kOnTheRealNode = ['show', 'boards', 'media', 'channel', 'relay', 'doctor', 'stage'];
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--suite');

@@ -15,7 +15,7 @@ import type {
   FakeSession,
 } from '../fake/index.ts';
 import type { Clock } from '../types.ts';
-import type { MediaRequest, PlaceInfo, ServerMessage } from '../wire.ts';
+import type { IceServer, MediaRequest, PlaceInfo, ServerMessage } from '../wire.ts';
 import { takesChannels } from './channel.ts';
 import type { Kind } from './publication.ts';
 
@@ -39,6 +39,8 @@ export class FakeMedia implements FakeMediaHost {
   sessions: FakeMediaSession[] = [];
   /** The next openings are refused so, each entry once. */
   readonly refusals: number[] = [];
+  /** What is handed out. */
+  relays: IceServer[] = [];
   /** Whether data channels are taken. */
   channels = true;
   /** Nothing is answered. */
@@ -57,6 +59,8 @@ export class FakeMedia implements FakeMediaHost {
         return this.#open(session, message);
       case 'media.resume':
         return this.#resume(session, message);
+      case 'media.ice':
+        return this.#tell(session, { t: 'media', n: message.n, servers: this.relays, ttl: 3600 });
       case 'media.close':
         this.sessions = this.sessions.filter((one) => one.id !== message.id);
         return this.#arrange();
@@ -109,7 +113,11 @@ export class FakeMedia implements FakeMediaHost {
     const code = this.refusals.shift() ?? (this.#may(session, use) ? 0 : Codes.Forbidden);
     if (code) return this.#tell(session, { t: 'media', n, code, message: sentence(code) });
     const earlier = this.sessions.find(
-      (one) => use === 'publish' && one.session.sub === session.sub && one.label === label,
+      (one) =>
+        use === 'publish' &&
+        one.use === use &&
+        one.session.sub === session.sub &&
+        one.label === label,
     );
     if (earlier) {
       this.sessions = this.sessions.filter((one) => one !== earlier);
@@ -235,8 +243,8 @@ export class FakePeers {
     this.network = network;
     const peers = this;
     this.RTCPeerConnection = class extends FakePeerConnection {
-      constructor() {
-        super(peers);
+      constructor(configuration: RTCConfiguration = {}) {
+        super(peers, configuration);
         peers.all.push(this);
       }
     } as never;
@@ -258,10 +266,16 @@ export class FakePeerConnection {
   #generation = 1;
   #connected_to = '';
 
-  constructor(peers: FakePeers) {
+  configuration: RTCConfiguration;
+
+  constructor(peers: FakePeers, configuration: RTCConfiguration = {}) {
     this.#peers = peers;
+    this.configuration = configuration;
   }
 
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
+  }
   addTransceiver(of: Kind | MediaStreamTrack, init: { direction: string }): FakeTransceiver {
     const made = new FakeTransceiver(of, init.direction);
     this.transceivers.push(made);

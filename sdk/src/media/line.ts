@@ -23,7 +23,10 @@ export type LineState = 'waiting' | 'connecting' | 'live' | 'interrupted' | 'end
 export interface LineSpec {
   use: 'publish' | 'watch';
   label?: string;
-  makePeer(): RTCPeerConnection;
+  /** May throw a `FootlightError`. */
+  makePeer(configuration: RTCConfiguration): RTCPeerConnection;
+  /** The relays there are, and the rest of it. */
+  configuration(): Promise<RTCConfiguration>;
   /** Whether the session may go over a data channel of it. */
   channels?: () => boolean;
   /** Puts the transceivers on a new peer connection. */
@@ -34,7 +37,7 @@ export interface LineSpec {
 }
 
 /** How peer connections are made, and what they may carry. */
-export type Peers = Pick<LineSpec, 'makePeer' | 'channels'>;
+export type Peers = Pick<LineSpec, 'makePeer' | 'configuration' | 'channels'>;
 
 const GRACE_MS = 2000;
 const CONNECT_MS = 10_000;
@@ -110,6 +113,10 @@ export class Line {
     const round = this.#round;
     this.#restarting = true;
     try {
+      // Credentials for relays may have run out since.
+      const configuration = await this.#spec.configuration();
+      if (round !== this.#round) return;
+      peer.setConfiguration?.(configuration);
       peer.restartIce();
       const offer = await peer.createOffer();
       await peer.setLocalDescription(offer);
@@ -140,13 +147,15 @@ export class Line {
     if (!this.#signaling.live) return this.#interrupted();
     const round = ++this.#round;
     let peer: RTCPeerConnection;
+    this.state.set(this.#was_live ? 'interrupted' : 'connecting');
     try {
-      peer = this.#spec.makePeer();
+      const configuration = await this.#spec.configuration();
+      if (round !== this.#round) return;
+      peer = this.#spec.makePeer(configuration);
     } catch (error) {
       return this.end(error as Problem);
     }
     this.peer = peer;
-    this.state.set(this.#was_live ? 'interrupted' : 'connecting');
     peer.onconnectionstatechange = () => {
       if (round === this.#round) this.#connectionChanged(peer.connectionState);
     };

@@ -14,6 +14,10 @@ export interface MediaOptions {
   RTCPeerConnection?: typeof RTCPeerConnection;
   /** How often figures are read and reported. Default 2 s. */
   statsMs?: number;
+  /** `relay`: over a relay alone, so that nobody learns an address. Default `all`. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Instead of the relays that the server hands out. */
+  iceServers?: RTCIceServer[];
   /**
    * Whether the session itself goes over a data channel where the server takes one (the cast's), with
    * WebSocket to fall back to. Default true.
@@ -21,6 +25,8 @@ export interface MediaOptions {
   channel?: boolean;
 }
 
+/** A server that knows no relays may not know the question. */
+const RELAYS_MS = 2000;
 /** Negotiations under way are not to be torn by a change of the session's transport. */
 const SETTLE_MS = 300;
 
@@ -78,6 +84,7 @@ export class FootlightMedia {
   #measuring = false;
   readonly #client: Client;
   #way: Transport | null = null;
+  #relays: { servers: RTCIceServer[]; until_ms: number } | null = null;
   readonly #online = (): void => this.networkChanged();
   readonly #hidden = (): void => this.#leavePage();
 
@@ -129,6 +136,20 @@ export class FootlightMedia {
     return made;
   }
 
+  /** The relays the server hands out, with credentials; kept for half of the time these hold. */
+  async relays(): Promise<RTCIceServer[]> {
+    const { iceServers } = this.#options;
+    if (iceServers) return iceServers;
+    const { clock } = this.#signaling;
+    if (this.#relays && clock.now() < this.#relays.until_ms) return this.#relays.servers;
+    const late = new Promise<null>((resolve) => clock.setTimeout(() => resolve(null), RELAYS_MS));
+    const answer = await Promise.race([this.#signaling.ask({ t: 'media.ice' }), late]);
+    const { servers, ttl = 0 } = answer ?? {};
+    if (!servers) return [];
+    this.#relays = { servers, until_ms: clock.now() + 500 * ttl };
+    return servers;
+  }
+
   /** Heals all lines at once. Called by itself when the browser says that the network changed. */
   networkChanged(): void {
     for (const of of this.#lines()) void of.line.restartIce();
@@ -177,7 +198,12 @@ export class FootlightMedia {
 
   #peers(): Peers {
     return {
-      makePeer: () => this.#makePeer(),
+      makePeer: (configuration) => this.#makePeer(configuration),
+      configuration: async () => ({
+        bundlePolicy: 'max-bundle',
+        iceServers: await this.relays(),
+        iceTransportPolicy: this.#options.iceTransportPolicy ?? 'all',
+      }),
       channels: () =>
         this.#options.channel !== false && this.#client.session.get()?.role !== 'viewer',
     };
@@ -201,13 +227,13 @@ export class FootlightMedia {
     }
   }
 
-  #makePeer(): RTCPeerConnection {
+  #makePeer(configuration: RTCConfiguration): RTCPeerConnection {
     const Peer = this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection;
     if (typeof Peer !== 'function') {
       const message = 'This browser has no WebRTC.';
       throw new FootlightError({ code: ClientCode.noWebRtc, message });
     }
-    return new Peer({ bundlePolicy: 'max-bundle' });
+    return new Peer(configuration);
   }
 
   #placesChanged(places: readonly Place[]): void {

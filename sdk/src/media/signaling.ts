@@ -6,7 +6,8 @@ import type { AnyMediaMessage, MediaMessage, MediaRequest } from '../wire.ts';
 /** A question without its number. */
 export type Question =
   | Omit<Extract<MediaRequest, { t: 'media.open' }>, 'n'>
-  | Omit<Extract<MediaRequest, { t: 'media.resume' }>, 'n'>;
+  | Omit<Extract<MediaRequest, { t: 'media.resume' }>, 'n'>
+  | Omit<Extract<MediaRequest, { t: 'media.ice' }>, 'n'>;
 
 /** What a media session wants to hear. */
 export interface Listener {

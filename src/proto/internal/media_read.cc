@@ -115,6 +115,10 @@ Result<ClientMessage> read_client_media(std::string_view type, JsonReader& in,
   }
   if (!in.ok()) return fault_of(in, "media");
   if (type == "open") return open_of(fields);
+  if (type == "ice") {
+    if (fields.n == 0) return fail(Code::kMissingField, "n is missing");
+    return MediaIce{fields.n};
+  }
   if (fields.id.empty()) return fail(Code::kMissingField, "id is missing");
   if (fields.id.size() > kMaxMediaIdBytes) return fail(Code::kFieldOutOfRange, "id is too long");
   if (type == "close") return MediaClose{fields.id};
@@ -129,8 +133,33 @@ Result<ClientMessage> read_client_media(std::string_view type, JsonReader& in,
   return MediaPlace{fields.id, fields.mid, fields.most, fields.paused, fields.pinned};
 }
 
-MediaNotice read_media_notice(Source& from) {
+namespace {
+
+void read_server(Source& from, IceServer& server) {
+  each_member(from, [&](std::string_view key) {
+    if (key == "urls") {
+      if (!from.in.enter_array()) return true;
+      while (from.in.next_element()) {
+        server.urls.emplace_back(from.text());
+        if (server.urls.size() > kMaxIceUrls) from.in.fault(Code::kFieldOutOfRange);
+      }
+    } else if (key == "username") {
+      server.username = from.text();
+    } else if (key == "credential") {
+      server.credential = from.text();
+    } else {
+      return false;
+    }
+    return true;
+  });
+  if (server.urls.empty()) from.in.fault(Code::kMissingField);
+}
+
+}  // namespace
+
+MediaNotice read_media_notice(Source& from, std::vector<IceServer>& servers) {
   MediaNotice m;
+  servers.clear();
   each_member(from, [&](std::string_view key) {
     if (key == "n") {
       m.n = read_unsigned(from.in);
@@ -140,6 +169,16 @@ MediaNotice read_media_notice(Source& from) {
       m.sdp = from.text();
     } else if (key == "ice") {
       m.ice = from.text();
+    } else if (key == "servers") {
+      m.has_servers = true;
+      if (!from.in.enter_array()) return true;
+      while (from.in.next_element()) {
+        if (servers.size() == kMaxIceServers) from.in.fault(Code::kFieldOutOfRange);
+        if (!from.in.ok()) break;
+        read_server(from, servers.emplace_back());
+      }
+    } else if (key == "ttl") {
+      m.ttl_s = read_u32(from.in);
     } else if (key == "over") {
       m.over = from.in.read_bool();
     } else if (key == "code") {
@@ -152,6 +191,7 @@ MediaNotice read_media_notice(Source& from) {
     return true;
   });
   if (m.n == 0 && m.id.empty()) from.in.fault(Code::kMissingField);
+  m.servers = servers;
   return m;
 }
 

@@ -14,4 +14,7 @@ export const ports = {
   stage_cable: first + 9,
   channel: first + 10,
   relay: first + 11,
+  turn: first + 12,
+  doctor: first + 13,
+  doctor_turn: first + 14,
 };
