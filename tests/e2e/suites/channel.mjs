@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { launch, open_page } from '../lib/browser.mjs';
 import { bundled } from '../lib/bundle.mjs';
 import { assert, equal, group, test, until } from '../lib/harness.mjs';
+import { IndependentPeer, load_stack } from '../lib/independent_peer.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode } from '../lib/real_node.mjs';
 
@@ -109,5 +110,27 @@ test('the end of the call moves the session back, too', async () => {
   await on('cy', 'websocket', 3000);
   await call('rolls', 'cy', 1);
 });
+
+const stack = await load_stack();
+if (!stack) {
+  console.log('skipped: libdatachannel over the channel, as there is no node-datachannel');
+} else {
+  test('libdatachannel carries a session over it, too: rolls, boards, and garbage ends it', async () => {
+    const link = await node.link('stage', 'dee', 'player', 'Dee');
+    const token = new URLSearchParams(new URL(link).hash.slice(1)).get('token');
+    const peer = await IndependentPeer.join(stack, node.address, token);
+    await until(() => peer.by_socket.all.at(-1).code === 4902, 'the session to have moved');
+    for (let i = 1; i <= 5; ++i) await peer.roll(i);
+    const binary = peer.by_channel.of('binary');
+    peer.send({ t: 'board.open', b: 'table' });
+    equal((await binary).bytes.subarray(0, 7).toString(), '\x01\x05table', 'a board frame');
+    const bye = peer.by_channel.of('bye');
+    peer.channel.sendMessage('{');
+    equal((await bye).code, 4000, 'garbage');
+    await peer.closed;
+    peer.close();
+    stack.cleanup?.();
+  });
+}
 
 test('the page had no fault', () => equal(page.faults, [], 'faults'));
