@@ -25,6 +25,7 @@ export default defineConfig({
         audience: page('audience/index.html'),
         stage: page('stage/index.html'),
         console: page('console/index.html'),
+        doctor: page('doctor/index.html'),
       },
     },
   },

@@ -79,6 +79,6 @@ describe('nothing is left behind', () => {
     give(server.token({ sub: 'ann' }));
     await server.advance(10_000);
     expect(client.state.get().name).toBe('closed');
-    expect(server.network.tries).toEqual({ websocket: 0, https: 0 });
+    expect(server.network.tries).toMatchObject({ websocket: 0, https: 0 });
   });
 });

@@ -73,7 +73,7 @@ describe('fallback', () => {
     server.disconnect();
     await server.advance(10);
     await live(server, client);
-    expect(server.network.tries).toEqual({ websocket: 4, https: 1 });
+    expect(server.network.tries).toMatchObject({ websocket: 4, https: 1 });
     expect(client.state.get()).toMatchObject({ transport: 'https' });
     expect(names(states).filter((name) => name === 'waiting')).toHaveLength(3);
   });

@@ -8,78 +8,38 @@
  * use the most wanted is tried again from time to time beside it, and takes over when it has brought
  * a welcome: nothing is missed, because the session is resumed.
  *
+ * A transport that comes and goes (a data channel) is offered while it is there. It is tried beside the
+ * others like a better one, and when it fails the others are there at once.
+ *
  * Whatever the network does, at most one attempt, one connection and one trial of a better transport
  * are under way; `#line` and `#trial` are the only ones whose messages count.
  */
 
 import { advisedMs, fullJitterMs } from './backoff.ts';
+import type { LinkOptions, LinkOwner } from './link_owner.ts';
 import { parseServerMessage } from './parse.ts';
 import { ClientCode, FootlightError, isTokenProblem, worthReconnecting } from './problems.ts';
 import { Value } from './readable.ts';
 import { Timers } from './timers.ts';
 import type {
   ClientState,
-  Clock,
   Connection,
-  Lifecycle,
   LifecycleEvent,
   Problem,
-  Random,
   Transport,
   Unsubscribe,
 } from './types.ts';
-import {
-  PROTOCOL_VERSION,
-  type ByeMessage,
-  type ServerMessage,
-  type WelcomeMessage,
-} from './wire.ts';
+import { PROTOCOL_VERSION, type ByeMessage, type WelcomeMessage } from './wire.ts';
 
 const PING_MS = 10_000;
+/** Over a transport that has another to fall back to a stall is noticed soon. */
+const BRISK_PING_MS = 1500;
 const CHECK_MS = 5000;
 const STABLE_MS = 5000;
 const HIDDEN_WAIT_MS = 5000;
 const UPGRADE_CAP_MS = 600_000;
 const MAX_TOKEN_REFUSALS = 5;
 const BUFFER_BYTES = 64 * 1024;
-
-/** A session message other than those the link deals with itself. */
-export type PassedMessage = Exclude<ServerMessage, WelcomeMessage | ByeMessage>;
-
-/** What the link asks of its owner. */
-export interface LinkOwner {
-  /** Makes ready what a hello needs. May throw a `FootlightError`. */
-  prepare(): Promise<void>;
-  hello(): string;
-  /** Takes in a welcome; false when it resumes what is not there. */
-  welcome(message: WelcomeMessage): boolean;
-  /** The state is `live` and all may be sent. */
-  live(): void;
-  message(message: PassedMessage): void;
-  /** A binary frame of a session that is live. */
-  bytes(frame: Uint8Array): void;
-  /** What to send so that the server answers. */
-  heartbeat(): string[];
-  /** The view can no longer be trusted: the next hello must not resume. */
-  doubt(): void;
-  /** The connection is gone. */
-  lost(): void;
-  /** The server refused the token; true when another can be asked for. */
-  tokenRefused(): boolean;
-  problem(problem: Problem): void;
-  /** The page goes away, perhaps for good. */
-  leaving(): void;
-}
-
-export interface LinkOptions {
-  url: string;
-  transports: readonly Transport[];
-  clock: Clock;
-  random: Random;
-  lifecycle: Lifecycle;
-  connectTimeoutMs: number;
-  websocketRetryMs: number;
-}
 
 interface Line {
   transport: Transport;
@@ -108,6 +68,9 @@ export class Link {
   #unanswered = 0;
   #sent_ms = 0;
   #advised = false;
+  #offered: Transport | null = null;
+  /** It failed since it was offered: it is tried again as other better ones are, after a while. */
+  #offer_failed = false;
 
   constructor(owner: LinkOwner, options: LinkOptions) {
     this.#owner = owner;
@@ -157,6 +120,17 @@ export class Link {
     this.#line?.connection?.sendBytes?.(frame);
   }
 
+  /** A better transport, for as long as it is there; null when it is gone. */
+  offer(transport: Transport | null): void {
+    const gone = this.#offered;
+    if (transport === gone) return;
+    this.#offered = transport;
+    this.#offer_failed = false;
+    if (this.#trial && this.#trial.transport === gone) this.#endTrial();
+    if (this.#line?.transport === gone && gone) this.#fallBack();
+    else if (transport && this.live) this.#planTrial();
+  }
+
   /** Connects anew at once. */
   restart(): void {
     if (!this.live) return;
@@ -186,6 +160,22 @@ export class Link {
 
   #transport(): Transport {
     return this.#options.transports[this.#index] as Transport;
+  }
+
+  /** The one there is none better than. */
+  #best(): Transport {
+    return this.#offered ?? (this.#options.transports[0] as Transport);
+  }
+
+  #isOffered(line: Line | null): boolean {
+    return line !== null && line.transport.kind === 'channel';
+  }
+
+  /** What was offered failed; the session goes on over another transport without a wait. */
+  #fallBack(): void {
+    this.#offer_failed = true;
+    this.#drop();
+    void this.#open();
   }
 
   #connect(): void {
@@ -267,7 +257,7 @@ export class Link {
       if (this.#line?.live) this.#owner.lost();
       this.#line = line;
       this.#trial = null;
-      this.#index = 0;
+      this.#took(line);
     }
     line.live = true;
     this.#timers.clear('welcome');
@@ -287,10 +277,16 @@ export class Link {
     if (line !== this.#line || !line.live) return;
     this.#timers.set('stable', STABLE_MS, () => (this.#attempt = 0));
     // Spread, so that a crowd that came at once does not ping at once for ever.
-    this.#timers.set('ping', PING_MS * (0.5 + this.#options.random.unit() / 2), () => this.#ping());
-    if (this.#index > 0) this.#planTrial();
+    this.#timers.set('ping', this.#pingMs() * (0.5 + this.#options.random.unit() / 2), () =>
+      this.#ping(),
+    );
+    if (line.transport !== this.#best()) this.#planTrial();
     else this.#upgrade_ms = this.#options.websocketRetryMs;
     this.#owner.live();
+  }
+
+  #took(line: Line): void {
+    if (line.transport === this.#options.transports[0]) this.#index = 0;
   }
 
   #bye(line: Line, bye: ByeMessage): void {
@@ -313,7 +309,7 @@ export class Link {
   #rely(trial: Line): void {
     this.#trial = null;
     this.#drop();
-    this.#index = 0;
+    this.#took(trial);
     const transport = trial.transport.kind;
     this.#await(trial);
     this.state.set({ name: 'connecting', transport, attempt: this.#attempt });
@@ -327,6 +323,10 @@ export class Link {
     if (line !== this.#line) return;
     if (this.#trial && this.#trial_said_hello) {
       this.#rely(this.#trial);
+      return;
+    }
+    if (this.#isOffered(line) && problem.code < 4000) {
+      this.#fallBack();
       return;
     }
     if (!line.live && problem.code < 4000) {
@@ -343,6 +343,10 @@ export class Link {
   /** An attempt brought no welcome. */
   #missed(line: Line, problem: Problem): void {
     if (line !== this.#line) return;
+    if (this.#isOffered(line)) {
+      this.#fallBack();
+      return;
+    }
     this.#drop();
     ++this.#misses;
     const { transports } = this.#options;
@@ -393,7 +397,11 @@ export class Link {
       return;
     }
     this.#beat();
-    this.#timers.set('ping', PING_MS, () => this.#ping());
+    this.#timers.set('ping', this.#pingMs(), () => this.#ping());
+  }
+
+  #pingMs(): number {
+    return this.#isOffered(this.#line) ? BRISK_PING_MS : PING_MS;
   }
 
   #beat(): void {
@@ -402,13 +410,18 @@ export class Link {
   }
 
   #silent(): void {
+    if (this.#isOffered(this.#line)) {
+      this.#fallBack();
+      return;
+    }
     this.#drop();
     this.#again({ code: ClientCode.network, message: 'The server fell silent.' });
   }
 
   #planTrial(): void {
-    this.#timers.set('upgrade', this.#upgrade_ms, () => this.#beginTrial());
-    this.#upgrade_ms = Math.min(UPGRADE_CAP_MS, this.#upgrade_ms * 2);
+    const fresh = this.#offered !== null && !this.#offer_failed;
+    this.#timers.set('upgrade', fresh ? 0 : this.#upgrade_ms, () => this.#beginTrial());
+    if (!fresh) this.#upgrade_ms = Math.min(UPGRADE_CAP_MS, this.#upgrade_ms * 2);
   }
 
   #beginTrial(): void {
@@ -416,7 +429,8 @@ export class Link {
       this.#planTrial();
       return;
     }
-    const transport = this.#options.transports[0] as Transport;
+    const transport = this.#best();
+    if (this.#trial || transport === this.#line?.transport) return;
     const line: Line = { transport, connection: null, live: false };
     this.#trial = line;
     this.#timers.set('trial', this.#options.connectTimeoutMs, () => this.#endTrial());
@@ -425,9 +439,10 @@ export class Link {
 
   #endTrial(): void {
     this.#timers.clear('trial');
+    if (this.#isOffered(this.#trial)) this.#offer_failed = true;
     this.#trial?.connection?.close();
     this.#trial = null;
-    if (this.live) this.#planTrial();
+    if (this.live && this.#line?.transport !== this.#best()) this.#planTrial();
   }
 
   #lifecycle(event: LifecycleEvent): void {

@@ -26,8 +26,11 @@ export class MediaHub {
         return link.live;
       },
       send: (message) => link.send(JSON.stringify(message)),
+      offer: (transport) => link.offer(transport),
       detach: () => {
-        if (this.#handlers === handlers) this.#handlers = null;
+        if (this.#handlers !== handlers) return;
+        this.#handlers = null;
+        link.offer(null);
       },
     };
   }

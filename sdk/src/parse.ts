@@ -8,6 +8,7 @@
 
 import type {
   ConfirmedEntry,
+  IceServer,
   Limits,
   Me,
   Mode,
@@ -42,6 +43,16 @@ export function parseServerMessage(text: string): ServerMessage | Unreadable | U
   } catch {
     return { t: 'unreadable', of };
   }
+}
+
+function readServer(value: unknown): IceServer {
+  const { urls, username, credential } = object(value);
+  check(list(urls).length > 0);
+  return {
+    urls: list(urls).map(string),
+    ...(username !== undefined && { username: string(username) }),
+    ...(credential !== undefined && { credential: string(credential) }),
+  };
 }
 
 const ROLES: readonly Role[] = ['producer', 'gm', 'player', 'viewer'];
@@ -158,6 +169,10 @@ const READERS: { [T in ServerMessage['t']]: (f: Fields) => ServerMessage & { t: 
       ...(id !== undefined && { id: string(id) }),
       ...(sdp !== undefined && { sdp: string(sdp) }),
       ...(ice !== undefined && { ice: string(ice) }),
+      ...(f['servers'] !== undefined && {
+        servers: list(f['servers']).map(readServer),
+        ttl: count(f['ttl'] ?? 0),
+      }),
       ...(f['over'] === true && { over: true }),
       ...(number !== undefined && { code: code(number), message: string(message ?? '') }),
     };

@@ -34,7 +34,8 @@ export interface Readable<T> {
   subscribe(run: (value: T) => void): Unsubscribe;
 }
 
-export type TransportKind = 'websocket' | 'https';
+/** `channel`: a data channel of a peer connection of `@footlight/client/media`. */
+export type TransportKind = 'websocket' | 'https' | 'channel';
 
 /** A numbered reason: 4000–4999 are the server's (docs/errors.md), below 100 the client's own. */
 export interface Problem {
@@ -320,6 +321,8 @@ export interface MediaPort {
   readonly clock: Clock;
   readonly random: Random;
   send(message: MediaRequest): void;
+  /** A transport of the session for as long as it is there, better than the others; null: none. */
+  offer(transport: Transport | null): void;
   detach(): void;
 }
 
@@ -480,6 +483,6 @@ export interface ClientOptions {
   maxEventAgeMs?: number;
   /** Time to open a connection and be welcomed. Default 8 s. */
   connectTimeoutMs?: number;
-  /** While on HTTPS, how long until WebSocket is tried again. Doubles up to 10 minutes. Default 60 s. */
+  /** While not on the best transport, how long until that is tried again. Doubles up to 10 minutes. Default 60 s. */
   websocketRetryMs?: number;
 }

@@ -2,13 +2,22 @@
 
 import type { Role, Who } from './wire.ts';
 
-/** Answers `media.open` and `media.resume` (`n`), or says that a media session is over. */
+/** STUN and TURN servers that share credentials: what a browser calls an `RTCIceServer`. */
+export interface IceServer {
+  urls: string[];
+  username?: string;
+  credential?: string;
+}
+/** Answers `media.open`, `media.resume` and `media.ice` (`n`), or says that a media session is over. */
 export interface MediaMessage {
   t: 'media';
   n?: number;
   id?: string;
   sdp?: string;
   ice?: string;
+  servers?: IceServer[];
+  /** Seconds that the credentials of `servers` hold. */
+  ttl?: number;
   over?: boolean;
   code?: number;
   message?: string;
@@ -57,6 +66,7 @@ export type MediaRequest =
   | { t: 'media.open'; n: number; use: 'publish' | 'watch'; label?: string; sdp: string }
   | { t: 'media.resume'; n: number; id: string; ice?: string }
   | { t: 'media.close'; id: string }
+  | { t: 'media.ice'; n: number }
   | { t: 'media.place'; id: string; mid: string; max?: number; paused?: boolean; pin?: boolean }
   | { t: 'media.mute'; id: string; mid: string; on: boolean }
   | { t: 'media.report'; id: string; rtt: number; loss: number; delay?: number };

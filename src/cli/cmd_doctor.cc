@@ -1,8 +1,13 @@
+#include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 #include "cli/commands.h"
 #include "core/json.h"
+#include "edge/node_relays.h"
+#include "net/asio/system.h"
 #include "ops/doctor.h"
 
 namespace footlight::cli {
@@ -10,15 +15,55 @@ namespace {
 
 struct Options {
   ops::DoctorOptions doctor;
+  std::string config_file;
   bool json = false;
   bool quiet = false;
 };
 
+ops::Finding bad(std::string what, std::string found, std::string advice) {
+  return {ops::Health::kBad, std::move(what), std::move(found), std::move(advice)};
+}
+
+// Each relay of the configuration gives an allocation, or says why not.
+std::vector<ops::Finding> check_relays(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return {bad("configuration", file + " cannot be read", "name another with --config")};
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  edge::Config config;
+  std::vector<ops::Finding> out;
+  for (const auto& fault : edge::load_config(text, {}, config)) {
+    out.push_back(bad("configuration", edge::describe(fault, file), "docs/configuration.md"));
+  }
+  const auto relays = edge::load_relays(config.relays);
+  if (!relays) out.push_back(bad("relay", relays.error().message(), "see `relays` in " + file));
+  if (!out.empty()) return out;
+  const net::SystemClock clock;
+  net::SystemEntropy entropy;
+  const auto states = edge::ask_relays(*relays, clock, entropy);
+  for (size_t i = 0; i < states.size(); ++i) {
+    const std::string& url = (*relays)[i].urls.front();
+    if (states[i].works) {
+      out.push_back({ops::Health::kGood, "relay",
+                     url + " gives an allocation, " + std::to_string(states[i].rtt_us) + " us",
+                     ""});
+    } else {
+      out.push_back(bad("relay", url + ": " + states[i].why,
+                        "is coturn running, is its UDP port open, are its secret and its clock the "
+                        "node's? deploy/coturn/README.md"));
+    }
+  }
+  return out;
+}
+
 int doctor(const Options& options) {
   static constexpr const char* kMarks[] = {"ok  ", "warn", "BAD "};
-  int bad = 0;
-  for (const ops::Finding& finding : ops::examine(options.doctor)) {
-    bad += finding.health == ops::Health::kBad ? 1 : 0;
+  int found_bad = 0;
+  auto findings = ops::examine(options.doctor);
+  if (!options.config_file.empty()) {
+    std::ranges::move(check_relays(options.config_file), std::back_inserter(findings));
+  }
+  for (const ops::Finding& finding : findings) {
+    found_bad += finding.health == ops::Health::kBad ? 1 : 0;
     if (options.quiet) continue;
     if (options.json) {
       static constexpr const char* kNames[] = {"good", "warning", "bad"};
@@ -37,7 +82,7 @@ int doctor(const Options& options) {
                 finding.found.c_str());
     if (!finding.advice.empty()) std::printf("      %-17s -> %s\n", "", finding.advice.c_str());
   }
-  return bad > 0 ? kExitFound : 0;
+  return found_bad > 0 ? kExitFound : 0;
 }
 
 }  // namespace
@@ -45,9 +90,12 @@ int doctor(const Options& options) {
 void add_doctor(CommandLine& line) {
   auto options = std::make_shared<Options>();
   Command command = line.command(
-      "doctor", "look for what would go wrong: ports, limits, disk sync, clock, certificate",
+      "doctor",
+      "look for what would go wrong: ports, limits, disk sync, clock, certificate, relays",
       [options] { return doctor(*options); });
   command.option("--url", options->doctor.url, "examine a running server instead of this machine");
+  command.option("--config", options->config_file,
+                 "a node's configuration: asks its TURN relays for an allocation");
   command.option("--data", options->doctor.data_dir, "the data directory");
   command.option("--port", options->doctor.port, "the port to serve on");
   command.option("--cert", options->doctor.certificate, "the TLS certificate, PEM");

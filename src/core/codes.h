@@ -159,6 +159,8 @@
   X(kMediaSubscribe, 4755, "This token does not let its holder watch.")                            \
   X(kMediaTracks, 4756, "This token does not let its holder publish that kind.")                   \
   X(kMediaOff, 4757, "This node carries no voice and video.")                                      \
+  X(kRelaySilent, 4758, "The TURN relay does not answer.")                                         \
+  X(kRelayRefused, 4759, "The TURN relay does not serve the credentials it was given.")            \
   X(kRecordDiskFull, 4770,                                                                         \
     "The disk has no room for the recording; it stopped. The call goes on.")                       \
   X(kRecordIo, 4771, "A file of the recording failed; the recording stopped. The call goes on.")   \

@@ -1,9 +1,11 @@
 #include "edge/config.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "edge/config_table.h"
 #include "edge/config_yaml.h"
+#include "edge/relays.h"
 #include "gate/token.h"
 
 namespace footlight::edge {
@@ -13,6 +15,7 @@ constexpr std::string_view kWebhookEvents[] = {"episode.started", "episode.ended
                                                "poll.closed", "log.halted"};
 constexpr size_t kMostFaults = 50;
 constexpr size_t kMostWebhooks = 16;
+constexpr size_t kMostRelays = 16;
 
 class Loader {
  public:
@@ -83,6 +86,8 @@ class Loader {
         list(member.value, key, gate::kMaxKeys, &Loader::key_entry);
       } else if (key == "webhooks") {
         list(member.value, key, kMostWebhooks, &Loader::webhook_entry);
+      } else if (key == "relays") {
+        list(member.value, key, kMostRelays, &Loader::relay_entry);
       } else if (const SettingInfo* info = find_setting(key)) {
         setting(*info, member.value);
       } else if (is_group(key)) {
@@ -147,7 +152,7 @@ class Loader {
       const auto found = std::find_if(known.begin(), known.end(),
                                       [&](const auto& each) { return each.first == member.key; });
       if (found == known.end()) {
-        if (member.key == "events") continue;  // webhook_entry's own
+        if (member.key == "events" || member.key == "urls") continue;  // lists: the entry's own
         ConfigNode at;
         at.line = member.line;
         at.column = member.column;
@@ -205,6 +210,43 @@ class Loader {
       }
     }
     config_.webhooks.push_back(std::move(hook));
+  }
+
+  void relay_entry(const ConfigNode& node, const std::string& path) {
+    RelayConfig relay;
+    std::string priority = "0";
+    texts(node, path,
+          {{"secret_env", &relay.secret_env},
+           {"secret_file", &relay.secret_file},
+           {"region", &relay.region},
+           {"priority", &priority}});
+    if (relay.secret_env.empty() == relay.secret_file.empty()) {
+      return fault(node, path, "needs secret_env or secret_file, not both");
+    }
+    if (const auto [end, error] =
+            std::from_chars(priority.data(), priority.data() + priority.size(), relay.priority);
+        error != std::errc() || end != priority.data() + priority.size() || relay.priority < 0 ||
+        relay.priority > 1'000) {
+      return fault(node, path + ".priority", "must be an integer from 0 to 1000");
+    }
+    bool udp = false;
+    for (const ConfigNode::Member& member : node.members) {
+      if (member.key != "urls") continue;
+      for (const ConfigNode& item : member.value.items) {
+        const auto url = parse_relay_url(item.text);
+        if (!url) {
+          return fault(item, path + ".urls", "must be like turn:turn.example:3478?transport=udp");
+        }
+        udp |= !url->tcp;
+        relay.urls.push_back(item.text);
+      }
+    }
+    if (!udp || relay.urls.size() > proto::kMaxIceUrls) {
+      return fault(
+          node, path + ".urls",
+          "must be a list of 1 to 8, of which one is over UDP: there the relay is checked");
+    }
+    config_.relays.push_back(std::move(relay));
   }
 
   Config& config_;
@@ -291,7 +333,16 @@ std::string config_markdown() {
       "| `url` | `https://…` or `http://…` |\n"
       "| `secret_env`, `secret_file` | where the signing secret is: `whsec_` and base64 of "
       "24 to 64 bytes, or any other text of as many |\n"
-      "| `events` | which; empty or absent: all |\n";
+      "| `events` | which; empty or absent: all |\n"
+      "\n## relays\n\nTURN relays that are handed out to clients, at most 16; see "
+      "[media.md](media.md#relays).\n\n"
+      "| member | meaning |\n|---|---|\n"
+      "| `urls` | a list: `turn:HOST:PORT`, `turn:HOST:PORT?transport=tcp`, `turns:HOST:PORT`; one "
+      "of them over UDP |\n"
+      "| `secret_env`, `secret_file` | where the secret is that the relay has as "
+      "`static-auth-secret` |\n"
+      "| `region` | where it is; those of `media.region` are handed out first |\n"
+      "| `priority` | 0 to 1000; of equals in region the higher is handed out first |\n";
   return out;
 }
 

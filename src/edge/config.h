@@ -28,6 +28,14 @@ struct WebhookConfig {
   std::vector<std::string> events;  // empty: all
 };
 
+struct RelayConfig {
+  std::vector<std::string> urls;  // turn:HOST:PORT, ...
+  std::string secret_env;
+  std::string secret_file;
+  std::string region;
+  int64_t priority = 0;
+};
+
 struct Config {
   struct {
     std::string address = "127.0.0.1";
@@ -52,6 +60,9 @@ struct Config {
     int64_t record_max_bytes = int64_t{256} << 30;
     int64_t record_keep_free_bytes = int64_t{1} << 30;
     int64_t drain_ms = 5'000;
+    std::string region;                    // of this node: its relays are handed out first
+    int64_t relay_credentials_s = 21'600;  // how long a relay takes them
+    int64_t relay_check_s = 15;
   } media;
   struct {
     std::string dir = "data";
@@ -79,6 +90,7 @@ struct Config {
   } boards;
   std::vector<KeyConfig> keys;
   std::vector<WebhookConfig> webhooks;
+  std::vector<RelayConfig> relays;
 };
 
 struct ConfigFault {

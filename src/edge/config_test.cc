@@ -130,6 +130,25 @@ TEST(Config, TwoKeysOfOneNameAreRefused) {
   EXPECT_EQ(load("keys:\n - {kid: a, file: x}\n - {kid: a, file: y}\n", config).size(), 1u);
 }
 
+TEST(Config, RelaysHaveAddressesASecretARegionAndAPriority) {
+  Config config;
+  EXPECT_TRUE(
+      load("relays:\n - {urls: [\"turn:a:3478\", \"turns:a:443\"], secret_env: S, region: eu, "
+           "priority: 7}\n",
+           config)
+          .empty());
+  ASSERT_EQ(config.relays.size(), 1u);
+  EXPECT_EQ(config.relays[0].urls[1], "turns:a:443");
+  EXPECT_EQ(config.relays[0].region, "eu");
+  EXPECT_EQ(config.relays[0].priority, 7);
+  for (const char* bad : {"{urls: [\"turn:a\"]}", "{urls: [\"stun:a\"], secret_env: S}",
+                          "{urls: [\"turns:a\"], secret_env: S}", "{secret_env: S}",
+                          "{urls: [\"turn:a\"], secret_env: S, priority: -1}",
+                          "{urls: [\"turn:a\"], secret_env: S, colour: red}"}) {
+    EXPECT_EQ(load("relays:\n - " + std::string(bad) + "\n", config).size(), 1u) << bad;
+  }
+}
+
 TEST(Config, ADescriptionBeginsWithThePlace) {
   Config config;
   const auto faults = load("server:\n  port: x\n", config);

@@ -90,6 +90,7 @@ void Edge::Impl::open(ConnId conn, const ConnectionInfo& info, ConnectionOut& ou
   session.stage = Stage::kHello;
   session.since_us = now_us_;
   session.pre = std::make_unique<PreJoin>();
+  session.pre->who = info.who;
   session.pre->sid = info.sid.empty() ? make_sid() : std::string(info.sid);
   by_conn.insert(conn, slot);
   ++counted.sessions;

@@ -24,6 +24,8 @@
 
 namespace footlight::edge {
 
+class RelaySource;  // relays.h
+
 struct ConnectionInfo {
   std::string_view ip;        // textual IPv4 or IPv6 address of the peer
   bool event_stream = false;  // server-sent events instead of WebSocket
@@ -39,6 +41,9 @@ struct ConnectionInfo {
     std::string_view token;
   };
   const Bare* bare = nullptr;
+  // A data channel: its hello must be of the account whose media session it is in (`who` of
+  // media_port.h); 0: any may say it.
+  uint64_t who = 0;
 };
 
 struct EdgeEpisode {
@@ -54,7 +59,8 @@ struct EdgeOptions {
   const Clock* clock = nullptr;
   Entropy* entropy = nullptr;
   bus::Bus* bus = nullptr;
-  MediaPort* media = nullptr;  // null: this node carries none
+  MediaPort* media = nullptr;           // null: this node carries none
+  const RelaySource* relays = nullptr;  // null: there are none
   std::vector<EdgeEpisode> episodes;
   std::shared_ptr<const gate::KeySet> keys;  // immutable; Edge::set_keys swaps it
   gate::AdmissionLimits admission;

@@ -1,6 +1,7 @@
 // What sessions say about voice and video, at the edge: who may, what is passed on, and who is
 // told.
 #include "edge/internal/test_stage.h"
+#include "edge/relays.h"
 
 namespace footlight::edge {
 namespace {
@@ -110,6 +111,45 @@ TEST_F(MediaEdge, AFreshTokenProlongsMedia) {
   const auto kept = media.of<MediaAsk::Keep>();
   ASSERT_EQ(kept.size(), 1u);
   EXPECT_GT(kept[0]->from.until, stage.clock.us);
+}
+
+class OneRelay final : public RelaySource {
+ public:
+  std::shared_ptr<const RelayTable> table() const override {
+    auto made = std::make_shared<RelayTable>();
+    made->relays = {{{"turn:a"}, "secret", "", 0}};
+    made->states.resize(1);
+    made->lifetime_s = 3600;
+    return made;
+  }
+};
+
+TEST(EdgeRelays, WhoAsksIsToldThemWithCredentialsOfTheirOwnThatEnd) {
+  Asked media;
+  const OneRelay relays;
+  Stage stage;
+  stage.edge_options.media = &media;
+  stage.edge_options.relays = &relays;
+  stage.start();
+  auto& vera = stage.join("vera", Role::kViewer, 1);
+  stage.send("vera", R"({"t":"media.ice","n":4})");
+  const Json answer = vera.last("media");
+  EXPECT_EQ(answer["n"].as_int(), 4);
+  EXPECT_EQ(answer["ttl"].as_int(), 3600);
+  const auto& servers = answer["servers"].items();
+  ASSERT_EQ(servers.size(), 2u);
+  EXPECT_EQ(servers[0]["urls"].items()[0].as_string(), "stun:a");
+  const std::string expires = std::to_string(stage.clock.wall_ms() / 1000 + 3600);
+  EXPECT_EQ(servers[1]["username"].as_string(),
+            expires + ":" + vera.last("welcome")["me"]["who"].as_string());
+  EXPECT_TRUE(media.asks.empty()) << "it is the edge's own to answer";
+}
+
+TEST_F(MediaEdge, WhereThereAreNoRelaysAnEmptyListSaysSo) {
+  auto& gale = stage.join("gale", Role::kGm, 1);
+  stage.send("gale", R"({"t":"media.ice","n":4})");
+  EXPECT_NE(gale.last("media").find("servers"), nullptr);
+  EXPECT_TRUE(gale.last("media")["servers"].items().empty());
 }
 
 TEST(EdgeWithoutMedia, AQuestionIsAnsweredAndTheRestIsAnError) {

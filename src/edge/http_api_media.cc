@@ -57,6 +57,9 @@ void HttpMedia::handle(net::HttpRequest request, net::Responder responder) {
     headers.emplace_back("Access-Control-Expose-Headers", "Accept-Patch, ETag, Link, Location");
   }
   const bool foreign = headers.empty() && !api_.origin_is_allowed(request);
+  if (request.path.starts_with(kRelays)) {
+    return answer_relays(request, std::move(headers), std::move(responder));
+  }
   const auto address = address_of(request.path);
   if (!address) return responder.send(refusal(address.error(), headers));
   if (foreign) {
@@ -64,7 +67,9 @@ void HttpMedia::handle(net::HttpRequest request, net::Responder responder) {
         refusal({Code::kForbidden, "pages of this origin may not connect"}, headers));
   }
   const bool endpoint = address->session.empty();
-  if (request.method == "OPTIONS") return responder.send(preflight(*address, std::move(headers)));
+  if (request.method == "OPTIONS") {
+    return responder.send(preflight(request, *address, std::move(headers)));
+  }
   if (endpoint && request.method == "POST") {
     return open(request, *address, std::move(headers), std::move(responder));
   }
@@ -79,7 +84,41 @@ void HttpMedia::handle(net::HttpRequest request, net::Responder responder) {
   responder.send(std::move(response));
 }
 
-net::HttpResponse HttpMedia::preflight(const Address& address, net::HeaderList headers) const {
+// RFC 9725 section 4.6.
+void HttpMedia::add_relays(net::HttpResponse& response, uint64_t who) const {
+  const auto servers = relays_.table()->servers(who, clock_.wall_ms() / 1000);
+  for (std::string& link : ice_server_links(servers)) {
+    response.headers.emplace_back("Link", std::move(link));
+  }
+}
+
+void HttpMedia::answer_relays(const net::HttpRequest& request, net::HeaderList headers,
+                              net::Responder responder) const {
+  net::HttpResponse response;
+  const std::string_view episode = std::string_view(request.path).substr(kRelays.size());
+  const auto claims = api_.identify(request, episode);
+  if (request.method == "OPTIONS") {
+    response.status = 204;
+    if (!headers.empty()) {
+      headers.emplace_back("Access-Control-Allow-Methods", "GET");
+      headers.emplace_back("Access-Control-Allow-Headers", "authorization");
+    }
+  } else if (request.method != "GET") {
+    response = HttpApi::error({Code::kMethodNotAllowed, ""});
+    response.headers.emplace_back("Allow", "GET, OPTIONS");
+  } else if (!claims) {
+    response = HttpApi::error(claims.error());
+  } else {
+    response.body = relays_.table()->json();
+    response.content_type = "application/json";
+    response.headers.emplace_back("Cache-Control", "no-store");
+  }
+  response.headers.insert(response.headers.end(), headers.begin(), headers.end());
+  responder.send(std::move(response));
+}
+
+net::HttpResponse HttpMedia::preflight(const net::HttpRequest& request, const Address& address,
+                                       net::HeaderList headers) const {
   net::HttpResponse response;
   response.status = 204;
   const bool endpoint = address.session.empty();
@@ -90,6 +129,13 @@ net::HttpResponse HttpMedia::preflight(const Address& address, net::HeaderList h
   }
   if (endpoint) headers.emplace_back("Accept-Post", kSdp);
   response.headers = std::move(headers);
+  // A browser's preflight has no token; whoever asks with one is told the relays before the offer.
+  if (endpoint) {
+    const auto claims = api_.identify(request, address.episode);
+    if (claims) {
+      add_relays(response, gate::pseudonym(api_.find(address.episode)->voter_key(), claims->sub));
+    }
+  }
   return response;
 }
 
@@ -149,6 +195,7 @@ void HttpMedia::answer(const MediaRequest& judged, std::string_view offer, net::
   response.headers.emplace_back("ETag", answer->etag);
   response.headers.emplace_back("Accept-Patch", kFragment);
   response.headers.emplace_back("Cache-Control", "no-store");
+  add_relays(response, judged.who);
   responder.send(std::move(response));
 }
 

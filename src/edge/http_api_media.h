@@ -4,7 +4,8 @@
 //   address POST   /v1/whep/EPISODE                an offer that receives → the same PATCH
 //   /v1/whip|whep/EPISODE/SESSION   a fragment: trickled candidates → 204; an ICE restart → 200
 //   DELETE /v1/whip|whep/EPISODE/SESSION   the end
-//   OPTIONS                                what a page of another origin may do
+//   OPTIONS                                what a page of another origin may do, and the relays
+//   GET    /v1/relays/EPISODE              how the relays are; with a token
 //
 // A POST needs the bearer token of the episode, of somebody who is not banned: every role may
 // watch; producers, game masters and players may publish, unless the token says otherwise. Whoever
@@ -17,6 +18,7 @@
 #include <string_view>
 
 #include "edge/node_media.h"
+#include "edge/relays.h"
 #include "net/asio/server.h"
 
 namespace footlight::edge {
@@ -25,11 +27,12 @@ class HttpApi;
 
 class HttpMedia {
  public:
-  HttpMedia(const HttpApi& api, NodeMedia& media, const Clock& clock)
-      : api_(api), media_(media), clock_(clock) {}
+  HttpMedia(const HttpApi& api, NodeMedia& media, const RelaySource& relays, const Clock& clock)
+      : api_(api), media_(media), relays_(relays), clock_(clock) {}
 
   static bool takes(std::string_view path) {
-    return path.starts_with("/v1/whip/") || path.starts_with("/v1/whep/");
+    return path.starts_with("/v1/whip/") || path.starts_with("/v1/whep/") ||
+           path.starts_with(kRelays);
   }
   void handle(net::HttpRequest request, net::Responder responder);
   NodeMedia& node() { return media_; }
@@ -41,7 +44,12 @@ class HttpMedia {
   };
   static Result<Address> address_of(std::string_view path);
   Result<MediaRequest> judge(const net::HttpRequest& request, const Address& address) const;
-  net::HttpResponse preflight(const Address& address, net::HeaderList headers) const;
+  static constexpr std::string_view kRelays = "/v1/relays/";
+  net::HttpResponse preflight(const net::HttpRequest& request, const Address& address,
+                              net::HeaderList headers) const;
+  void answer_relays(const net::HttpRequest& request, net::HeaderList headers,
+                     net::Responder responder) const;
+  void add_relays(net::HttpResponse& response, uint64_t who) const;
   void open(const net::HttpRequest& request, const Address& address, net::HeaderList headers,
             net::Responder responder);
   void answer(const MediaRequest& judged, std::string_view offer, net::HeaderList headers,
@@ -52,6 +60,7 @@ class HttpMedia {
 
   const HttpApi& api_;
   NodeMedia& media_;
+  const RelaySource& relays_;
   const Clock& clock_;
 };
 

@@ -23,6 +23,7 @@ rtc::PeerTransports::Config transport_config(const MediaOptions& options) {
   rtc::PeerTransports::Config config;
   config.max_sessions = options.max_sessions;
   config.out_bytes = options.out_bytes;
+  config.max_channels = kMaxChannels;
   return config;
 }
 
@@ -53,11 +54,13 @@ void keep_one_codec(rtc::SdpMedia& media) {
   });
 }
 
-// One direction alone: whoever publishes is sent nothing, and of who watches nothing is taken. Data
-// channels are not served here.
-void keep_what_is_served(rtc::SessionDescription& offer, MediaUse use) {
+// One direction alone: whoever publishes is sent nothing, and of who watches nothing is taken.
+void keep_what_is_served(rtc::SessionDescription& offer, MediaUse use, bool channels) {
   for (auto& media : offer.media) {
-    if (media.kind == rtc::MediaKind::kApplication) media.kind = rtc::MediaKind::kOther;
+    if (media.kind == rtc::MediaKind::kApplication) {
+      if (!channels) media.kind = rtc::MediaKind::kOther;
+      continue;
+    }
     const bool publish = use == MediaUse::kPublish;
     if (publish && media.kind == rtc::MediaKind::kVideo) keep_one_codec(media);
     const bool wanted = publish ? sends(media.direction) : receives(media.direction);
@@ -175,7 +178,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   auto offer = rtc::parse_sdp(offer_text);
   if (!offer) return std::unexpected(offer.error());
   if (auto status = check_grants(request, *offer); !status) return std::unexpected(status.error());
-  keep_what_is_served(*offer, request.use);
+  keep_what_is_served(*offer, request.use, request.channels && edge_ != nullptr);
   const auto earlier = admit(request);
   if (!earlier) return std::unexpected(earlier.error());
   const auto peer = transports_.open(now);
@@ -214,6 +217,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   session.transport = {answer->remote_ice.ufrag, answer->remote_ice.password};
   session.first_line = fragment_line(answer->description.media.front());
   stage.sessions.push_back(&session);
+  if (session.peer->channels() != nullptr) with_channels_.push_back(&session);
   sessions_.emplace(session.id, std::move(owned));
   expire_at_ = std::min(expire_at_, request.until);
   if (auto status = publish(session, *answer, now); !status) {
@@ -263,6 +267,8 @@ void Media::end(Session& session, const Error& why) {
     answer(session.request.owner,
            {.id = session.id, .over = true, .code = why.code, .message = text});
   }
+  drop_channel(session);
+  std::erase(with_channels_, &session);
   Stage& stage = *session.stage;
   add(past_, session.peer->stats());
   if (const sfu::Subscriber* watcher = stage.room.subscriber(session.member)) {
@@ -394,7 +400,9 @@ void Media::on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size,
     session->stage->room.on_rtcp(session->member, received.bytes, now);
   }
   pool_.give_back(packet);
-  if (received.kind == rtc::ReceivedKind::kChanged) reap();
+  if (received.kind != rtc::ReceivedKind::kChanged) return;
+  if (session) pull_channels(*session, now);
+  reap();
 }
 
 void Media::flush(MonoUs now) {
@@ -414,7 +422,10 @@ MonoUs Media::deadline() const {
 }
 
 void Media::on_time(MonoUs now) {
-  if (transports_.deadline() <= now) transports_.on_time(now);
+  if (transports_.deadline() <= now) {
+    transports_.on_time(now);
+    for (Session* session : with_channels_) pull_channels(*session, now);
+  }
   for (const auto& [name, stage] : stages_) {
     if (stage->room.deadline() <= now) stage->room.on_time(now);
     tell_room(*stage, now);

@@ -10,6 +10,9 @@
 // Who asked within the session protocol (media_port.h) is told whom the places show, who speaks,
 // how the lines are, and when a session is over: told() holds it until the shell takes it.
 //
+// The people of the cast may carry their session protocol over a data channel of a peer connection
+// (docs/adr/0005): such a channel is a connection of the edge that lives on the same thread.
+//
 // Bounds: sessions by options, kMaxSessionsOfAccount per account, kMaxPlaces m-lines a watcher is
 // served on; rooms by sfu::RoomLimits; packets in memory by options. A datagram beyond a bound is
 // dropped and counted. One thread.
@@ -35,6 +38,8 @@
 
 namespace footlight::edge {
 
+class Edge;
+
 struct MediaAnswer {
   std::string id;    // names the session; unguessable: who knows it may end it
   std::string etag;  // names its ICE generation, with quotes
@@ -55,6 +60,8 @@ struct MediaStats {
   int64_t bps_in = 0, bps_out = 0;           // over the last second
   int64_t estimate_bps = 0;                  // of all watchers together
   uint64_t recordings = 0, recordings_failed = 0, record_bytes = 0, record_dropped = 0;
+  uint64_t channels = 0;  // data channels that carry a session now
+  uint64_t channels_opened = 0, channels_refused = 0;
 };
 
 struct MediaOptions {
@@ -81,6 +88,10 @@ class Media {
 
   Media(MediaOptions options, Entropy& entropy);
   ~Media();
+
+  // Whose connections the data channels are; it lives on the same thread, and longer. Without it
+  // data channels are refused.
+  void serve_channels(Edge& edge) { edge_ = &edge; }
 
   // Answers an offer. An earlier session of the same use, account and label ends; of those who
   // watch only when there is a label. kMediaPublish, kMediaSubscribe, kMediaTracks, kSdp...,
@@ -123,6 +134,10 @@ class Media {
   void on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size, MonoUs now);
   // After each batch of datagrams: forwards what came.
   void flush(MonoUs now);
+
+  // Sends what the edge wrote to data channels since the last call, and closes those it has closed.
+  // True when the edge was called, and may have something to do.
+  bool flush_channels(MonoUs now);
 
   MonoUs deadline() const;
   void on_time(MonoUs now);
@@ -177,6 +192,10 @@ class Media {
   void measure(MonoUs now);
   void write_session(JsonWriter& out, const Session& session, MonoUs now) const;
   void write_places(JsonWriter& out, const Session& session) const;
+  void pull_channels(Session& session, MonoUs now);
+  void on_channel_opened(Session& session, const rtc::ChannelOpened& opened);
+  void on_channel_message(Session& session, const rtc::ChannelMessage& message);
+  void drop_channel(Session& session);
   void reap();
   void expire(MonoUs now);
   std::string make_id();
@@ -195,6 +214,10 @@ class Media {
   bool draining_ = false;
   MonoUs measured_at_ = 0, tended_at_ = 0;
   int64_t bps_in_ = 0, bps_out_ = 0;
+  Edge* edge_ = nullptr;
+  std::vector<Session*> with_channels_;  // whose peer connection has data channels
+  uint64_t next_channel_ = 1;
+  bool edge_called_ = false;
   MediaStats past_;  // of sessions that are over, and what belongs to none
 };
 

@@ -77,6 +77,11 @@ std::string media_metrics(const MediaCounters& counters) {
   MediaPage page;
   write_flow(page, stats);
   write_drops(page, counters);
+  page.gauge("channels", "Data channels that carry a session.", stats.channels);
+  page.counter("channels_opened_total", "Data channels that began to carry a session.",
+               stats.channels_opened);
+  page.counter("channels_refused_total", "Data channels of another kind, or beyond the one.",
+               stats.channels_refused);
   page.gauge("recordings", "Recordings under way.", stats.recordings);
   page.counter("recordings_failed_total", "Recordings that ended by themselves.",
                stats.recordings_failed);

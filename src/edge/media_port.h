@@ -37,6 +37,8 @@ struct MediaRequest {
   std::string label;      // of what is published: "" the camera, "screen", ...
   MonoUs until = kNever;  // the session ends then: its token does
   MediaOwner owner;
+  // The client's offer may have an m-line for data channels: they carry the session protocol.
+  bool channels = false;
 };
 
 // Whose picture goes first where there is not room for all.

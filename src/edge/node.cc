@@ -12,6 +12,7 @@
 #include "edge/node_episode.h"
 #include "edge/node_keys.h"
 #include "edge/node_media.h"
+#include "edge/node_relays.h"
 #include "edge/node_shard.h"
 #include "edge/node_webhooks.h"
 #include "edge/static_files.h"
@@ -94,7 +95,8 @@ struct Node::Impl {
   std::shared_ptr<net::TlsServer> tls;
   std::vector<std::unique_ptr<net::Shard>> shards;
   std::unique_ptr<net::Server> server;
-  std::unique_ptr<NodeMedia> media;  // null when media.enabled is false
+  std::unique_ptr<NodeRelays> relays;  // null as media
+  std::unique_ptr<NodeMedia> media;    // null when media.enabled is false
   std::unique_ptr<HttpApi> api;
   std::unique_ptr<HttpMedia> http_media;
   std::unique_ptr<NodeWebhooks> webhooks;
@@ -165,7 +167,8 @@ Status Node::Impl::make_api() {
   made.trust_forwarded = options.config.server.trust_forwarded;
   made.process_metrics = [this] { return process_metrics(); };
   made.shell_metrics = [this] {
-    return server_metrics(server->counters()) + (media ? media->metrics() : std::string());
+    return server_metrics(server->counters()) +
+           (media ? media->metrics() + relays->metrics() : std::string());
   };
   made.dev_links = [this] { return links.empty() ? std::string() : dev_links_json(links); };
   api = std::make_unique<HttpApi>(std::move(made));
@@ -219,10 +222,13 @@ Status Node::Impl::listen(uint64_t descriptors) {
 // On the last shard: the first one also accepts connections.
 Status Node::Impl::carry_media() {
   if (!options.config.media.enabled) return {};
+  auto asked = NodeRelays::open(options.config, *shards.back(), clock, entropy);
+  if (!asked) return std::unexpected(asked.error());
+  relays = std::move(*asked);
   auto opened = NodeMedia::open(options.config, server->port(), *shards.back(), clock, entropy);
   if (!opened) return std::unexpected(opened.error());
   media = std::move(*opened);
-  http_media = std::make_unique<HttpMedia>(*api, *media, clock);
+  http_media = std::make_unique<HttpMedia>(*api, *media, *relays, clock);
   api->set_media(http_media.get());
   std::string where;
   for (const auto& address : media->advertised()) where += " " + rtc::to_string(address);
@@ -322,6 +328,7 @@ void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
     made.entropy = &entropy;
     made.keys = keys;
     made.media = media.get();
+    made.relays = relays.get();
     apps[i]->begin(std::move(made), app_pointers(), episode_pointers());
   }
   if (media) media->set_edges(app_pointers());

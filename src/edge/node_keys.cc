@@ -19,22 +19,6 @@ Result<std::string> read_file(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
-// From the variable or else the file, without the line end that editors add.
-Result<std::string> read_secret(const std::string& variable, const std::string& path) {
-  std::string secret;
-  if (!variable.empty()) {
-    const char* value = std::getenv(variable.c_str());
-    if (value == nullptr) return fail(Code::kKeyFile, "the variable " + variable + " is not set");
-    secret = value;
-  } else {
-    auto text = read_file(path);
-    if (!text) return text;
-    secret = std::move(*text);
-  }
-  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
-  return secret;
-}
-
 Status add_key(gate::KeySet& keys, const KeyConfig& config) {
   if (config.algorithm == "HS256") {
     auto secret = read_secret(config.secret_env, config.file);
@@ -58,6 +42,21 @@ Status add_key(gate::KeySet& keys, const KeyConfig& config) {
 }
 
 }  // namespace
+
+Result<std::string> read_secret(const std::string& variable, const std::string& path) {
+  std::string secret;
+  if (!variable.empty()) {
+    const char* value = std::getenv(variable.c_str());
+    if (value == nullptr) return fail(Code::kKeyFile, "the variable " + variable + " is not set");
+    secret = value;
+  } else {
+    auto text = read_file(path);
+    if (!text) return text;
+    secret = std::move(*text);
+  }
+  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
+  return secret;
+}
 
 Result<std::shared_ptr<const gate::KeySet>> load_keys(std::span<const KeyConfig> keys,
                                                       const std::string& dev_secret) {

@@ -19,6 +19,8 @@ inline constexpr const char* kDevKid = "dev";
 // never its content.
 Result<std::shared_ptr<const gate::KeySet>> load_keys(std::span<const KeyConfig> keys,
                                                       const std::string& dev_secret);
+// From the environment variable or else the file, without the line end that editors add. kKeyFile.
+Result<std::string> read_secret(const std::string& variable, const std::string& path);
 // The signing secret in a webhook's variable or file: "whsec_" and the base64 of it (Standard
 // Webhooks 1.0), or the secret itself. kKeyFile unless it is of 24 to 64 bytes.
 Result<Bytes> webhook_secret(std::string_view text);

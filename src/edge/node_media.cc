@@ -72,7 +72,6 @@ Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_
     if (!readiness) return std::unexpected(readiness.error());
     port->readiness = std::move(*readiness);
   }
-  shard.add_resident(node.get());
   return node;
 }
 
@@ -151,6 +150,15 @@ void NodeMedia::send() {
   out.clear();
 }
 
+// Media follow the edge of their shard: what it wrote to data channels in a turn goes out in it.
+void NodeMedia::set_edges(std::vector<NodeShard*> edges) {
+  edges_ = std::move(edges);
+  for (NodeShard* each : edges_) {
+    if (&each->shard() == &shard_) media_->serve_channels(each->edge());
+  }
+  shard_.add_resident(this);
+}
+
 void NodeMedia::ask(MediaAsk ask) {
   shard_.post(
       [this, ask = std::move(ask)]() mutable { media_->ask(std::move(ask), clock_.now_us()); });
@@ -167,6 +175,7 @@ void NodeMedia::tell() {
 
 MonoUs NodeMedia::on_turn_end(MonoUs now_us) {
   if (media_->deadline() <= now_us) media_->on_time(now_us);
+  if (media_->flush_channels(now_us)) shard_.ask_turn();
   send();
   if (!media_->told().empty()) tell();
   if (now_us - renewed_us_ >= kRenewUs) renew_counters(now_us);

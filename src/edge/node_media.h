@@ -53,7 +53,7 @@ class NodeMedia final : public net::Resident, public MediaPort {
   // MediaPort; any thread.
   void ask(MediaAsk ask) override;
   // Before the shard starts: whose edges are told, by edge id.
-  void set_edges(std::vector<NodeShard*> edges) { edges_ = std::move(edges); }
+  void set_edges(std::vector<NodeShard*> edges);
 
   // net::Resident
   MonoUs on_turn_end(MonoUs now_us) override;

@@ -311,7 +311,8 @@ enum class Type : uint8_t {
 };
 
 constexpr std::string_view kMedia = "media.";
-constexpr std::string_view kAboutMedia[] = {"open", "resume", "close", "place", "mute", "report"};
+constexpr std::string_view kAboutMedia[] = {"open",  "resume", "close", "ice",
+                                            "place", "mute",   "report"};
 
 Type parse_type(std::string_view type) {
   if (type == "ev") return Type::kEvents;

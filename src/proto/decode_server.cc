@@ -208,7 +208,7 @@ ServerMessage ServerDecoder::read(std::string_view type, Source& from) {
   if (type == "error") return read_error(from);
   if (type == "bye") return read_server_bye(from);
   if (type == "board") return read_board(from);
-  if (type == "media") return internal::read_media_notice(from);
+  if (type == "media") return internal::read_media_notice(from, servers_);
   if (type == "media.places") return internal::read_media_places(from, places_);
   if (type == "media.room") return internal::read_media_room(from, speaking_, links_);
   if (type == "media.quality") return internal::read_media_quality(from, qualities_);

@@ -32,6 +32,10 @@ void encode(std::string& out, const MediaClose& message) {
   JsonWriter(out).object().field("t", "media.close").field("id", message.id).end_object();
 }
 
+void encode(std::string& out, const MediaIce& message) {
+  JsonWriter(out).object().field("t", "media.ice").field("n", message.n).end_object();
+}
+
 void encode(std::string& out, const MediaPlace& message) {
   JsonWriter json(out);
   json.object().field("t", "media.place").field("id", message.id).field("mid", message.mid);
@@ -62,6 +66,18 @@ void encode(std::string& out, const MediaNotice& message) {
   field_unless_empty(json, "id", message.id);
   field_unless_empty(json, "sdp", message.sdp);
   field_unless_empty(json, "ice", message.ice);
+  if (message.has_servers) {
+    json.key("servers").array();
+    for (const IceServer& server : message.servers) {
+      json.object().key("urls").array();
+      for (const std::string& url : server.urls) json.value(std::string_view(url));
+      json.end_array();
+      field_unless_empty(json, "username", server.username);
+      field_unless_empty(json, "credential", server.credential);
+      json.end_object();
+    }
+    json.end_array().field("ttl", message.ttl_s);
+  }
   if (message.over) json.field("over", true);
   if (message.code != Code::kOk) {
     json.field("code", static_cast<int64_t>(message.code)).field("message", message.message);

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/codes.h"
 
@@ -19,6 +21,8 @@ inline constexpr size_t kMaxOfferFrameBytes = 192 * 1024;
 inline constexpr size_t kMaxMediaIdBytes = 32;  // a media session's name: hex digits
 inline constexpr size_t kMaxMidBytes = 32;
 inline constexpr size_t kMaxMediaLabelBytes = 64;
+inline constexpr size_t kMaxIceServers = 16;
+inline constexpr size_t kMaxIceUrls = 8;  // of one
 
 enum class MediaUse : uint8_t { kPublish, kWatch };
 
@@ -39,6 +43,10 @@ struct MediaResume {
 };
 struct MediaClose {
   std::string_view id;
+};
+// Asks for the relays, before an offer is made.
+struct MediaIce {
+  uint64_t n = 0;
 };
 // What a watcher wants of one of its places. Said whole each time.
 struct MediaPlace {
@@ -64,12 +72,20 @@ struct MediaReport {
 
 // server → client
 
-// Answers MediaOpen and MediaResume, or says that a session is over.
+// STUN and TURN servers that share credentials; "" for those that need none.
+struct IceServer {
+  std::vector<std::string> urls;
+  std::string username, credential;
+};
+// Answers MediaOpen, MediaResume and MediaIce, or says that a session is over.
 struct MediaNotice {
   uint64_t n = 0;  // 0: no answer
   std::string_view id;
   std::string_view sdp;
   std::string_view ice;
+  bool has_servers = false;
+  std::span<const IceServer> servers;
+  uint32_t ttl_s = 0;  // with servers: so long their credentials hold
   bool over = false;
   Code code = Code::kOk;
   std::string_view message;

@@ -102,7 +102,7 @@ struct BoardData {
 
 using ClientMessage = std::variant<Hello, EventBatch, Ping, LatencyReport, TokenRefresh, ClientBye,
                                    BoardOpen, BoardClose, BoardData, MediaOpen, MediaResume,
-                                   MediaClose, MediaPlace, MediaMute, MediaReport>;
+                                   MediaClose, MediaIce, MediaPlace, MediaMute, MediaReport>;
 
 class ClientDecoder {
  public:
@@ -135,6 +135,7 @@ void encode(std::string& out, const BoardData& message);
 void encode(std::string& out, const MediaOpen& message);
 void encode(std::string& out, const MediaResume& message);
 void encode(std::string& out, const MediaClose& message);
+void encode(std::string& out, const MediaIce& message);
 void encode(std::string& out, const MediaPlace& message);
 void encode(std::string& out, const MediaMute& message);
 void encode(std::string& out, const MediaReport& message);
@@ -331,6 +332,7 @@ class ServerDecoder {
   std::vector<EdgeAudience> audiences_;
   std::vector<SloClass> slo_classes_;
   std::vector<SloEdge> slo_edges_;
+  std::vector<IceServer> servers_;
   std::vector<PlaceInfo> places_;
   std::vector<SpeakerLevel> speaking_;
   std::vector<LinkQuality> links_;

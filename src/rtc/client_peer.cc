@@ -59,7 +59,11 @@ Status ClientPeer::accept(const SessionDescription& answer, MonoUs now) {
   for (const auto& print : line->fingerprints) {
     options.peer_fingerprints.push_back({print.hash, print.digest});
   }
+  const DtlsRole role = options.role;
   for (const SdpMedia& media : answer.media) {
+    if (media.kind == MediaKind::kApplication && !media.rejected()) {
+      channels_ = std::make_unique<DataChannels>(role, SctpConfig{}, entropy_);
+    }
     for (const SdpCandidate& candidate : media.candidates) {
       if (!candidate.tcp) add_pair(candidate.address, candidate.priority);
     }
@@ -214,6 +218,7 @@ void ClientPeer::answer_check(const Address& from, const StunView& request) {
 MonoUs ClientPeer::deadline() const {
   if (state_ == ClientPeerState::kNew || state_ == ClientPeerState::kClosed) return kNever;
   MonoUs at = std::min(heard_us_ + kConsentUs, dtls_->deadline_us());
+  if (channels_) at = std::min(at, channels_->deadline_us());
   for (const Pair& pair : pairs_) at = std::min(at, pair.next_us);
   return at;
 }
@@ -224,14 +229,17 @@ void ClientPeer::on_time(MonoUs now) {
   for (Pair& pair : pairs_) {
     if (pair.next_us <= now) check(pair, now);
   }
-  if (dtls_->deadline_us() <= now) {
-    dtls_->on_deadline(now);
-    pump(now);
-  }
+  const bool dtls = dtls_->deadline_us() <= now;
+  const bool channels = channels_ && channels_->deadline_us() <= now;
+  if (dtls) dtls_->on_deadline(now);
+  if (channels) channels_->on_deadline(now);
+  if (dtls || channels) pump(now);
 }
 
 // What DTLS has to say, and what became of it.
 void ClientPeer::pump(MonoUs now) {
+  if (!dtls_) return;
+  pump_channels(now);
   while (dtls_->next_datagram(scratch_)) {
     if (!selected_) continue;
     const auto to = room(scratch_.size());
@@ -239,7 +247,6 @@ void ClientPeer::pump(MonoUs now) {
     std::ranges::copy(scratch_, to.begin());
     out_.commit(scratch_.size());
   }
-  while (dtls_->next_data(scratch_)) continue;  // no data channels here
   if (dtls_->state() == DtlsState::kFailed) return fail_with(dtls_->error());
   if (dtls_->state() == DtlsState::kClosed) return fail_with({Code::kDtlsClosed, ""});
   if (dtls_->state() != DtlsState::kConnected || sender_) return;
@@ -253,6 +260,18 @@ void ClientPeer::pump(MonoUs now) {
   dtls_->release_buffers();
   state_ = ClientPeerState::kConnected;
   heard_us_ = now;
+}
+
+void ClientPeer::pump_channels(MonoUs now) {
+  if (dtls_->state() != DtlsState::kConnected) return;
+  if (channels_ && state_ != ClientPeerState::kConnected) channels_->start(now);
+  while (dtls_->next_data(scratch_)) {
+    if (channels_) channels_->receive(scratch_, now);
+  }
+  std::array<uint8_t, kSctpPacketBytes> packet;
+  while (const size_t size = channels_ ? channels_->produce(packet, now) : 0) {
+    (void)dtls_->send(ByteView(packet).first(size), now);
+  }
 }
 
 void ClientPeer::fail_with(const Error& why) {

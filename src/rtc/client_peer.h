@@ -7,6 +7,8 @@
 // kept alive, and lost when it is silent for kConsentUs (RFC 7675). Checks of a server that is no
 // lite agent are answered.
 //
+// Data channels are there when the answer takes the application m-line that the owner offered.
+//
 // Datagrams and the time go in; packets, datagrams (in a DatagramOut of the owner's, on paths with
 // the peer's number of socket) and a deadline come out. Bounds: kMaxPairs ways. One thread.
 #pragma once
@@ -20,6 +22,7 @@
 #include "core/prng.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "rtc/data_channel.h"
 #include "rtc/datagrams.h"
 #include "rtc/dtls.h"
 #include "rtc/ice.h"
@@ -70,6 +73,10 @@ class ClientPeer {
   MonoUs deadline() const;
   void on_time(MonoUs now);
 
+  // nullptr: the answer has none. What was said on them goes out with flush().
+  DataChannels* channels() { return channels_.get(); }
+  void flush(MonoUs now) { pump(now); }
+
   // Nothing happens before kConnected. A packet's sequence number may be sent again only with the
   // very same bytes (SrtpSender).
   void send_rtp(ByteView head, ByteView payload);
@@ -99,6 +106,7 @@ class ClientPeer {
   void answer_check(const Address& from, const StunView& request);
   void check_all(MonoUs now);
   void pump(MonoUs now);
+  void pump_channels(MonoUs now);
   void fail_with(const Error& why);
   std::span<uint8_t> room(size_t bytes);
 
@@ -115,6 +123,7 @@ class ClientPeer {
   std::optional<Address> selected_;
   MonoUs heard_us_ = 0, round_trip_us_ = 0;
   std::unique_ptr<DtlsTransport> dtls_;
+  std::unique_ptr<DataChannels> channels_;
   std::optional<SrtpSender> sender_;
   std::optional<SrtpReceiver> receiver_;
   Bytes scratch_;

@@ -32,7 +32,7 @@ Status Peer::negotiate(const SdpAnswer& answer, MonoUs now) {
     if (media.kind != MediaKind::kApplication || media.rejected) continue;
     SctpConfig config;
     config.remote_port = media.sctp_port;
-    channels_ = std::make_unique<DataChannels>(role, config, owner_.entropy_);
+    channels_ = std::make_unique<DataChannels>(role, config, owner_.entropy_, owner_.max_channels_);
   }
   if (path_) {
     dtls_->start(now);
@@ -196,6 +196,7 @@ PeerTransports::PeerTransports(Entropy& entropy, std::shared_ptr<const DtlsIdent
                                const Config& config)
     : entropy_(entropy),
       identity_(std::move(identity)),
+      max_channels_(config.max_channels),
       ice_(entropy, config.max_sessions, config.ufrag_prefix),
       out_(config.out_bytes, config.out_datagrams) {}
 

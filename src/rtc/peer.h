@@ -51,6 +51,7 @@ class Peer {
   // Why it is closed.
   Code reason() const { return reason_; }
   const PeerStats& stats() const { return stats_; }
+  const std::optional<Path>& path() const { return path_; }  // that ICE selected
 
   // What the answer told the client and the client told us. Once, before anything else is of use.
   Status negotiate(const SdpAnswer& answer, MonoUs now);
@@ -114,6 +115,7 @@ class PeerTransports {
     std::string ufrag_prefix;
     size_t out_bytes = 4 << 20;
     size_t out_datagrams = 8192;
+    size_t max_channels = 256;  // data channels that a peer may open
   };
   PeerTransports(Entropy& entropy, std::shared_ptr<const DtlsIdentity> identity,
                  const Config& config);
@@ -155,6 +157,7 @@ class PeerTransports {
 
   Entropy& entropy_;
   std::shared_ptr<const DtlsIdentity> identity_;
+  const size_t max_channels_;
   IceLite ice_;
   DatagramOut out_;
   std::unordered_map<IceSession, std::unique_ptr<Peer>> peers_;

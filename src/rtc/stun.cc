@@ -135,6 +135,21 @@ bool parse_stun(ByteView bytes, StunView& view) {
   return at == bytes.size();
 }
 
+std::optional<ByteView> stun_attribute(const StunView& view, uint16_t type) {
+  const size_t end = view.integrity_at ? view.integrity_at : view.bytes.size();
+  for (size_t at = kStunHeaderBytes; at + kAttributeHeader <= end;) {
+    const size_t size = load_u16(&view.bytes[at + 2]);
+    if (load_u16(&view.bytes[at]) == type) return view.bytes.subspan(at + kAttributeHeader, size);
+    at += kAttributeHeader + ((size + 3) & ~size_t{3});
+  }
+  return std::nullopt;
+}
+
+std::optional<Address> stun_xor_address(const StunView& view, uint16_t type) {
+  const auto value = stun_attribute(view, type);
+  return value ? read_xor_address(*value, view.bytes.data()) : std::nullopt;
+}
+
 bool check_stun_integrity(const StunView& view, std::string_view password) {
   if (!view.integrity_at) return false;
   std::array<uint8_t, kSha1Bytes> expected;
@@ -200,6 +215,10 @@ void StunWriter::error(uint16_t code) {
 }
 void StunWriter::unknown_attribute(uint16_t type) {
   if (uint8_t* at = attribute(kUnknownAttributes, 2)) store_u16(at, type);
+}
+
+void StunWriter::other(uint16_t type, ByteView value) {
+  if (uint8_t* at = attribute(type, value.size())) std::copy(value.begin(), value.end(), at);
 }
 
 void StunWriter::integrity(std::string_view password) {

@@ -25,6 +25,11 @@ enum class StunType : uint16_t {  // method and class together (section 5)
   kBindingIndication = 0x0011,
   kBindingResponse = 0x0101,
   kBindingError = 0x0111,
+  // TURN (RFC 8656).
+  kAllocateRequest = 0x0003,
+  kAllocateResponse = 0x0103,
+  kAllocateError = 0x0113,
+  kRefreshRequest = 0x0004,
 };
 
 using StunTransaction = std::array<uint8_t, 12>;
@@ -48,6 +53,10 @@ struct StunView {
 // False when the datagram is not one whole STUN message: cookie, lengths, a wrong FINGERPRINT.
 bool parse_stun(ByteView bytes, StunView& view);
 
+// An attribute that StunView does not hold, of those covered by the message's integrity; its first.
+std::optional<ByteView> stun_attribute(const StunView& view, uint16_t type);
+std::optional<Address> stun_xor_address(const StunView& view, uint16_t type);
+
 // Whether MESSAGE-INTEGRITY (section 14.5, short-term credentials) is there and made with this
 // password. Takes the same time for every wrong value.
 bool check_stun_integrity(const StunView& view, std::string_view password);
@@ -65,6 +74,7 @@ class StunWriter {
   void xor_mapped_address(const Address& address);
   void error(uint16_t code);  // without a reason phrase: it may not make the answer large
   void unknown_attribute(uint16_t type);
+  void other(uint16_t type, ByteView value);  // one that has no call of its own
   void integrity(std::string_view password);
   // Adds FINGERPRINT and answers the message.
   ByteView finish();

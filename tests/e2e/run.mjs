@@ -2,8 +2,20 @@
 import { run_all } from './lib/harness.mjs';
 import { footlight_bin, has_binary } from './lib/real_node.mjs';
 
-const kSuites = ['screens', 'pages', 'table', 'show', 'boards', 'media', 'recording', 'stage'];
-const kOnTheRealNode = ['show', 'boards', 'media', 'recording', 'stage'];
+const kSuites = [
+  'screens',
+  'pages',
+  'table',
+  'show',
+  'boards',
+  'media',
+  'recording',
+  'channel',
+  'relay',
+  'doctor',
+  'stage',
+];
+const kOnTheRealNode = ['show', 'boards', 'media', 'recording', 'channel', 'relay', 'doctor', 'stage'];
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--suite');

@@ -84,6 +84,22 @@ std::string MediaClient::offer() const {
     offer.media.push_back(line(i, i >= options_.audio));
     offer.bundle->push_back(offer.media.back().mid);
   }
+  if (options_.channels) {
+    SdpMedia media = line(offer.media.size(), false);
+    media.kind = MediaKind::kApplication;
+    media.kind_text = "application";
+    media.protocol = "UDP/DTLS/SCTP";
+    media.formats = {"webrtc-datachannel"};
+    media.codecs.clear();
+    media.extensions.clear();
+    media.rtcp_mux = media.rtcp_rsize = false;
+    media.ssrcs.clear();
+    media.msid.clear();
+    media.sctp_port = 5000;
+    media.max_message_bytes = 262'144;
+    offer.media.push_back(media);
+    offer.bundle->push_back(media.mid);
+  }
   return write_sdp(offer);
 }
 
@@ -130,6 +146,11 @@ void MediaClient::emit(const Send& send) {
 
 void MediaClient::on_time(MonoUs now, const Send& send) {
   if (peer_.deadline() <= now) peer_.on_time(now);
+  emit(send);
+}
+
+void MediaClient::pump(MonoUs now, const Send& send) {
+  peer_.flush(now);
   emit(send);
 }
 

@@ -48,6 +48,7 @@ class MediaClient {
     bool publish = false;
     size_t audio = 1, video = 1;  // m-lines
     uint64_t seed = 1;
+    bool channels = false;  // an m-line for data channels, last
   };
   static constexpr uint8_t kOpus = 111, kVp8 = 96, kRtx = 97;
   static constexpr uint8_t kMidId = 4, kTransportCcId = 3, kAudioLevelId = 1;
@@ -67,6 +68,10 @@ class MediaClient {
   void on_time(MonoUs now, const Send& send);
   bool connected() const { return peer_.connected(); }
   bool closed() const { return peer_.state() == ClientPeerState::kClosed; }
+
+  // Of a client with data channels, once the answer takes them; call pump() after using them.
+  DataChannels* channels() { return peer_.channels(); }
+  void pump(MonoUs now, const Send& send);
 
   // A frame of video in `packets` packets of `payload_bytes`; a voice packet; a sender report.
   void send_frame(bool key, size_t packets, size_t payload_bytes, MonoUs now, const Send& send);

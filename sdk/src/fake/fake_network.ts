@@ -1,6 +1,6 @@
 /** The network between clients and the fake server: a WebSocket class and a fetch, with latency and faults. */
 
-import type { Clock, WebSocketConstructor, WebSocketLike } from '../types.ts';
+import type { Clock, TransportKind, WebSocketConstructor, WebSocketLike } from '../types.ts';
 
 /** One connection as the server sees it. */
 export interface Peer {
@@ -18,7 +18,7 @@ export interface Acceptor {
 }
 
 export interface FakeServing {
-  accept(peer: Peer, transport: 'websocket' | 'https'): Acceptor;
+  accept(peer: Peer, transport: TransportKind): Acceptor;
   /** The end that belongs to an HTTPS session, or null. */
   find(sid: string): Acceptor | null;
 }
@@ -34,7 +34,7 @@ export class FakeNetwork {
   /** Nothing gets through any more, and nobody is told. */
   silent = false;
   /** Connections tried, by transport. */
-  readonly tries = { websocket: 0, https: 0 };
+  readonly tries = { websocket: 0, https: 0, channel: 0 };
   readonly WebSocket: WebSocketConstructor;
   readonly fetch: typeof fetch;
   readonly clock: Clock;
@@ -56,6 +56,12 @@ export class FakeNetwork {
       last_ms = Math.max(last_ms, this.clock.now() + this.latencyMs);
       this.clock.setTimeout(run, last_ms - this.clock.now());
     };
+  }
+
+  /** The server's end of a data channel that came open. */
+  accept(peer: Peer): Acceptor {
+    ++this.tries.channel;
+    return this.#serving.accept(peer, 'channel');
   }
 
   async #request(url: string, init: RequestInit): Promise<Response> {

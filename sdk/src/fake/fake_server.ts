@@ -6,7 +6,7 @@
 
 import { Codes, codes } from '../codes.ts';
 import { memoryLocks, memoryStorage } from '../platform.ts';
-import type { ClientOptions, Random } from '../types.ts';
+import type { ClientOptions, Random, TransportKind } from '../types.ts';
 import {
   PROTOCOL_VERSION,
   type BoardRequest,
@@ -76,7 +76,7 @@ export interface FakeSession extends FakeActor {
   readonly sid: string;
   readonly cid: string;
   readonly hello: HelloMessage;
-  readonly transport: 'websocket' | 'https';
+  readonly transport: TransportKind;
   readonly received: ClientMessage[];
   readonly peer: Peer;
 }
@@ -149,7 +149,7 @@ export class FakeServer {
     this.#ep = options.ep ?? 'demo';
     this.episode = this.#newEpisode();
     const serving = {
-      accept: (peer: Peer, transport: 'websocket' | 'https') => this.#accept(peer, transport),
+      accept: (peer: Peer, transport: TransportKind) => this.#accept(peer, transport),
       find: (sid: string) => {
         const session = this.#sessions.get(sid);
         return session ? this.#endOf(session) : null;
@@ -248,7 +248,7 @@ export class FakeServer {
     return [...this.#sessions.values()].filter((one) => sub === undefined || one.sub === sub);
   }
 
-  #accept(peer: Peer, transport: 'websocket' | 'https'): Acceptor {
+  #accept(peer: Peer, transport: TransportKind): Acceptor {
     let end: Acceptor | null = null;
     return {
       message: (text) => {
@@ -273,7 +273,7 @@ export class FakeServer {
     };
   }
 
-  #hello(peer: Peer, transport: 'websocket' | 'https', text: string): Acceptor | null {
+  #hello(peer: Peer, transport: TransportKind, text: string): Acceptor | null {
     const refuse = (code: number, more: Partial<ByeMessage> = {}): null => {
       const bye = { t: 'bye', code, message: sentence(code), reconnect: false, ...more };
       peer.send(JSON.stringify(bye));

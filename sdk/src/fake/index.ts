@@ -11,7 +11,7 @@ export {
   type FakeEpisodeOptions,
 } from './fake_episode.ts';
 export { FakeLifecycle } from './fake_lifecycle.ts';
-export { FakeNetwork } from './fake_network.ts';
+export { FakeNetwork, type Acceptor, type Peer } from './fake_network.ts';
 export {
   FakeServer,
   type FakeBoardHost,

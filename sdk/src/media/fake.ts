@@ -7,9 +7,16 @@
  */
 
 import { Codes, codes } from '../codes.ts';
-import type { FakeMediaHost, FakeServer, FakeSession } from '../fake/index.ts';
+import type {
+  Acceptor,
+  FakeMediaHost,
+  FakeNetwork,
+  FakeServer,
+  FakeSession,
+} from '../fake/index.ts';
 import type { Clock } from '../types.ts';
-import type { MediaRequest, PlaceInfo, ServerMessage } from '../wire.ts';
+import type { IceServer, MediaRequest, PlaceInfo, ServerMessage } from '../wire.ts';
+import { takesChannels } from './channel.ts';
 import type { Kind } from './publication.ts';
 
 /** A media session at the server. */
@@ -32,6 +39,10 @@ export class FakeMedia implements FakeMediaHost {
   sessions: FakeMediaSession[] = [];
   /** The next openings are refused so, each entry once. */
   readonly refusals: number[] = [];
+  /** What is handed out. */
+  relays: IceServer[] = [];
+  /** Whether data channels are taken. */
+  channels = true;
   /** Nothing is answered. */
   silent = false;
   opened = 0;
@@ -48,6 +59,8 @@ export class FakeMedia implements FakeMediaHost {
         return this.#open(session, message);
       case 'media.resume':
         return this.#resume(session, message);
+      case 'media.ice':
+        return this.#tell(session, { t: 'media', n: message.n, servers: this.relays, ttl: 3600 });
       case 'media.close':
         this.sessions = this.sessions.filter((one) => one.id !== message.id);
         return this.#arrange();
@@ -103,7 +116,11 @@ export class FakeMedia implements FakeMediaHost {
     const code = this.refusals.shift() ?? (this.#may(session, use) ? 0 : Codes.Forbidden);
     if (code) return this.#tell(session, { t: 'media', n, code, message: sentence(code) });
     const earlier = this.sessions.find(
-      (one) => use === 'publish' && one.session.sub === session.sub && one.label === label,
+      (one) =>
+        use === 'publish' &&
+        one.use === use &&
+        one.session.sub === session.sub &&
+        one.label === label,
     );
     if (earlier) {
       this.sessions = this.sessions.filter((one) => one !== earlier);
@@ -118,7 +135,8 @@ export class FakeMedia implements FakeMediaHost {
     }));
     const kept = { muted: new Set<string>(), wishes: new Map<string, object>(), reports: [] };
     this.sessions.push({ id, use, label, session, lines, ...kept, iceGeneration: 1 });
-    this.#tell(session, { t: 'media', n, id, sdp: answerOf(id, 1) });
+    const channels = sdp.includes('m=application') && session.role !== 'viewer' && this.channels;
+    this.#tell(session, { t: 'media', n, id, sdp: answerOf(id, 1, channels) });
     this.#arrange();
   }
 
@@ -170,7 +188,8 @@ export const fakeMedia = (): FakeMedia => new FakeMedia();
 
 const fragmentOf = (id: string, generation: number): string =>
   `a=ice-ufrag:${id.slice(-4)}${generation}\r\na=ice-pwd:secret${generation}\r\n`;
-const answerOf = (id: string, generation: number): string => `v=0\r\n${fragmentOf(id, generation)}`;
+const answerOf = (id: string, generation: number, channels: boolean): string =>
+  `v=0\r\n${fragmentOf(id, generation)}m=application ${channels ? 9 : 0}\r\n`;
 
 function sentence(code: number): string {
   return codes[code]?.sentence ?? '';
@@ -219,13 +238,16 @@ export class FakePeers {
   reachable = true;
   readonly RTCPeerConnection: typeof RTCPeerConnection;
   readonly clock: Clock;
+  /** Of the server: without it data channels never open. */
+  readonly network: FakeNetwork | null;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, network: FakeNetwork | null = null) {
     this.clock = clock;
+    this.network = network;
     const peers = this;
     this.RTCPeerConnection = class extends FakePeerConnection {
-      constructor() {
-        super(peers);
+      constructor(configuration: RTCConfiguration = {}) {
+        super(peers, configuration);
         peers.all.push(this);
       }
     } as never;
@@ -242,14 +264,21 @@ export class FakePeerConnection {
   remote = '';
   stats: object[] = [];
   readonly transceivers: FakeTransceiver[] = [];
+  readonly channels: FakeDataChannel[] = [];
   readonly #peers: FakePeers;
   #generation = 1;
   #connected_to = '';
 
-  constructor(peers: FakePeers) {
+  configuration: RTCConfiguration;
+
+  constructor(peers: FakePeers, configuration: RTCConfiguration = {}) {
     this.#peers = peers;
+    this.configuration = configuration;
   }
 
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
+  }
   addTransceiver(of: Kind | MediaStreamTrack, init: { direction: string }): FakeTransceiver {
     const made = new FakeTransceiver(of, init.direction);
     this.transceivers.push(made);
@@ -262,6 +291,7 @@ export class FakePeerConnection {
     const lines = this.transceivers.map(
       ({ kind, direction }, at) => `m=${kind} 9\r\na=mid:${at}\r\na=${direction}\r\n`,
     );
+    if (this.channels.length) lines.push(`m=application 9\r\na=mid:${lines.length}\r\n`);
     const ice = `a=ice-ufrag:u${this.#generation}\r\na=ice-pwd:p${this.#generation}\r\n`;
     return Promise.resolve({ type: 'offer', sdp: `v=0\r\n${ice}${lines.join('')}` });
   }
@@ -278,11 +308,18 @@ export class FakePeerConnection {
     }, 5);
     return Promise.resolve();
   }
+  createDataChannel(): FakeDataChannel {
+    const made = new FakeDataChannel(this.#peers.network);
+    this.channels.push(made);
+    if (this.connectionState === 'connected') made.connect();
+    return made;
+  }
   restartIce(): void {
     ++this.#generation;
   }
   close(): void {
     this.connectionState = 'closed';
+    for (const channel of this.channels) channel.cut();
   }
   getStats(): Promise<Map<string, object>> {
     return Promise.resolve(new Map(this.stats.map((one, at) => [String(at), one])));
@@ -293,6 +330,83 @@ export class FakePeerConnection {
     if (this.connectionState === 'closed') return;
     if (state !== 'connected') this.#connected_to = '';
     this.connectionState = state;
+    if (state === 'connected' && takesChannels(this.remote)) {
+      for (const channel of this.channels) channel.connect();
+    }
     this.onconnectionstatechange?.();
+  }
+}
+
+/** A data channel that carries the session protocol to the fake server. */
+export class FakeDataChannel {
+  readyState: RTCDataChannelState = 'connecting';
+  binaryType = 'blob';
+  bufferedAmount = 0;
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  /** Nothing gets through, and nobody is told. */
+  stalled = false;
+  /** Messages of the server come in parts of so many bytes; 0: whole. */
+  partBytes = 0;
+  readonly #network: FakeNetwork | null;
+  readonly #up: (run: () => void) => void;
+  readonly #down: (run: () => void) => void;
+  #end: Acceptor | null = null;
+
+  constructor(network: FakeNetwork | null) {
+    this.#network = network;
+    this.#up = network?.pipe() ?? ((): void => {});
+    this.#down = network?.pipe() ?? ((): void => {});
+  }
+
+  /** @internal The peer connection stands. */
+  connect(): void {
+    if (this.readyState !== 'connecting' || !this.#network) return;
+    this.readyState = 'open';
+    this.#end = this.#network.accept({
+      send: (text) => this.#receive(new TextEncoder().encode(text), text),
+      sendBytes: (frame) => this.#receive(frame, null),
+      close: () => this.#down(() => this.cut()),
+    });
+    this.onopen?.();
+  }
+
+  send(data: string | Uint8Array): void {
+    const sent = typeof data === 'string' ? data : data.slice();
+    this.#up(() => {
+      if (this.stalled) return;
+      if (typeof sent === 'string') this.#end?.message(sent);
+      else this.#end?.bytes(sent);
+    });
+  }
+
+  close(): void {
+    this.readyState = 'closed';
+    this.#up(() => {
+      if (!this.stalled) this.#end?.gone();
+    });
+  }
+
+  /** The other side closes it, or the peer connection is gone. */
+  cut(): void {
+    if (this.readyState === 'closed') return;
+    this.readyState = 'closed';
+    this.#end?.gone();
+    this.onclose?.();
+  }
+
+  #receive(bytes: Uint8Array, text: string | null): void {
+    const parts = this.partBytes ? Math.ceil(bytes.length / this.partBytes) : 1;
+    const whole = text ?? bytes.slice().buffer;
+    for (let at = 0; at < parts; ++at) {
+      const last = at + 1 === parts ? (text === null ? 2 : 1) : 0;
+      const piece = bytes.subarray(at * this.partBytes, (at + 1) * this.partBytes);
+      const data = this.partBytes ? new Uint8Array([2, last, ...piece]).buffer : whole;
+      this.#down(() => {
+        if (this.readyState === 'open' && !this.stalled) this.onmessage?.({ data });
+      });
+    }
   }
 }

@@ -13,8 +13,9 @@ import { fullJitterMs } from '../backoff.ts';
 import { Codes } from '../codes.ts';
 import { Value } from '../readable.ts';
 import { Timers } from '../timers.ts';
-import type { Problem } from '../types.ts';
+import type { Problem, Transport } from '../types.ts';
 import type { AnyMediaMessage, MediaMessage } from '../wire.ts';
+import { channelTransport, makeChannel, takesChannels } from './channel.ts';
 import type { Signaling } from './signaling.ts';
 
 export type LineState = 'waiting' | 'connecting' | 'live' | 'interrupted' | 'ended';
@@ -22,13 +23,21 @@ export type LineState = 'waiting' | 'connecting' | 'live' | 'interrupted' | 'end
 export interface LineSpec {
   use: 'publish' | 'watch';
   label?: string;
-  makePeer(): RTCPeerConnection;
+  /** May throw a `FootlightError`. */
+  makePeer(configuration: RTCConfiguration): RTCPeerConnection;
+  /** The relays there are, and the rest of it. */
+  configuration(): Promise<RTCConfiguration>;
+  /** Whether the session may go over a data channel of it. */
+  channels?: () => boolean;
   /** Puts the transceivers on a new peer connection. */
   build(peer: RTCPeerConnection): void;
   /** The server has taken the session: mids are known. */
   opened(peer: RTCPeerConnection): void;
   message(message: AnyMediaMessage): void;
 }
+
+/** How peer connections are made, and what they may carry. */
+export type Peers = Pick<LineSpec, 'makePeer' | 'configuration' | 'channels'>;
 
 const GRACE_MS = 2000;
 const CONNECT_MS = 10_000;
@@ -53,6 +62,8 @@ export class Line {
   readonly state = new Value<LineState>('waiting');
   /** Why it ended; null while it has not, or when it was ended here. */
   readonly problem = new Value<Problem | null>(null);
+  /** The way for the session that this peer connection is, while it holds. */
+  readonly way = new Value<Transport | null>(null);
   peer: RTCPeerConnection | null = null;
   id: string | null = null;
   readonly #signaling: Signaling;
@@ -64,6 +75,7 @@ export class Line {
   #round = 0;
   #restarting = false;
   #was_live = false;
+  #transport: Transport | null = null;
 
   constructor(signaling: Signaling, spec: LineSpec) {
     this.#signaling = signaling;
@@ -101,6 +113,10 @@ export class Line {
     const round = this.#round;
     this.#restarting = true;
     try {
+      // Credentials for relays may have run out since.
+      const configuration = await this.#spec.configuration();
+      if (round !== this.#round) return;
+      peer.setConfiguration?.(configuration);
       peer.restartIce();
       const offer = await peer.createOffer();
       await peer.setLocalDescription(offer);
@@ -131,18 +147,21 @@ export class Line {
     if (!this.#signaling.live) return this.#interrupted();
     const round = ++this.#round;
     let peer: RTCPeerConnection;
+    this.state.set(this.#was_live ? 'interrupted' : 'connecting');
     try {
-      peer = this.#spec.makePeer();
+      const configuration = await this.#spec.configuration();
+      if (round !== this.#round) return;
+      peer = this.#spec.makePeer(configuration);
     } catch (error) {
       return this.end(error as Problem);
     }
     this.peer = peer;
-    this.state.set(this.#was_live ? 'interrupted' : 'connecting');
     peer.onconnectionstatechange = () => {
       if (round === this.#round) this.#connectionChanged(peer.connectionState);
     };
     try {
       this.#spec.build(peer);
+      const channel = this.#spec.channels?.() ? makeChannel(peer) : null;
       const offer = await peer.createOffer();
       await peer.setLocalDescription(offer);
       const { use, label } = this.#spec;
@@ -154,6 +173,7 @@ export class Line {
       if (answer.code !== undefined) return this.#refused(answer);
       this.id = answer.id ?? null;
       this.#answer = answer.sdp ?? '';
+      if (channel && takesChannels(this.#answer)) this.#transport = channelTransport(peer, channel);
       await peer.setRemoteDescription({ type: 'answer', sdp: this.#answer });
       if (round !== this.#round) return;
       this.#spec.opened(peer);
@@ -186,6 +206,7 @@ export class Line {
       this.#was_live = true;
       this.#timers.clearAll();
       this.state.set('live');
+      this.way.set(this.#transport);
     } else if (state === 'disconnected') {
       this.#interrupted();
       this.#timers.set('grace', GRACE_MS, () => void this.restartIce());
@@ -197,6 +218,7 @@ export class Line {
   }
 
   #interrupted(): void {
+    this.way.set(null);
     this.state.set(this.#was_live ? 'interrupted' : 'waiting');
   }
 
@@ -232,6 +254,8 @@ export class Line {
     ++this.#round;
     this.#restarting = false;
     this.#timers.clearAll();
+    this.#transport = null;
+    this.way.set(null);
     if (tell && this.id !== null) this.#signaling.send({ t: 'media.close', id: this.id });
     this.id = null;
     if (this.peer) {

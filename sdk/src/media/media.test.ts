@@ -348,3 +348,56 @@ test('a fragment is the credentials of an offer, and an answer takes those of an
     'v=0\r\na=ice-ufrag:$1\r\na=ice-pwd:x\r\nm=audio 9\r\na=ice-ufrag:$1\r\n',
   );
 });
+
+describe('relays', () => {
+  const relay = { urls: ['turn:turn.example:3478'], username: '9:ab', credential: 'c2VjcmV0' };
+
+  test('are asked for before the first offer, once for all, and given to the browser', async () => {
+    const table = new Table();
+    table.fake.relays = [relay];
+    const ann = await table.player();
+    const watching = ann.media.watch({ audio: 1 });
+    await table.until(() => watching.state.get() === 'live');
+    const own = ann.media.publish(camera());
+    await table.until(() => own.state.get() === 'live');
+    expect(ann.peers.all.map((one) => one.configuration)).toMatchObject([
+      { iceServers: [relay], iceTransportPolicy: 'all' },
+      { iceServers: [relay] },
+    ]);
+    expect(table.said('media.ice')).toHaveLength(1);
+    await table.server.advance(1_900_000);
+    await table.until(() => ann.client.state.get().name === 'live');
+    table.fake.relays = [{ ...relay, username: '10:ab' }];
+    const told = (): unknown => ann.peers.all[0]?.configuration.iceServers?.[0];
+    ann.peers.all[0]?.become('failed');
+    await table.until(() => JSON.stringify(told()).includes('10:ab'));
+  });
+
+  test('of the page come instead, and alone where it says so', async () => {
+    const table = new Table();
+    const client = createClient(table.server.options({ sub: 'ann', role: 'player' }));
+    const peers = new FakePeers(table.server.clock);
+    const { RTCPeerConnection } = peers;
+    const options = { RTCPeerConnection, iceServers: [relay] };
+    const media = createMedia(client, { ...options, iceTransportPolicy: 'relay' });
+    client.connect();
+    media.watch();
+    await table.until(() => peers.all.length === 1);
+    expect(peers.all[0]?.configuration).toMatchObject({
+      iceServers: [relay],
+      iceTransportPolicy: 'relay',
+    });
+    expect(table.said('media.ice')).toEqual([]);
+  });
+
+  test('that nobody answers for do not keep anybody waiting', async () => {
+    const table = new Table();
+    const ann = await table.player();
+    table.fake.message = ((message) => (session, request) => {
+      if (request.t !== 'media.ice') message(session, request);
+    })(table.fake.message.bind(table.fake)) satisfies FakeMedia['message'];
+    const watching = ann.media.watch({ audio: 1 });
+    await table.until(() => watching.state.get() === 'live');
+    expect(ann.peers.all[0]?.configuration.iceServers).toEqual([]);
+  });
+});

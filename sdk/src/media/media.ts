@@ -1,8 +1,9 @@
 import { ClientCode, FootlightError } from '../problems.ts';
 import { Emitter, Value } from '../readable.ts';
 import { Timers } from '../timers.ts';
-import type { Client, Problem, Readable, Unsubscribe } from '../types.ts';
+import type { Client, Problem, Readable, Transport, Unsubscribe } from '../types.ts';
 import type { AnyMediaMessage, Who } from '../wire.ts';
+import type { Peers } from './line.ts';
 import { Publication, type PublishOptions } from './publication.ts';
 import { Signaling } from './signaling.ts';
 import { Meter, type LineFigures } from './stats.ts';
@@ -13,7 +14,21 @@ export interface MediaOptions {
   RTCPeerConnection?: typeof RTCPeerConnection;
   /** How often figures are read and reported. Default 2 s. */
   statsMs?: number;
+  /** `relay`: over a relay alone, so that nobody learns an address. Default `all`. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Instead of the relays that the server hands out. */
+  iceServers?: RTCIceServer[];
+  /**
+   * Whether the session itself goes over a data channel where the server takes one (the cast's), with
+   * WebSocket to fall back to. Default true.
+   */
+  channel?: boolean;
 }
+
+/** A server that knows no relays may not know the question. */
+const RELAYS_MS = 2000;
+/** Negotiations under way are not to be torn by a change of the session's transport. */
+const SETTLE_MS = 300;
 
 export interface Speaker {
   readonly who: Who;
@@ -70,11 +85,15 @@ export class FootlightMedia {
   readonly #quality = new Value<OwnQuality | null>(null);
   readonly #meters = new WeakMap<Publication | Watching, Meter>();
   #measuring = false;
+  readonly #client: Client;
+  #way: Transport | null = null;
+  #relays: { servers: RTCIceServer[]; until_ms: number } | null = null;
   readonly #online = (): void => this.networkChanged();
   readonly #hidden = (): void => this.#leavePage();
 
   constructor(client: Client, options: MediaOptions = {}) {
     this.#options = options;
+    this.#client = client;
     this.publications = this.#publications;
     this.watching = this.#watching;
     this.places = this.#places;
@@ -101,7 +120,7 @@ export class FootlightMedia {
   publish(options: PublishOptions): Publication {
     const label = options.label ?? '';
     for (const other of this.#publications.get()) if (other.label === label) other.end();
-    const made = new Publication(this.#signaling, options, () => this.#makePeer());
+    const made = new Publication(this.#signaling, options, this.#peers());
     this.#publications.set([...this.#publications.get(), made]);
     this.#follow(made, () =>
       this.#publications.set(this.#publications.get().filter((one) => one !== made)),
@@ -112,13 +131,27 @@ export class FootlightMedia {
   /** Receives what the others publish. One at a time; a second call ends the first. */
   watch(options: WatchOptions = {}): Watching {
     this.#watching.get()?.end();
-    const made = new Watching(this.#signaling, options, () => this.#makePeer());
+    const made = new Watching(this.#signaling, options, this.#peers());
     this.#watching.set(made);
     this.#follow(made, () => {
       if (this.#watching.get() === made) this.#watching.set(null);
     });
     made.places.subscribe((places) => this.#placesChanged(places));
     return made;
+  }
+
+  /** The relays the server hands out, with credentials; kept for half of the time these hold. */
+  async relays(): Promise<RTCIceServer[]> {
+    const { iceServers } = this.#options;
+    if (iceServers) return iceServers;
+    const { clock } = this.#signaling;
+    if (this.#relays && clock.now() < this.#relays.until_ms) return this.#relays.servers;
+    const late = new Promise<null>((resolve) => clock.setTimeout(() => resolve(null), RELAYS_MS));
+    const answer = await Promise.race([this.#signaling.ask({ t: 'media.ice' }), late]);
+    const { servers, ttl = 0 } = answer ?? {};
+    if (!servers) return [];
+    this.#relays = { servers, until_ms: clock.now() + 500 * ttl };
+    return servers;
   }
 
   /** Heals all lines at once. Called by itself when the browser says that the network changed. */
@@ -159,6 +192,7 @@ export class FootlightMedia {
   #follow(of: Publication | Watching, gone: () => void): void {
     this.#meters.set(of, new Meter());
     this.#measureLater();
+    of.line.way.subscribe(() => this.#chooseWay());
     of.state.subscribe((state) => {
       if (state !== 'ended') return;
       gone();
@@ -167,13 +201,44 @@ export class FootlightMedia {
     });
   }
 
-  #makePeer(): RTCPeerConnection {
+  #peers(): Peers {
+    return {
+      makePeer: (configuration) => this.#makePeer(configuration),
+      configuration: async () => ({
+        bundlePolicy: 'max-bundle',
+        iceServers: await this.relays(),
+        iceTransportPolicy: this.#options.iceTransportPolicy ?? 'all',
+      }),
+      channels: () =>
+        this.#options.channel !== false && this.#client.session.get()?.role !== 'viewer',
+    };
+  }
+
+  /** The session goes over the first of the lines that can carry it, and stays there. */
+  #chooseWay(): void {
+    const ways = this.#lines().map(({ line }) => line.way.get());
+    if (this.#way && ways.includes(this.#way)) return;
+    if (this.#way) {
+      this.#way = null;
+      this.#signaling.offer(null);
+    }
+    if (ways.some((one) => one !== null)) {
+      this.#timers.set('way', SETTLE_MS, () => {
+        if (this.#signaling.asking) return this.#chooseWay();
+        const found = this.#lines().find(({ line }) => line.way.get() !== null);
+        this.#way = found?.line.way.get() ?? null;
+        this.#signaling.offer(this.#way);
+      });
+    }
+  }
+
+  #makePeer(configuration: RTCConfiguration): RTCPeerConnection {
     const Peer = this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection;
     if (typeof Peer !== 'function') {
       const message = 'This browser has no WebRTC.';
       throw new FootlightError({ code: ClientCode.noWebRtc, message });
     }
-    return new Peer({ bundlePolicy: 'max-bundle' });
+    return new Peer(configuration);
   }
 
   #placesChanged(places: readonly Place[]): void {

@@ -1,6 +1,6 @@
 import { Value } from '../readable.ts';
 import type { Problem, Readable } from '../types.ts';
-import { Line, type LineState } from './line.ts';
+import { Line, type LineState, type Peers } from './line.ts';
 import type { Signaling } from './signaling.ts';
 
 export type Kind = 'audio' | 'video';
@@ -40,7 +40,7 @@ export class Publication {
   };
 
   /** @internal */
-  constructor(signaling: Signaling, options: PublishOptions, makePeer: () => RTCPeerConnection) {
+  constructor(signaling: Signaling, options: PublishOptions, peers: Peers) {
     this.#signaling = signaling;
     this.#options = options;
     this.label = options.label ?? '';
@@ -53,7 +53,7 @@ export class Publication {
     this.line = new Line(signaling, {
       use: 'publish',
       label: this.label,
-      makePeer,
+      ...peers,
       build: (peer) => this.#build(peer),
       opened: () => this.#tellMuted('audio', 'video'),
       message: () => {},

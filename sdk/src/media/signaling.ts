@@ -1,12 +1,13 @@
 /** Questions and answers about media over the client's session, and who is told what. */
 
-import type { Client, Clock, MediaPort, Random } from '../types.ts';
+import type { Client, Clock, MediaPort, Random, Transport } from '../types.ts';
 import type { AnyMediaMessage, MediaMessage, MediaRequest } from '../wire.ts';
 
 /** A question without its number. */
 export type Question =
   | Omit<Extract<MediaRequest, { t: 'media.open' }>, 'n'>
-  | Omit<Extract<MediaRequest, { t: 'media.resume' }>, 'n'>;
+  | Omit<Extract<MediaRequest, { t: 'media.resume' }>, 'n'>
+  | Omit<Extract<MediaRequest, { t: 'media.ice' }>, 'n'>;
 
 /** What a media session wants to hear. */
 export interface Listener {
@@ -47,6 +48,14 @@ export class Signaling {
 
   get live(): boolean {
     return this.#port.live;
+  }
+
+  /** Whether an answer is awaited. */
+  get asking(): boolean {
+    return this.#waiting.size > 0;
+  }
+  offer(transport: Transport | null): void {
+    this.#port.offer(transport);
   }
 
   add(listener: Listener): void {

@@ -1,7 +1,7 @@
 import { Value } from '../readable.ts';
 import type { Readable } from '../types.ts';
 import type { AnyMediaMessage, PlaceInfo, Role, Who } from '../wire.ts';
-import { Line } from './line.ts';
+import { Line, type Peers } from './line.ts';
 import type { Signaling } from './signaling.ts';
 import type { Kind } from './publication.ts';
 
@@ -48,14 +48,14 @@ export class Watching {
   #wishes = new Map<string, PlaceWish>();
 
   /** @internal */
-  constructor(signaling: Signaling, options: WatchOptions, makePeer: () => RTCPeerConnection) {
+  constructor(signaling: Signaling, options: WatchOptions, peers: Peers) {
     this.#signaling = signaling;
     this.#options = options;
     this.places = this.#places;
     this.served = this.#served;
     this.line = new Line(signaling, {
       use: 'watch',
-      makePeer,
+      ...peers,
       build: (peer) => this.#build(peer),
       opened: () => {
         for (const mid of this.#wishes.keys()) this.#tell(mid);

@@ -166,6 +166,7 @@ struct Edge::Impl {
   bool media_message(Session& session, const proto::ClientMessage& message);
   void media_ask(Session& session, MediaAsk::What what, MediaRequest from = {});
   void media_told(const MediaTold& told);
+  void media_relays(Session& session, const proto::MediaIce& ice);
 
   // edge_named.cc
   void named_open(Session& session, std::string_view episode);

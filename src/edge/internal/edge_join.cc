@@ -18,6 +18,9 @@ void Edge::Impl::hello(Session& session, const proto::Hello& hello) {
   EpisodeSide& episode = *episodes[found->second];
 
   const uint64_t who = gate::pseudonym(episode.voter_key, claims->sub);
+  if (session.pre->who != 0 && session.pre->who != who) {
+    return end(session, {Code::kTokenChanged, {}, 0});
+  }
   const gate::Subject subject{&session.buckets, &episode.buckets, who, session.prefix,
                               claims->role};
   if (const auto verdict = admission.admit_join(subject, now_us_); !verdict.ok()) {

@@ -1,6 +1,7 @@
 // What sessions say about voice and video, on its way to Media and back. The edge judges who may
 // ask; Media (media.h) does the rest, for WHIP and WHEP alike.
 #include "edge/internal/edge_impl.h"
+#include "edge/relays.h"
 
 namespace footlight::edge {
 
@@ -31,6 +32,9 @@ bool Edge::Impl::media_message(Session& session, const proto::ClientMessage& mes
     what = MediaAsk::Resume{n, text(resume->id), text(resume->ice)};
   } else if (const auto* close = std::get_if<proto::MediaClose>(&message)) {
     what = MediaAsk::Close{text(close->id)};
+  } else if (const auto* ice = std::get_if<proto::MediaIce>(&message)) {
+    media_relays(session, *ice);
+    return true;
   } else if (const auto* place = std::get_if<proto::MediaPlace>(&message)) {
     what = MediaAsk::Place{text(place->id), text(place->mid), place->most, place->paused,
                            place->pinned};
@@ -55,6 +59,30 @@ bool Edge::Impl::media_message(Session& session, const proto::ClientMessage& mes
     send_error(session, {Code::kMediaOff, {}, 0});
   }
   return true;
+}
+
+// Answered here: it asks nothing of Media. What it costs is a few HMACs.
+void Edge::Impl::media_relays(Session& session, const proto::MediaIce& ice) {
+  if (session.stage != Stage::kLive) return;
+  proto::MediaNotice notice{.n = ice.n};
+  std::vector<proto::IceServer> servers;
+  std::string why;
+  if (!options.media || !(session.grants.watches() || session.grants.publishes())) {
+    notice.code = options.media ? Code::kMediaSubscribe : Code::kMediaOff;
+    why = code_sentence(notice.code);
+    notice.message = why;
+  } else {
+    notice.has_servers = true;
+    if (options.relays) {
+      const auto table = options.relays->table();
+      servers = table->servers(session.who, wall() / 1000);
+      notice.ttl_s = table->lifetime_s;
+    }
+    notice.servers = servers;
+  }
+  scratch.clear();
+  proto::encode(scratch, notice);
+  deliver(session, proto::Frame::text(scratch));
 }
 
 void Edge::Impl::media_told(const MediaTold& told) {

@@ -143,6 +143,7 @@ MediaStats Media::stats() const {
   stats.bps_out = bps_out_;
   for (const auto& [id, session] : sessions_) {
     add(stats, session->peer->stats());
+    stats.channels += session->channel != nullptr;
     if (session->request.use == MediaUse::kPublish) {
       ++stats.publishers;
       continue;

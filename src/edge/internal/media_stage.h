@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "edge/internal/media_channel.h"
 #include "edge/internal/media_fragment.h"
 #include "edge/media.h"
 
@@ -39,6 +40,7 @@ struct Media::Session final : sfu::Sink {
     int64_t bps = 0;
   };
   Rate in, out;
+  std::unique_ptr<SessionChannel> channel;  // that carries a session
   uint8_t priority() const { return media_priority(request.role); }
 };
 

@@ -56,6 +56,7 @@ void Media::ask_open(MediaRequest& from, const MediaAsk::Open& ask, MonoUs now) 
   const MediaOwner owner = from.owner;
   // The places are told after the answer that names their session.
   from.owner = {};
+  from.channels = from.role != proto::Role::kViewer;
   const auto opened = open(from, ask.offer, now);
   if (!opened) {
     const std::string text = proto::peer_message(opened.error());

@@ -35,6 +35,7 @@ struct PreJoin {
   std::string sid;
   std::string name;
   std::string episode;  // of the address, where the token comes later
+  uint64_t who = 0;     // whose connection it is, where that is known before the hello
 };
 
 struct OpenBoard {

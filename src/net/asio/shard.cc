@@ -147,6 +147,8 @@ bool Shard::on_this_thread() const { return impl_->thread_id.load() == std::this
 
 void Shard::add_resident(Resident* resident) { impl_->residents.push_back(resident); }
 
+void Shard::ask_turn() { impl_->ask_turn(); }
+
 void Shard::remove_resident(Resident* resident) { std::erase(impl_->residents, resident); }
 
 }  // namespace footlight::net

@@ -51,6 +51,8 @@ class Shard {
   // not from inside its on_turn_end.
   void add_resident(Resident* resident);
   void remove_resident(Resident* resident);
+  // From within a resident's on_turn_end: what it did concerns another, who is asked once more.
+  void ask_turn();
 
   Impl& impl() { return *impl_; }
 

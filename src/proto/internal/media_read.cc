@@ -99,6 +99,10 @@ Result<ClientMessage> read_client_media(std::string_view type, JsonReader& in,
   }
   if (!in.ok()) return fault_of(in, "media");
   if (type == "open") return open_of(fields);
+  if (type == "ice") {
+    if (fields.n == 0) return fail(Code::kMissingField, "n is missing");
+    return MediaIce{fields.n};
+  }
   if (fields.id.empty()) return fail(Code::kMissingField, "id is missing");
   if (fields.id.size() > kMaxMediaIdBytes) return fail(Code::kFieldOutOfRange, "id is too long");
   if (type == "close") return MediaClose{fields.id};
@@ -113,11 +117,36 @@ Result<ClientMessage> read_client_media(std::string_view type, JsonReader& in,
   return MediaPlace{fields.id, fields.mid, fields.most, fields.paused, fields.pinned};
 }
 
-MediaNotice read_media_notice(Source& from) {
+namespace {
+
+void read_server(Source& from, IceServer& server) {
+  const auto urls = [&] {
+    each_element(from, [&] {
+      server.urls.emplace_back(from.text());
+      if (server.urls.size() > kMaxIceUrls) from.in.fault(Code::kFieldOutOfRange);
+    });
+  };
+  read_members(from, must("urls", urls), may("username", server.username),
+               may("credential", server.credential));
+  if (server.urls.empty()) from.in.fault(Code::kMissingField);
+}
+
+}  // namespace
+
+MediaNotice read_media_notice(Source& from, std::vector<IceServer>& servers) {
   MediaNotice m;
+  servers.clear();
   read_members(from, may("n", m.n), may("id", m.id), may("sdp", m.sdp), may("ice", m.ice),
-               may("over", m.over), may("code", m.code), may("message", m.message));
+               may("over", m.over), may("code", m.code), may("message", m.message),
+               may("ttl", m.ttl_s), may("servers", [&] {
+                 m.has_servers = true;
+                 each_element(from, [&] {
+                   if (servers.size() == kMaxIceServers) from.in.fault(Code::kFieldOutOfRange);
+                   if (from.in.ok()) read_server(from, servers.emplace_back());
+                 });
+               }));
   if (m.n == 0 && m.id.empty()) from.in.fault(Code::kMissingField);
+  m.servers = servers;
   return m;
 }
 

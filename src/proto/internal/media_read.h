@@ -14,7 +14,7 @@ Result<ClientMessage> read_client_media(std::string_view type, JsonReader& in,
                                         std::string_view frame, std::string& storage);
 
 // Of a server. The cursor stands before the object.
-MediaNotice read_media_notice(Source& from);
+MediaNotice read_media_notice(Source& from, std::vector<IceServer>& servers);
 MediaPlaces read_media_places(Source& from, std::vector<PlaceInfo>& places);
 MediaRoom read_media_room(Source& from, std::vector<SpeakerLevel>& speaking,
                           std::vector<LinkQuality>& links);

@@ -71,6 +71,7 @@ Member<To> may(std::string_view key, To&& to) {
 }
 
 inline void read_value(Source& from, std::string_view& to) { to = from.text(); }
+inline void read_value(Source& from, std::string& to) { to = from.text(); }
 inline void read_value(Source& from, uint64_t& to) { to = read_unsigned(from.in); }
 inline void read_value(Source& from, uint32_t& to) { to = read_u32(from.in); }
 inline void read_value(Source& from, int64_t& to) { to = from.in.read_int(); }

@@ -33,7 +33,7 @@ export async function launch(more = []) {
 export async function open_page(
   browser,
   url,
-  { width = 1400, height = 900, scheme = 'dark', allow = null, reduced = true } = {},
+  { width = 1400, height = 900, scheme = 'dark', allow = null, reduced = true, script = null } = {},
 ) {
   const context = await browser.newContext({
     viewport: { width, height },
@@ -42,6 +42,7 @@ export async function open_page(
     bypassCSP: false,
     permissions: ['clipboard-read', 'clipboard-write'],
   });
+  if (script) await context.addInitScript(script);
   const page = await context.newPage();
   page.faults = [];
   const host = new URL(url).host;

@@ -13,4 +13,9 @@ export const ports = {
   stage: first + 8,
   stage_cable: first + 9,
   recording: first + 20,
+  channel: first + 10,
+  relay: first + 11,
+  turn: first + 12,
+  doctor: first + 13,
+  doctor_turn: first + 14,
 };

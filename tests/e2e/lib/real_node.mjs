@@ -21,13 +21,15 @@ export async function footlight(...args) {
 }
 
 export class RealNode {
-  static async start(port, episode_file, episode_id) {
+  /** `args`: more of the command line. */
+  static async start(port, episode_file, episode_id, args = []) {
     const node = new RealNode();
     node.data = await mkdtemp(join(tmpdir(), 'footlight-e2e-'));
     node.port = port;
     node.address = `http://127.0.0.1:${port}`;
     node.episode_file = episode_file;
     node.episode_id = episode_id;
+    node.args = args;
     await node.up();
     return node;
   }
@@ -45,6 +47,7 @@ export class RealNode {
       String(this.port),
       '--static',
       join(root, 'web/dist'),
+      ...this.args,
     ];
     this.process = spawn(footlight_bin, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process.stdout.pipe(log);

@@ -44,10 +44,20 @@ group('stage', {
 async function open(sub, role, name, { by_cable = false, ...options } = {}) {
   let link = await node.link('stage', sub, role, name);
   if (by_cable) link = link.replace(node.address, cable.address);
-  const page = await open_page(browser, link, options);
+  const page = await open_page(browser, link, { ...options, script: keep_channels });
   await page.getByRole('heading', { name: 'At the table' }).waitFor({ timeout: 30_000 });
   await prepare(page);
   return page;
+}
+/** Runs in the page before its own scripts. */
+function keep_channels() {
+  window.channels = [];
+  const make = RTCPeerConnection.prototype.createDataChannel;
+  RTCPeerConnection.prototype.createDataChannel = function (...args) {
+    const channel = make.apply(this, args);
+    window.channels.push(channel);
+    return channel;
+  };
 }
 /** As it is: the browser takes the made-up device's tone for noise and would silence it. And small: all encode on two cores. */
 const prepare = (page) =>
@@ -194,9 +204,27 @@ test('who reloads hears and sees at once, joins again and is seen again', async 
   await hears(gale, 'Bo');
 });
 
+test('the session goes over the channel of the call, whatever becomes of the cable', async () => {
+  const { ann, gale } = people;
+  await until(
+    async () => /data channel/.test(await ann.locator('.sheet').first().textContent()),
+    'the session on the data channel',
+    20_000,
+  );
+  cable.pull();
+  await ann.getByRole('button', { name: 'Mute' }).click();
+  await until(
+    async () => (await tile(gale, 'Ann').getAttribute('aria-label')).includes('microphone off'),
+    'the mute to be told',
+  );
+  await ann.getByRole('button', { name: 'Unmute' }).click();
+  cable.plug();
+});
+
 test('the session is cut and media go on; then it goes on being told', async () => {
   const { ann, gale } = people;
   cable.pull();
+  await ann.evaluate(() => window.channels.forEach((channel) => channel.close()));
   await ann
     .getByText(/Reconnecting|Offline|Connecting/i)
     .first()

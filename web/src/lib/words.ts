@@ -1,5 +1,5 @@
 // The sentences of the pages: what a state or a code means to the person who reads it.
-import type { ClientState, Mode, Problem, Role } from '@footlight/client';
+import type { ClientState, Mode, Problem, Role, TransportKind } from '@footlight/client';
 import { latency } from './format';
 
 export const kRoleNames: Record<Role, string> = {
@@ -114,6 +114,12 @@ export function connection_words(state: ClientState, mode: Mode, now_ms: number)
       return mode_words(mode, state.transport === 'https');
   }
 }
+
+export const transport_words: Record<TransportKind, string> = {
+  websocket: 'WebSocket',
+  https: 'HTTPS',
+  channel: 'the data channel of voice and video',
+};
 
 function mode_words(mode: Mode, fallback: boolean): ConnectionWords {
   const because = mode.message ? ` ${mode.message}` : '';

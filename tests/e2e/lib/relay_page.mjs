@@ -1,0 +1,40 @@
+// Bundled by suites/relay.mjs: people who publish and watch with nothing but the SDK, over relays or without.
+import { createClient } from '@footlight/client';
+import { createMedia, openCamera } from '@footlight/client/media';
+
+const people = {};
+window.join = (name, token, options) => {
+  const client = createClient({ url: location.origin, token, storage: 'memory' });
+  const media = createMedia(client, options);
+  client.connect();
+  people[name] = { client, media };
+};
+window.publish = async (name) => {
+  const tracks = await openCamera();
+  people[name].own = people[name].media.publish(tracks);
+};
+window.watch = (name) => {
+  const { media } = people[name];
+  const video = document.createElement('video');
+  video.autoplay = video.muted = true;
+  document.body.append(video);
+  people[name].video = video;
+  media.places.subscribe((places) => {
+    const track = places.find((one) => one.kind === 'video')?.track;
+    if (track) video.srcObject = new MediaStream([track]);
+  });
+  media.watch({ audio: 1, video: 1 });
+};
+window.frames = (name) => people[name].video.getVideoPlaybackQuality().totalVideoFrames;
+window.line_state = (name) => (people[name].own ?? people[name].media.watching.get())?.state.get();
+window.transport = (name) => people[name].client.state.get().transport;
+window.relays = (name) => people[name].media.relays();
+/** Of the pair of candidates that is used, what kind the own one is. */
+window.own_candidate = async (name) => {
+  const { own, media } = people[name];
+  const stats = await (own ?? media.watching.get()).line.peer.getStats();
+  const all = [...stats.values()];
+  const pair = all.find((one) => one.type === 'candidate-pair' && one.nominated);
+  return all.find((one) => one.id === pair?.localCandidateId)?.candidateType ?? null;
+};
+window.end = (name) => people[name].client.close();
