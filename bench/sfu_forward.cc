@@ -424,13 +424,16 @@ class Show {
 
  private:
   struct Member {
+    Member(Server& server, const MediaClient::Options& options,
+           std::shared_ptr<const rtc::DtlsIdentity> identity, const std::string& account,
+           MonoUs now)
+        : person(server, options, std::move(identity), account, now), is_talker(options.publish) {}
     Person person;
     bool is_talker;
   };
   void join(const MediaClient::Options& options, const std::string& name) {
     const std::string account = name + std::to_string(people_.size());
-    people_.push_back(std::make_unique<Member>(
-        Member{Person(*server_, options, identity_, account, now_), options.publish}));
+    people_.push_back(std::make_unique<Member>(*server_, options, identity_, account, now_));
   }
   uint64_t heard() const {
     uint64_t sum = 0;

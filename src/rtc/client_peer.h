@@ -48,6 +48,9 @@ class ClientPeer {
   ClientPeer(const Config& config, Entropy& entropy, std::shared_ptr<const DtlsIdentity> identity,
              DatagramOut& out);
 
+  ClientPeer(const ClientPeer&) = delete;  // datagrams and randomness are its owner's, by reference
+  ClientPeer& operator=(const ClientPeer&) = delete;
+
   // The transport's attributes of an m-line of an offer.
   void describe(SdpMedia& media) const;
   const IceCredentials& credentials() const { return own_; }
