@@ -305,20 +305,13 @@ void Boards::Impl::message(const BoardPerson& person, bus::BoardMessage& message
   }
 }
 
-// A copy of a generation that is over names ids of it; so does what is made on it.
-bool Boards::Impl::is_of_before(const Board& board, uint64_t client) const {
-  const auto owner = board.owners.find(client);
-  return owner != board.owners.end() && owner->second == kRetired;
-}
-
 void Boards::Impl::answer_step1(Board& board, BoardMember& member, ByteView state_vector) {
   auto update = board.doc->encode_state_as_update(crdt::UpdateFormat::kV1, state_vector);
   if (!update) {
     return refuse(board, member, {Code::kBoardMalformed, update.error().detail, 0});
   }
-  const auto has = crdt::StateVector::decode(state_vector);
-  for (const auto& [client, clock] : has->entries()) {
-    if (is_of_before(board, client)) return refuse(board, member, {Code::kBoardRenewed, {}, 0});
+  if (is_copy_of_before(board, state_vector)) {
+    return refuse(board, member, {Code::kBoardRenewed, {}, 0});
   }
   send_present(board, member, crdt::step2_message(*update));
   // Whoever was refused begins again with this, and is asked for what it has.
@@ -336,9 +329,8 @@ void Boards::Impl::update(Board& board, BoardMember& member, ByteView bytes, boo
     if (answer || (said.structs.empty() && said.deletes.empty())) return ack(board, member);
     return refuse(board, member, {Code::kBoardReadOnly, {}, 0});
   }
-  const auto of_before = [&](const auto& each) { return is_of_before(board, each.id.client); };
-  if (std::ranges::any_of(said.structs, of_before)) {
-    return refuse(board, member, {Code::kBoardRenewed, {}, 0});
+  for (const crdt::DecodedStruct& each : said.structs) {
+    if (is_of_before(board, each.id.client)) return refuse(board, member, {Code::kBoardRenewed});
   }
   const auto owner = [&](uint64_t client) {
     if (client >= kFirstServerClient) return crdt::Ownership::kForeign;

@@ -55,7 +55,7 @@ struct Config {
     int64_t port = 0;                    // 0: the number of server.port
     std::vector<std::string> advertise;  // empty: what the port is bound to
     int64_t max_sessions = 4'096;
-    int64_t packets = 16'384;
+    int64_t packets = 65'536;
     bool record = false;
     int64_t record_max_bytes = int64_t{256} << 30;
     int64_t record_keep_free_bytes = int64_t{1} << 30;

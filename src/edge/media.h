@@ -68,7 +68,7 @@ struct MediaOptions {
   std::shared_ptr<const rtc::DtlsIdentity> identity;
   std::vector<rtc::Address> candidates;  // where clients reach the port, the best first
   size_t max_sessions = 4096;
-  size_t packet_slots = 16'384;  // 1.9 KB each, taken as they are needed
+  size_t packet_slots = 65'536;  // 1.9 KB each, taken as they are needed
   sfu::BandwidthConfig bandwidth{1'500'000, 40'000, 30'000'000};
   size_t out_bytes = 8 << 20;  // of one turn
   // Where recordings go, and whose wall time names them; null: nothing can be recorded.

@@ -15,7 +15,16 @@ const kSuites = [
   'doctor',
   'stage',
 ];
-const kOnTheRealNode = ['show', 'boards', 'media', 'recording', 'channel', 'relay', 'doctor', 'stage'];
+const kOnTheRealNode = [
+  'show',
+  'boards',
+  'media',
+  'recording',
+  'channel',
+  'relay',
+  'doctor',
+  'stage',
+];
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--suite');

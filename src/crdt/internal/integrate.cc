@@ -361,7 +361,8 @@ void Store::integrate_struct(const DecodedStruct& s, uint32_t client, uint32_t o
                     static_cast<uint32_t>(s.right_origin.clock)};
     right = clean_start(right_origin.client, right_origin.clock);
     // An undo can name as right neighbour what is left of the left one, and cutting there may have
-    // cut that. In yjs, which joins at the end of a transaction, what has come in this one is apart.
+    // cut that. In yjs, which joins at the end of a transaction, what has come in this one is
+    // apart.
     if (left != kNone && items[left].end() <= origin.clock &&
         right_origin.clock >= before(right_origin.client)) {
       left = clean_end(origin.client, origin.clock);

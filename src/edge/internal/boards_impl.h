@@ -152,7 +152,6 @@ struct Boards::Impl {
   void drop_member(Board& board, BoardSession session);
   void message(const BoardPerson& person, bus::BoardMessage& message);
   void update(Board& board, BoardMember& member, ByteView update, bool answer);
-  bool is_of_before(const Board& board, uint64_t client) const;
   void not_taken(Board& board, BoardMember& member, const Error& error);
   void refuse(Board& board, BoardMember& member, const Error& error);
   void complain(Board& board, BoardMember& member, const Error& error);
@@ -215,6 +214,8 @@ struct Boards::Impl {
   void renew(std::string_view id, bool empty, BoardReply reply);
   void renew_waiting();
   void renew(Board& board, bool empty, BoardReply reply);
+  bool is_of_before(const Board& board, uint64_t client) const;
+  bool is_copy_of_before(const Board& board, ByteView state_vector) const;
   void began_anew(Board& board);
 
   BoardsOptions options;

@@ -6,6 +6,7 @@
 //
 // It is stored as a snapshot behind which the old updates are deleted, in one transaction, and read
 // back from there before anyone sees it.
+#include <algorithm>
 #include <utility>
 
 #include "core/json.h"
@@ -22,9 +23,8 @@ namespace {
 BoardOwners all_retired(const Board& board) {
   BoardOwners owners;
   for (const auto& [client, who] : board.owners) owners.emplace(client, kRetired);
-  for (const auto& [client, clock] : board.doc->state_vector().entries()) {
-    owners.emplace(client, kRetired);
-  }
+  const crdt::StateVector has = board.doc->state_vector();
+  for (const auto& [client, clock] : has.entries()) owners.emplace(client, kRetired);
   return owners;
 }
 
@@ -87,6 +87,19 @@ void Boards::Impl::renew(Board& board, bool empty, BoardReply reply) {
     out.field("bytes", static_cast<uint64_t>(ready.base_bytes)).end_object();
     reply(std::move(text));
   });
+}
+
+// A copy of a generation that is over names ids of it; so does what is made on it.
+bool Boards::Impl::is_of_before(const Board& board, uint64_t client) const {
+  const auto owner = board.owners.find(client);
+  return owner != board.owners.end() && owner->second == kRetired;
+}
+
+bool Boards::Impl::is_copy_of_before(const Board& board, ByteView state_vector) const {
+  const auto has = crdt::StateVector::decode(state_vector);
+  return has && std::ranges::any_of(has->entries(), [&](const auto& each) {
+           return is_of_before(board, each.client);
+         });
 }
 
 // Whoever has it open begins anew: those who know of generations open it again, a stock client's

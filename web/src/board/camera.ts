@@ -39,3 +39,11 @@ export class Camera {
     this.y = (height - rows * this.zoom) / 2;
   }
 }
+
+/** Where an arrow key goes, in squares. */
+export const kArrowSteps: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
