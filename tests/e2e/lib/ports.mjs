@@ -12,10 +12,11 @@ export const ports = {
   media: first + 7,
   stage: first + 8,
   stage_cable: first + 9,
-  recording: first + 20,
   channel: first + 10,
   relay: first + 11,
   turn: first + 12,
   doctor: first + 13,
   doctor_turn: first + 14,
+  recording: first + 15,
+  peers: first + 16,
 };
