@@ -183,7 +183,7 @@ TEST_F(ChannelTest, TheCastIsAnsweredWithDataChannelsAndNobodyElseIs) {
     media_.told().clear();
     EXPECT_TRUE(one.client->accept((*answer)["sdp"].as_string()));
     EXPECT_EQ(one.client->answer().media.size(), 3u);
-    return one.client->channels() != nullptr;
+    return !one.client->answer().media.back().rejected();
   };
   EXPECT_TRUE(taken(Role::kPlayer));
   EXPECT_FALSE(taken(Role::kViewer));
@@ -192,7 +192,6 @@ TEST_F(ChannelTest, TheCastIsAnsweredWithDataChannelsAndNobodyElseIs) {
   whep.request.channels = false;
   ASSERT_TRUE(open(whep));
   EXPECT_TRUE(whep.client->answer().media.back().rejected());
-  EXPECT_EQ(whep.client->channels(), nullptr);
 }
 
 TEST_F(ChannelTest, ASessionOverAChannelVotesRollsAndEditsBoards) {
