@@ -36,7 +36,10 @@ export class FakeNode {
     const node = new FakeNode();
     lay_table(node.boards.doc('table'));
     node.#mirror();
-    node.http = await serve_pages(port, answers);
+    node.http = await serve_pages(port, {
+      '/v1/episodes/demo/recording': { recording: false },
+      ...answers,
+    });
     node.address = `http://127.0.0.1:${port}`;
     node.sockets = new WebSocketServer({
       server: node.http,

@@ -82,7 +82,10 @@ relays:
     assert(/footlight_relays 2\n/.test(metrics), 'relays');
     assert(/footlight_relays_working 1\n/.test(metrics), 'working');
     await join('vera', 'viewer');
-    const servers = await until(() => call('relays', 'vera'), 'the relays');
+    const servers = await until(async () => {
+      const told = await call('relays', 'vera');
+      return told.length > 0 && told;
+    }, 'the relays');
     equal(
       servers.map((one) => one.urls),
       [[`stun:127.0.0.1:${ports.turn}`], [relay.url]],
