@@ -29,7 +29,7 @@ TEST(MediaMetrics, TotalsAreTypedOnceAndDropsHaveTheirReason) {
         "\nfootlight_media_dropped_packets_total{reason=\"unknown_stream\"} 4\n",
         "\nfootlight_media_dropped_packets_total{reason=\"no_memory\"} 5\n",
         "\nfootlight_media_recorded_bytes_total 6\n",
-        "\nfootlight_media_cpu_seconds_total 1.250\n"}) {
+        "\nfootlight_media_cpu_seconds_total 1.25\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   std::istringstream in(text);

@@ -1,69 +1,9 @@
 #include "edge/metrics.h"
 
-#include <string_view>
+#include "edge/internal/metrics_page.h"
 
 namespace footlight::edge {
 namespace {
-
-// Seconds, as Prometheus advises for latencies; those around the budgets stand out.
-constexpr std::array<uint64_t, 14> kBucketsUs = {500,     1'000,     2'500,     5'000,    10'000,
-                                                 25'000,  50'000,    100'000,   150'000,  250'000,
-                                                 500'000, 1'000'000, 2'000'000, 5'000'000};
-
-// Microseconds as seconds, without floating point: 1234567 → "1.234567".
-void append_seconds(std::string& out, uint64_t us) {
-  out += std::to_string(us / 1'000'000);
-  const std::string part = std::to_string(us % 1'000'000);
-  if (part == "0") return;
-  out += '.';
-  out.append(6 - part.size(), '0');
-  out += part;
-  while (out.back() == '0') out.pop_back();
-}
-
-class Page {
- public:
-  void head(std::string_view name, std::string_view type, std::string_view help) {
-    out_.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
-    out_.append(name).append(" ").append(type).append("\n");
-  }
-  void line(std::string_view name, std::string_view labels, uint64_t value) {
-    out_.append(name);
-    if (!labels.empty()) out_.append("{").append(labels).append("}");
-    out_.append(" ").append(std::to_string(value)).append("\n");
-  }
-  void counter(std::string_view name, std::string_view help, uint64_t value) {
-    head(name, "counter", help);
-    line(name, {}, value);
-  }
-  void gauge(std::string_view name, std::string_view help, uint64_t value) {
-    head(name, "gauge", help);
-    line(name, {}, value);
-  }
-  // `unit_us`: what one unit of the histogram is. The head is the caller's.
-  void histogram(std::string_view name, const std::string& labels, const Histogram& values,
-                 uint64_t unit_us) {
-    const std::string base(name);
-    const std::string comma = labels.empty() ? "" : ",";
-    for (const uint64_t bound_us : kBucketsUs) {
-      std::string le = labels + comma + "le=\"";
-      append_seconds(le, bound_us);
-      line(base + "_bucket", le + "\"", values.count_up_to(bound_us / unit_us));
-    }
-    line(base + "_bucket", labels + comma + "le=\"+Inf\"", values.count());
-    out_.append(base).append("_sum");
-    if (!labels.empty()) out_.append("{").append(labels).append("}");
-    out_.append(" ");
-    append_seconds(out_, values.sum() * unit_us);
-    out_.append("\n");
-    line(base + "_count", labels, values.count());
-  }
-  std::string take() { return std::move(out_); }
-  std::string& text() { return out_; }
-
- private:
-  std::string out_;
-};
 
 EdgeMetrics sum_of(std::span<const EdgeMetrics> edges) {
   EdgeMetrics sum;
@@ -95,7 +35,7 @@ EdgeMetrics sum_of(std::span<const EdgeMetrics> edges) {
   return sum;
 }
 
-void render_edges(Page& page, const EdgeMetrics& sum) {
+void render_edges(MetricsPage& page, const EdgeMetrics& sum) {
   page.head("footlight_sessions", "gauge", "Sessions by role.");
   for (int role = 0; role < proto::kRoleCount; ++role) {
     const std::string label =
@@ -162,9 +102,9 @@ void add(BoardMetrics& sum, const BoardMetrics& each) {
   sum.relay_us.merge(each.relay_us);
 }
 
-void render_boards(Page& page, const BoardMetrics& sum);
+void render_boards(MetricsPage& page, const BoardMetrics& sum);
 
-void render_owners(Page& page, std::span<const OwnerMetrics> owners) {
+void render_owners(MetricsPage& page, std::span<const OwnerMetrics> owners) {
   OwnerMetrics sum;
   uint64_t halted = 0;
   for (const OwnerMetrics& each : owners) {
@@ -206,7 +146,7 @@ void render_owners(Page& page, std::span<const OwnerMetrics> owners) {
   render_boards(page, sum.boards);
 }
 
-void render_boards(Page& page, const BoardMetrics& sum) {
+void render_boards(MetricsPage& page, const BoardMetrics& sum) {
   page.gauge("footlight_boards_loaded", "Boards in memory.", sum.boards);
   page.gauge("footlight_board_sessions", "Sessions that have a board open.", sum.members);
   page.gauge("footlight_board_memory_bytes", "Memory of the boards' documents.", sum.memory_bytes);
@@ -231,14 +171,12 @@ void render_boards(Page& page, const BoardMetrics& sum) {
   page.histogram("footlight_board_relay_duration_seconds", "", sum.relay_us, 1);
 }
 
-void render_process(Page& page, const ProcessMetrics& process) {
+void render_process(MetricsPage& page, const ProcessMetrics& process) {
   page.head("footlight_build_info", "gauge", "The version that runs.");
   page.line("footlight_build_info", "version=\"" + process.version + "\"", 1);
   page.gauge("process_uptime_seconds", "Since start.", process.uptime_s);
   page.head("process_cpu_seconds_total", "counter", "User and system time.");
-  page.text().append("process_cpu_seconds_total ");
-  append_seconds(page.text(), static_cast<uint64_t>(process.cpu_s * 1e6));
-  page.text().append("\n");
+  page.seconds("process_cpu_seconds_total", "", static_cast<uint64_t>(process.cpu_s * 1e6));
   page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
   page.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
   page.head("footlight_webhook_deliveries_total", "counter", "Webhook attempts, by outcome.");
@@ -253,7 +191,7 @@ void render_process(Page& page, const ProcessMetrics& process) {
 
 std::string render_metrics(std::span<const EdgeMetrics> edges, std::span<const OwnerMetrics> owners,
                            const ProcessMetrics& process) {
-  Page page;
+  MetricsPage page;
   render_edges(page, sum_of(edges));
   render_owners(page, owners);
   render_process(page, process);

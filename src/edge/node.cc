@@ -8,6 +8,7 @@
 
 #include "edge/http_api.h"
 #include "edge/http_api_media.h"
+#include "edge/internal/metrics_page.h"
 #include "edge/node_dev.h"
 #include "edge/node_episode.h"
 #include "edge/node_keys.h"
@@ -55,32 +56,21 @@ std::vector<EpisodeSource> logs_in(const std::string& directory) {
   return sources;
 }
 
-void append_metric(std::string& out, std::string_view name, std::string_view type,
-                   std::string_view help, uint64_t value) {
-  out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
-  out.append(name).append(" ").append(type).append("\n").append(name).append(" ");
-  out.append(std::to_string(value)).append("\n");
-}
-
 std::string server_metrics(const net::ServerCounters& counters) {
-  std::string out;
-  append_metric(out, "footlight_tcp_connections", "gauge", "TCP connections now.",
-                counters.connections);
-  append_metric(out, "footlight_tcp_accepted_total", "counter", "TCP connections accepted.",
-                counters.accepted);
-  append_metric(out, "footlight_tcp_turned_away_total", "counter",
-                "Connections refused at the limit.", counters.turned_away);
-  append_metric(out, "footlight_tcp_evicted_total", "counter",
-                "Idle HTTP connections closed to make room.", counters.evicted);
-  append_metric(out, "footlight_http_requests_total", "counter", "HTTP requests.",
-                counters.requests);
-  append_metric(out, "footlight_http_bad_requests_total", "counter",
-                "HTTP requests that could not be understood.", counters.bad_requests);
-  append_metric(out, "footlight_http_timeouts_total", "counter",
-                "Peers that sent or read too slowly.", counters.timeouts);
-  append_metric(out, "footlight_websocket_upgrades_total", "counter", "WebSockets opened.",
-                counters.upgrades);
-  return out;
+  MetricsPage page;
+  page.gauge("footlight_tcp_connections", "TCP connections now.", counters.connections);
+  page.counter("footlight_tcp_accepted_total", "TCP connections accepted.", counters.accepted);
+  page.counter("footlight_tcp_turned_away_total", "Connections refused at the limit.",
+               counters.turned_away);
+  page.counter("footlight_tcp_evicted_total", "Idle HTTP connections closed to make room.",
+               counters.evicted);
+  page.counter("footlight_http_requests_total", "HTTP requests.", counters.requests);
+  page.counter("footlight_http_bad_requests_total", "HTTP requests that could not be understood.",
+               counters.bad_requests);
+  page.counter("footlight_http_timeouts_total", "Peers that sent or read too slowly.",
+               counters.timeouts);
+  page.counter("footlight_websocket_upgrades_total", "WebSockets opened.", counters.upgrades);
+  return page.take();
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "edge/internal/metrics_page.h"
 #include "edge/node_keys.h"
 #include "net/asio/datagrams.h"
 #include "rtc/turn.h"
@@ -208,18 +209,12 @@ void NodeRelays::answered(std::vector<RelayState> states) {
 std::string NodeRelays::metrics() const {
   const auto table = this->table();
   const auto working = std::ranges::count_if(table->states, &RelayState::works);
-  std::string out;
-  const auto add = [&out](std::string_view name, std::string_view type, std::string_view help,
-                          uint64_t value) {
-    out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
-    out.append(name).append(" ").append(type).append("\n").append(name).append(" ");
-    out.append(std::to_string(value)).append("\n");
-  };
-  add("footlight_relays", "gauge", "TURN relays in the configuration.", table->relays.size());
-  add("footlight_relays_working", "gauge", "TURN relays that gave an allocation when asked last.",
-      static_cast<uint64_t>(working));
-  add("footlight_relay_checks_total", "counter", "Times all relays were asked.", rounds_);
-  return out;
+  MetricsPage page;
+  page.gauge("footlight_relays", "TURN relays in the configuration.", table->relays.size());
+  page.gauge("footlight_relays_working", "TURN relays that gave an allocation when asked last.",
+             static_cast<uint64_t>(working));
+  page.counter("footlight_relay_checks_total", "Times all relays were asked.", rounds_);
+  return page.take();
 }
 
 }  // namespace footlight::edge

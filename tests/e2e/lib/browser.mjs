@@ -26,6 +26,17 @@ export async function launch(more = []) {
   });
 }
 
+/** A script of a page: what a firewall does, the way to the node's UDP port leads nowhere. Relays are not touched. */
+export function without_udp() {
+  const set = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function (description) {
+    const { iceTransportPolicy } = this.getConfiguration();
+    if (iceTransportPolicy === 'relay') return set.call(this, description);
+    const sdp = description.sdp.replace(/( udp \d+ \S+) \d+ typ/gi, '$1 9 typ');
+    return set.call(this, { ...description, sdp });
+  };
+}
+
 /**
  * A page in a context of its own (its own storage, like another person's browser).
  * `page.faults` collects what went wrong in it; `allow` is a pattern of console errors to expect.
@@ -42,7 +53,7 @@ export async function open_page(
     bypassCSP: false,
     permissions: ['clipboard-read', 'clipboard-write'],
   });
-  if (script) await context.addInitScript(script);
+  for (const each of [script ?? []].flat()) await context.addInitScript(each);
   const page = await context.newPage();
   page.faults = [];
   const host = new URL(url).host;

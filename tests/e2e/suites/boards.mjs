@@ -6,7 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { WebsocketProvider } from 'y-websocket';
 import * as Y from 'yjs';
-import { axe_findings, launch, open_page, overflow_px, shot } from '../lib/browser.mjs';
+import {
+  axe_findings,
+  launch,
+  open_page,
+  overflow_px,
+  shot,
+  without_udp,
+} from '../lib/browser.mjs';
 import { bundled } from '../lib/bundle.mjs';
 import { Cable } from '../lib/cable.mjs';
 import { assert, equal, group, test, until } from '../lib/harness.mjs';
@@ -42,15 +49,6 @@ const jwt = async (...who) => {
   const link = await node.link('stage', ...who);
   return new URLSearchParams(new URL(link).hash.slice(1)).get('token');
 };
-
-/** In the page: the node's candidates lead nowhere. */
-function without_udp() {
-  const set = RTCPeerConnection.prototype.setRemoteDescription;
-  RTCPeerConnection.prototype.setRemoteDescription = function (description) {
-    const sdp = description.sdp.replace(/( udp \d+ \S+) \d+ typ/gi, '$1 9 typ');
-    return set.call(this, { ...description, sdp });
-  };
-}
 
 /** The SDK's provider outside of any page: a document that can be written as one likes. */
 async function raw_client(sub, role, name, chars = []) {

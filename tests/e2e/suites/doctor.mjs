@@ -2,7 +2,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join as path_of } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { axe_findings, launch, open_page, overflow_px, shot } from '../lib/browser.mjs';
+import {
+  axe_findings,
+  launch,
+  open_page,
+  overflow_px,
+  shot,
+  without_udp,
+} from '../lib/browser.mjs';
 import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode } from '../lib/real_node.mjs';
@@ -15,6 +22,17 @@ const test = (name, run) => timed(name, run, { timeout_ms: 120_000 });
 let relay;
 let node;
 let browser;
+/** A script of a page: every WebSocket fails. */
+function without_websocket() {
+  window.WebSocket = class {
+    constructor() {
+      setTimeout(() => this.onclose?.({ code: 1006, reason: '' }));
+    }
+    close() {}
+    send() {}
+  };
+}
+
 if (!has_coturn()) {
   console.log('skipped: suite doctor, as there is no turnserver (Debian: coturn)');
 } else {
@@ -92,25 +110,7 @@ relays:
   });
 
   test('where the network blocks UDP and WebSocket, it says what goes on and what to do', async () => {
-    // What a firewall does: the way of packets to the server's port leads nowhere, and WebSockets fail.
-    const page = await open('player', {
-      script: () => {
-        const set = RTCPeerConnection.prototype.setRemoteDescription;
-        RTCPeerConnection.prototype.setRemoteDescription = function (description) {
-          const { iceTransportPolicy } = this.getConfiguration();
-          if (iceTransportPolicy === 'relay') return set.call(this, description);
-          const sdp = description.sdp.replace(/( udp \d+ \S+) \d+ typ/gi, '$1 9 typ');
-          return set.call(this, { ...description, sdp });
-        };
-        window.WebSocket = class {
-          constructor() {
-            setTimeout(() => this.onclose?.({ code: 1006, reason: '' }));
-          }
-          close() {}
-          send() {}
-        };
-      },
-    });
+    const page = await open('player', { script: [without_udp, without_websocket] });
     const said = await verdict(page);
     equal(await health(page, 'websocket'), 'warn', await text(page, 'websocket'));
     assert(/proxy/.test(await text(page, 'websocket')), 'what it may be');
