@@ -36,6 +36,10 @@ struct BoardLimits {
 
 struct BoardTimes {
   uint32_t cast_relay_us = 16'000;  // edits gather so long for the cast
+  // What an audience is shown of a board costs no more sends than this: many who watch get bigger
+  // steps, not below four a second.
+  uint32_t audience_sends_per_s = 2'000;
+  uint32_t audience_slowest_ms = 250;
   // An edit goes to the log at once, and to it no sooner than so long after those before it; where
   // many have the board open each relay costs much, and so does each commit beside it.
   uint32_t write_every_us = 16'000;

@@ -196,5 +196,38 @@ TEST_F(BoardsTest, AnAcknowledgementOfAnEarlierOpeningConfirmsNothingOfTheNext) 
   EXPECT_EQ(ann.notices("ack").size(), before);
 }
 
+class CrowdedBoardsTest : public BoardsTest {
+ protected:
+  void SetUp() override {
+    stage.owner_options.board_times.audience_sends_per_s = 5;
+    BoardsTest::SetUp();
+  }
+};
+
+TEST_F(CrowdedBoardsTest, AnAudienceTooLargeForTenStepsASecondIsShownBiggerOnes) {
+  stage.join("vic", proto::Role::kViewer, 3);
+  BoardPeer vic(stage, "vic", 33);
+  BoardPeer ann(stage, "ann", 11);
+  vic.open();
+  ann.open();
+  const auto heard = [&](int64_t ms) {
+    const size_t before = vic.updates;
+    for (; ms > 0; ms -= 10) {
+      (void)ann.doc().text("notes")->insert(0, "x");
+      run_ms(10);
+    }
+    vic.pump();
+    return vic.updates - before;
+  };
+  EXPECT_EQ(heard(2'000), 10u) << "one who watches, five sends a second";
+  stage.join("wim", proto::Role::kViewer, 4);
+  BoardPeer wim(stage, "wim", 34);
+  wim.open();
+  EXPECT_EQ(heard(2'000), 8u) << "two, but never less than four steps a second";
+  run_ms(300);
+  vic.pump();
+  EXPECT_EQ(vic.doc().text("notes")->size(), 400u);
+}
+
 }  // namespace
 }  // namespace footlight::edge::rig

@@ -181,6 +181,7 @@ struct Boards::Impl {
 
   // boards_relay.cc
   void relay_soon(Board& board);
+  MonoUs audience_tick_us(const Board& board) const;
   void relay(Board& board, proto::RoleSet roles, const std::vector<uint32_t>& on,
              std::vector<SharedBytes>& updates, std::vector<uint64_t>& presence,
              uint64_t& relayed_n);

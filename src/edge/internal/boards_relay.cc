@@ -2,6 +2,7 @@
 // message, and who is there. The cast soon, the audience at its tick, and what came meanwhile to
 // whoever did not read.
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "crdt/merge.h"
@@ -35,6 +36,16 @@ SharedBytes merged(const std::vector<SharedBytes>& updates) {
 
 }  // namespace
 
+MonoUs Boards::Impl::audience_tick_us(const Board& board) const {
+  const BoardTimes& times = options.times;
+  const uint64_t watching =
+      std::accumulate(board.audience_on.begin(), board.audience_on.end(), uint64_t{0});
+  const uint64_t paced_ms = watching * 1'000 / times.audience_sends_per_s;
+  return static_cast<MonoUs>(std::max<uint64_t>(
+             audience_tick_ms, std::min<uint64_t>(paced_ms, times.audience_slowest_ms))) *
+         kUsPerMs;
+}
+
 void Boards::Impl::relay_soon(Board& board) {
   if (board.members.empty()) {
     board.cast_out.clear();
@@ -49,7 +60,7 @@ void Boards::Impl::relay_soon(Board& board) {
     board.audience_presence.clear();
   } else if (board.audience_due_us == kNever &&
              (!board.audience_out.empty() || !board.audience_presence.empty())) {
-    board.audience_due_us = std::max(now_us, board.audience_us + audience_tick_ms * kUsPerMs);
+    board.audience_due_us = std::max(now_us, board.audience_us + audience_tick_us(board));
   }
   if (board.cast_due_us == kNever && (!board.cast_out.empty() || !board.cast_presence.empty())) {
     board.cast_due_us =
