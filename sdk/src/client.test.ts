@@ -332,6 +332,7 @@ test('presence, slo and errors reach whoever listens', async () => {
   server.tell({
     ...{ t: 'slo', m: [], rates: { events_per_s: 1, ballots_per_s: 2, deliveries_per_s: 3 } },
     ...{ log: { seq: 4, commit_p50_us: 5, commit_p99_us: 6 }, edges: [] },
+    watching: { none: 1, rtc: 2, llhls: 3, hls: 0, audio: 0 },
   });
   await server.advance(20);
   expect(client.presence.get()).toEqual({ audience: 7, edges: [['edge-0', 7]] });

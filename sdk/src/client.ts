@@ -49,6 +49,7 @@ import {
   type Limits,
   type Me,
   type Mode,
+  type WatchMode,
   type WelcomeMessage,
 } from './wire.ts';
 
@@ -480,6 +481,11 @@ export class FootlightClient extends Commands implements Client {
 
   #ping(): string {
     return JSON.stringify({ t: 'ping', c: this.#sync.begin() });
+  }
+
+  reportWatch(mode: WatchMode, cue?: string): void {
+    if (!this.#link.live) return;
+    this.#link.send(JSON.stringify({ t: 'watch', mode, ...(cue !== undefined && { cue }) }));
   }
 
   #heartbeat(): string[] {

@@ -6,7 +6,7 @@ import type {
   Sent,
   TimerCommands,
 } from './types.ts';
-import type { CommandArgs, CommandKind } from './wire.ts';
+import type { CommandArgs, CommandKind, MediaMode } from './wire.ts';
 
 /** Only what is given goes on the wire: an absent argument and `undefined` are the same. */
 function given<T extends object>(args: { [K in keyof T]: T[K] | undefined }): T {
@@ -74,6 +74,11 @@ export abstract class Commands {
   /** The holding slate over the program. */
   slate(on: boolean, text?: string): Sent<'slate'> {
     return this.send('slate', given({ on, text }));
+  }
+
+  /** What the audience gets of voice and video. */
+  mediaMode(mode: MediaMode, why?: string): Sent<'media.mode'> {
+    return this.send('media.mode', given({ mode, why }));
   }
 
   start(): Sent<'episode.start'> {

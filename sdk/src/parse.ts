@@ -18,6 +18,7 @@ import type {
   Role,
   ServerMessage,
   SloClass,
+  WatchMode,
 } from './wire.ts';
 
 type Fields = Record<string, unknown>;
@@ -154,6 +155,7 @@ const READERS: { [T in ServerMessage['t']]: (f: Fields) => ServerMessage & { t: 
           queue_bytes: count(edge['queue_bytes'] ?? 0),
         };
       }),
+      watching: readWatching(f['watching']),
     };
   },
 
@@ -308,6 +310,18 @@ function readSloClass(value: unknown): SloClass {
     p99: count(f['p99'] ?? 0),
     max: count(f['max'] ?? 0),
     holds: f['holds'] === true,
+  };
+}
+
+function readWatching(value: unknown): Record<WatchMode, number> {
+  const f = object(value ?? {});
+  const of = (mode: WatchMode): number => count(f[mode] ?? 0);
+  return {
+    none: of('none'),
+    rtc: of('rtc'),
+    llhls: of('llhls'),
+    hls: of('hls'),
+    audio: of('audio'),
   };
 }
 

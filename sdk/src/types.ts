@@ -14,12 +14,14 @@ import type {
   EmotesMessage,
   LatencyClass,
   Me,
+  MediaMode,
   MediaRequest,
   Mode,
   PresenceMessage,
   Role,
   SloMessage,
   TallyMessage,
+  WatchMode,
 } from './wire.ts';
 
 export type Unsubscribe = () => void;
@@ -291,8 +293,15 @@ export interface Client {
   readonly timer: TimerCommands;
   readonly mod: ModCommands;
   slate(on: boolean, text?: string): Sent<'slate'>;
+  mediaMode(mode: MediaMode, why?: string): Sent<'media.mode'>;
   start(): Sent<'episode.start'>;
   end(): Sent<'episode.end'>;
+
+  /**
+   * Tells how this viewer watches the program, and by a cue of the stream which picture it is being
+   * shown: `@footlight/client/program` does it. Lost while there is no connection.
+   */
+  reportWatch(mode: WatchMode, cue?: string): void;
 
   /**
    * The way of one board's messages over this session, for what speaks y-protocols:

@@ -17,6 +17,11 @@ export type Who = string;
 
 // The view ------------------------------------------------------------------------------------
 
+/** In falling order: everything; low layers; the program by HLS; its sound; nothing but votes. */
+export type MediaMode = 'full' | 'capped' | 'hls' | 'audio' | 'votes';
+/** How a viewer watches the program. */
+export type WatchMode = 'none' | 'rtc' | 'llhls' | 'hls' | 'audio';
+
 export interface Slate {
   on: boolean;
   text: string;
@@ -28,6 +33,8 @@ export interface Episode {
   state: 'waiting' | 'live' | 'ended';
   scene: string | null;
   slate: Slate;
+  /** What the audience gets of voice and video, by the producer or a rule. */
+  media: MediaMode;
   /** Slow mode of the chat: seconds between two messages of one person; 0 is off. */
   slow_s: number;
   started_ms: number;
@@ -74,6 +81,8 @@ export interface PollResult {
   /** Weighted, in option order. */
   counts: number[];
   voters: number;
+  /** Of them after the deadline, by the poll's allowance for who sees the program late. */
+  late: number;
   /** Index of an option. */
   winner: number | null;
   why: 'votes' | 'tie_break' | 'default' | 'no_quorum';
@@ -93,6 +102,8 @@ export interface Poll {
   quorum: number;
   opened_ms: number;
   deadline_ms: number;
+  /** So much longer at most for who sees the program so much later. */
+  allowance_ms: number;
   weights: Partial<Record<Role, number>>;
   result: PollResult | null;
 }
@@ -339,6 +350,8 @@ export interface SloMessage {
   rates: { events_per_s: number; ballots_per_s: number; deliveries_per_s: number };
   log: { seq: number; commit_p50_us: number; commit_p99_us: number };
   edges: { edge: string; sessions: number; queue_bytes: number }[];
+  /** Viewers by how they watch. */
+  watching: Record<WatchMode, number>;
 }
 export interface ErrorMessage {
   t: 'error';
@@ -409,6 +422,7 @@ export type ClientMessage =
   | { t: 'ev'; e: WireEvent[] }
   | { t: 'ping'; c: number }
   | { t: 'lat'; m: [LatencyClass, number][] }
+  | { t: 'watch'; mode: WatchMode; cue?: string }
   | { t: 'token'; token: string }
   | { t: 'bye' };
 
@@ -453,6 +467,7 @@ export interface CommandArgs {
   'mod.ban': { who: Who };
   'mod.unban': { who: Who };
   slate: { on: boolean; text?: string };
+  'media.mode': { mode: MediaMode; why?: string };
   'episode.start': None;
   'episode.end': None;
 }

@@ -70,7 +70,8 @@ struct BallotEntry {
   uint32_t poll = 0;         // index in the episode's order
   uint32_t choice_mask = 0;  // bit per option; 0 withdraws
   uint32_t n = 0;
-  uint8_t flags = 0;  // 1 = suspicious (the gate's judgement), kept in the log
+  uint8_t flags = 0;       // 1 = suspicious (the gate's judgement), kept in the log
+  uint16_t behind_ms = 0;  // this viewer sees the program so much later (gate/cue.h)
 };
 
 // Any other event, its form checked by the edge.
@@ -88,6 +89,7 @@ struct CommandEntry {
 struct Submit {
   EdgeId edge = 0;
   WallMs up_to_ms = 0;
+  uint32_t behind_ms = 0;  // as in Watermark
   std::vector<BallotEntry> ballots;
   std::vector<CommandEntry> commands;
 };
@@ -97,7 +99,8 @@ struct Submit {
 struct Watermark {
   EdgeId edge = 0;
   WallMs up_to_ms = 0;
-  uint32_t audience = 0;  // sessions of role viewer at this edge
+  uint32_t audience = 0;   // sessions of role viewer at this edge
+  uint32_t behind_ms = 0;  // of those the one furthest behind: a closing poll waits for it
 };
 
 // Emotes since the last message, by index in EpisodeTables::emotes. Lossy.
@@ -114,6 +117,7 @@ struct EdgeReport {
   uint64_t deliveries = 0;   // frames handed to connections since the last report
   // Milliseconds, by proto::LatencyClass, as clients reported them.
   std::array<Histogram, proto::kLatencyClassCount> latency;
+  std::array<uint32_t, proto::kWatchModeCount> watching{};  // viewers, now
 };
 
 // A session opens a board (docs/protocol.md, Boards). Answered by BoardOpened.

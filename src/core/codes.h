@@ -168,6 +168,7 @@
   X(kRecordFormat, 4773, "The file is no recording of a known version, or it is damaged.")         \
   X(kRecordEmpty, 4774, "The recording holds nothing that can be exported.")                       \
   X(kMediaExport, 4775, "The recording cannot be written in that form.")                           \
+  X(kCueForged, 4790, "The cue was not made by this server for this episode; it was ignored.")     \
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \

@@ -248,7 +248,8 @@ void Edge::Impl::periodic() {
     for (auto& episode : episodes) {
       if (episode->joined == 0) continue;
       flush(*episode);
-      options.bus->to_owner(episode->id, bus::Watermark{options.id, wall() - 1, episode->audience});
+      options.bus->to_owner(episode->id, bus::Watermark{options.id, wall() - 1, episode->audience,
+                                                        furthest_behind_ms(*episode)});
     }
     for (auto& episode : episodes) {
       if (episode->mode == proto::Mode::kDegraded) gauge.owner_pressed(now_us_);
@@ -277,6 +278,7 @@ void Edge::Impl::report(EpisodeSide& episode) {
     any = any || episode.latency_ms[i].count() > 0;
     report.latency[i] = std::exchange(episode.latency_ms[i], Histogram());
   }
+  report.watching = episode.watching;
   if (any) options.bus->to_owner(episode.id, std::move(report));
 }
 

@@ -26,6 +26,7 @@ EdgeMetrics sum_of(std::span<const EdgeMetrics> edges) {
     sum.ballots += each.ballots;
     sum.emotes += each.emotes;
     sum.rejected += each.rejected;
+    sum.forged_cues += each.forged_cues;
     sum.shed += each.shed;
     sum.deliveries += each.deliveries;
     sum.bytes_out += each.bytes_out;
@@ -54,6 +55,8 @@ void render_edges(MetricsPage& page, const EdgeMetrics& sum) {
   page.line("footlight_sessions_joined_total", "resumed=\"true\"", sum.resumed);
   page.counter("footlight_sessions_refused_total", "Connections ended before their welcome.",
                sum.refused);
+  page.counter("footlight_forged_cues_total", "Cues of viewers that this server did not make.",
+               sum.forged_cues);
   page.counter("footlight_slow_consumers_total", "Connections cut because they read too slowly.",
                sum.slow_consumers);
   page.head("footlight_network_io_bytes_total", "counter", "Payload of sessions.");

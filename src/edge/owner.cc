@@ -94,10 +94,10 @@ void Owner::Impl::message(bus::ToOwner& message) {
   edge->fenced = false;
   if (auto* submit_in = std::get_if<bus::Submit>(&message)) {
     submit(*edge, *submit_in);
-    watermark(*edge, submit_in->up_to_ms);
+    watermark(*edge, submit_in->up_to_ms, submit_in->behind_ms);
   } else if (auto* mark = std::get_if<bus::Watermark>(&message)) {
     edge->audience = mark->audience;
-    watermark(*edge, mark->up_to_ms);
+    watermark(*edge, mark->up_to_ms, mark->behind_ms);
   } else if (auto* join_in = std::get_if<bus::Join>(&message)) {
     join(*edge, *join_in);
   } else if (auto* leave_in = std::get_if<bus::Leave>(&message)) {
@@ -125,16 +125,19 @@ void Owner::Impl::leave(const bus::Leave& leave) {
   if (session != nullptr) remove_session(static_cast<uint32_t>(session - sessions.data()));
 }
 
-void Owner::Impl::watermark(EdgeState& edge, WallMs up_to_ms) {
+void Owner::Impl::watermark(EdgeState& edge, WallMs up_to_ms, uint32_t behind_ms) {
   edge.up_to_ms = std::max(edge.up_to_ms, up_to_ms);
+  edge.behind_ms = behind_ms;
   if (closing) deadlines();
 }
 
 // Of the edges that have sessions and are heard of. With none, nothing can be on its way.
-WallMs Owner::Impl::lowest_watermark() const {
-  WallMs lowest = INT64_MAX;
+episode::Watermark Owner::Impl::lowest_watermark(WallMs no_later_ms) const {
+  episode::Watermark lowest(no_later_ms);
   for (const EdgeState& edge : edges) {
-    if (edge.sessions > 0 && !edge.fenced) lowest = std::min(lowest, edge.up_to_ms);
+    if (edge.sessions == 0 || edge.fenced) continue;
+    lowest.received_ms = std::min(lowest.received_ms, edge.up_to_ms);
+    lowest.shown_ms = std::min(lowest.shown_ms, edge.up_to_ms - edge.behind_ms);
   }
   return lowest;
 }
@@ -148,8 +151,7 @@ void Owner::Impl::deadlines() {
     ++counted.fenced_edges;
   }
   const WallMs wall_ms = wall();
-  const WallMs watermark_ms = std::min(lowest_watermark(), wall_ms);
-  auto events = episode::decide_time(state, wall_ms, watermark_ms, secrets);
+  auto events = episode::decide_time(state, wall_ms, lowest_watermark(wall_ms), secrets);
   if (!events.empty()) {
     append_events(events, std::nullopt);
     collecting.urgent = true;

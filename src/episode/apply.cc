@@ -142,6 +142,10 @@ struct Changer {
     state.slate_text = fact.text;
     touch("episode", "state");
   }
+  void operator()(const MediaModeSet& fact) {
+    state.media_mode = fact.mode;
+    touch("episode", "state");
+  }
   void operator()(const TimerStarted& fact) { touch("timers", fact.id); }
   void operator()(const TimerStopped& fact) { touch("timers", fact.id); }
   void operator()(const VariableSet&) {}

@@ -36,9 +36,12 @@ int compare(const Ballot& ballot, uint32_t rel_ms, const Register& held) {
   return 0;
 }
 
-void weigh(PollState& poll, uint32_t mask, uint64_t weight, bool add) {
+void weigh(PollState& poll, const Register& held, bool add) {
+  uint32_t mask = held.mask;
+  const uint64_t weight = held.weight;
   if (mask == 0) return;
   poll.voters += add ? 1 : uint64_t{0} - 1;
+  if ((held.flags & kLateFlag) != 0) poll.late += add ? 1 : uint64_t{0} - 1;
   for (; mask != 0; mask &= mask - 1) {
     uint64_t& count = poll.counts[static_cast<size_t>(std::countr_zero(mask))];
     count += add ? weight : 0 - weight;
@@ -62,14 +65,20 @@ Status check_choice(const PollState& poll, const Ballot& ballot) {
   return {};
 }
 
-Status check_time(const State::Impl& state, const PollState& poll, const Ballot& ballot) {
+// Sets kLateFlag when only the delay with which the voter sees the program lets it count.
+Status check_time(const State::Impl& state, const PollState& poll, Ballot& ballot,
+                  uint32_t behind_ms) {
   if (poll.phase == PollPhase::kReady) {
     return fail(
         state.world.phase == Phase::kWaiting ? Code::kEpisodeNotStarted : Code::kPollNotOpen,
         "poll " + poll.def->id);
   }
   const bool late = poll.deadline_ms != 0 && ballot.edge_ms > poll.deadline_ms;
-  if (late || !poll.running()) return fail(Code::kPollClosed, "poll " + poll.def->id);
+  const WallMs allowed_ms = poll.deadline_ms + std::min<int64_t>(behind_ms, poll.def->allowance_ms);
+  if ((late && ballot.edge_ms > allowed_ms) || !poll.running()) {
+    return fail(Code::kPollClosed, "poll " + poll.def->id);
+  }
+  if (late) ballot.flags |= kLateFlag;
   return {};
 }
 
@@ -166,7 +175,8 @@ std::string_view poll_id(const State& state, uint32_t index) {
   return index < polls.size() ? std::string_view(polls[index].def->id) : std::string_view();
 }
 
-Result<BallotVerdict> decide_ballot(const State& outer, Ballot& ballot, proto::Role role) {
+Result<BallotVerdict> decide_ballot(const State& outer, Ballot& ballot, proto::Role role,
+                                    uint32_t behind_ms) {
   const State::Impl& state = outer.impl();
   if (ballot.poll >= state.world.polls.size()) return fail(Code::kPollUnknown);
   const PollState& poll = state.world.polls[ballot.poll];
@@ -183,7 +193,8 @@ Result<BallotVerdict> decide_ballot(const State& outer, Ballot& ballot, proto::R
     ballot.edge_ms = poll.opened_ms + held->edge_rel_ms;
     return BallotVerdict{true, held->log()};
   }
-  if (Status good = check_time(state, poll, ballot); !good) return std::unexpected(good.error());
+  if (Status good = check_time(state, poll, ballot, behind_ms); !good)
+    return std::unexpected(good.error());
 
   const uint32_t rel_ms = since_opening(poll, ballot.edge_ms);
   ballot.edge_ms = poll.opened_ms + rel_ms;  // as the register keeps it: the receipt stands on it
@@ -213,7 +224,7 @@ bool apply_ballot(State& outer, const Ballot& ballot, uint64_t log) {
     if (held == nullptr) return false;
   } else {
     if (compare(ballot, rel_ms, *held) <= 0) return true;
-    weigh(poll, held->mask, held->weight, false);
+    weigh(poll, *held, false);
   }
   held->log_edge = log << 16 | ballot.edge;
   held->n = ballot.n;
@@ -221,7 +232,7 @@ bool apply_ballot(State& outer, const Ballot& ballot, uint64_t log) {
   held->edge_rel_ms = rel_ms;
   held->weight = ballot.weight;
   held->flags = ballot.flags;
-  weigh(poll, held->mask, held->weight, true);
+  weigh(poll, *held, true);
   ++poll.version;
   return true;
 }

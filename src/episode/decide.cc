@@ -51,6 +51,8 @@ Status run_command(Kind kind, const CommandContext& context) {
       return do_timer_stop(context);
     case Kind::kSlate:
       return do_slate(context);
+    case Kind::kMediaMode:
+      return do_media_mode(context);
     case Kind::kEpisodeStart:
       return do_episode_start(context);
     case Kind::kEpisodeEnd:

@@ -56,6 +56,7 @@ struct DefinitionLimits {
   static constexpr int64_t kAmount = 1'000'000'000;  // items, integer fields, variables
   static constexpr int64_t kWeight = 100;
   static constexpr int64_t kPollSeconds = 86'400;
+  static constexpr int64_t kAllowanceSeconds = 15;
   static constexpr int64_t kQuorum = 1'000'000'000;
 };
 
@@ -121,9 +122,10 @@ struct PollDef {
   uint32_t max = 1;                            // options a ballot may name
   std::array<uint8_t, 4> weights{1, 1, 0, 0};  // by proto::Role; 0 = no vote
   bool changeable = true;
-  bool hidden = false;  // no tally for viewers and players until it is closed
-  int64_t seconds = 0;  // 0 = until the GM closes it
-  int64_t quorum = 0;   // voters needed for a winner
+  bool hidden = false;           // no tally for viewers and players until it is closed
+  int64_t seconds = 0;           // 0 = until the GM closes it
+  int64_t allowance_ms = 3'000;  // so much longer for who sees the program so much later
+  int64_t quorum = 0;            // voters needed for a winner
   TieBreak tie_break = TieBreak::kFirst;
   int32_t default_option = -1;  // wins without votes or quorum; -1 = nobody
 };

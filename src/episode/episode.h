@@ -54,6 +54,9 @@ struct Decision {
   std::vector<Event> events;
 };
 
+// Of a ballot that came after the deadline and counts by the poll's allowance.
+inline constexpr uint8_t kLateFlag = 2;
+
 struct Ballot {
   uint64_t who = 0;
   uint64_t cid = 0;
@@ -62,7 +65,7 @@ struct Ballot {
   uint32_t choice_mask = 0;  // bit per option; 0 withdraws
   uint32_t n = 0;
   uint8_t weight = 1;
-  uint8_t flags = 0;  // 1 = suspicious
+  uint8_t flags = 0;  // 1 = suspicious, kLateFlag
   uint16_t edge = 0;
   WallMs edge_ms = 0;
 };
@@ -142,7 +145,10 @@ int poll_index(const State& state, std::string_view poll_id);  // -1: no such po
 std::string_view poll_id(const State& state, uint32_t index);  // "": no such poll
 // Makes `ballot` what is, or would be, in force: fills the weight, and for a duplicate also edge,
 // edge_ms and flags of the first sending, so that the receipt is the first one again.
-Result<BallotVerdict> decide_ballot(const State& state, Ballot& ballot, proto::Role role);
+// Who sees the program `behind_ms` late may vote so much past the deadline, up to the poll's
+// allowance; then kLateFlag is set.
+Result<BallotVerdict> decide_ballot(const State& state, Ballot& ballot, proto::Role role,
+                                    uint32_t behind_ms = 0);
 // Changes nothing when the register holds this ballot or a later one. False when the ballot does
 // not fit the state (no such poll, no such option): a log that says so is corrupt.
 bool apply_ballot(State& state, const Ballot& ballot, uint64_t log);
@@ -153,10 +159,20 @@ bool apply_ballots(State& state, std::span<const Ballot> ballots, uint64_t log);
 // it some eight ballots ahead.
 void prefetch_ballot(const State& state, uint32_t poll, uint64_t who);
 
-// Deadlines: closes polls whose deadline and watermark have passed, stops timers. `watermark_ms`:
-// all edges have forwarded what they received up to then. Events to append, as of decide.
+// Up to where all edges have forwarded what they received. `shown_ms`: the same, but of each ballot
+// less the delay of its voter; no later than `received_ms`.
+struct Watermark {
+  WallMs received_ms = 0;
+  WallMs shown_ms = 0;
+  // NOLINTNEXTLINE(google-explicit-constructor): nobody is behind
+  Watermark(WallMs both_ms) : received_ms(both_ms), shown_ms(both_ms) {}
+  Watermark(WallMs received, WallMs shown) : received_ms(received), shown_ms(shown) {}
+};
+
+// Deadlines: closes polls whose deadline and watermark have passed, stops timers. Events to append,
+// as of decide.
 // Not all that is due need come with one call; call again with the next watermark or tick.
-std::vector<Event> decide_time(const State& state, WallMs now_ms, WallMs watermark_ms,
+std::vector<Event> decide_time(const State& state, WallMs now_ms, const Watermark& watermark,
                                const Secrets& secrets);
 // The earliest deadline of a running poll or timer; INT64_MAX: none. It may lie in the past: a
 // closing poll waits for the watermark.

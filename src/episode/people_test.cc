@@ -231,6 +231,7 @@ TEST(Rights, AreThoseOfTheTable) {
       {"mod.ban", R"({"who":"00000000000000ff"})", "GR"},
       {"mod.unban", R"({"who":"00000000000000fe"})", "GR"},
       {"slate", R"({"on":true})", "R"},
+      {"media.mode", R"({"mode":"hls"})", "R"},
       {"episode.end", "{}", "R"},
   };
   std::map<std::string_view, int> covered;

@@ -119,6 +119,46 @@ TEST_F(Story, APollClosesWithItsDeadlineAndWaitsForTheWatermark) {
   EXPECT_EQ(next_deadline_ms(show.state), INT64_MAX);
 }
 
+TEST_F(Story, WhoSeesTheProgramLateMayVoteSoMuchLonger) {
+  (void)show.send(show.gm, "poll.open", R"({"poll":"fork","seconds":5})");
+  show.hold_watermark = true;
+  show.tick(5'000);
+  Ballot ballot;
+  ballot.who = show.viewer.who;
+  ballot.poll = static_cast<uint32_t>(poll_index(show.state, "fork"));
+  ballot.choice_mask = 1;
+  ballot.n = 1;
+  ballot.edge_ms = show.now_ms + 2'000;
+  EXPECT_FALSE(show.cast(ballot, proto::Role::kViewer, 1'999).has_value());
+  EXPECT_TRUE(show.cast(ballot, proto::Role::kViewer, 2'000).has_value());
+  ballot.n = 2;
+  ballot.edge_ms = show.now_ms + 3'001;
+  EXPECT_FALSE(show.cast(ballot, proto::Role::kViewer, 9'000).has_value()) << "3 s are the most";
+  const Result<State> again = State::from_snapshot(show.state.snapshot());
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->hash(), show.state.hash());
+  show.now_ms += 3'000;
+  show.watermark_ms = show.now_ms;
+  show.hold_watermark = false;
+  show.tick(0);
+  EXPECT_EQ(result("fork")["late"].as_int(), 1);
+  EXPECT_EQ(result("fork")["voters"].as_int(), 1);
+}
+
+TEST_F(Story, APollIsNotFinalBeforeThoseBehindHadTheirTime) {
+  (void)show.send(show.gm, "poll.open", R"({"poll":"fork","seconds":5})");
+  const WallMs deadline = show.now_ms + 5'000;
+  const auto events = [&](WallMs received, WallMs shown) {
+    return decide_time(show.state, received, {received, shown}, show.secrets).size();
+  };
+  show.hold_watermark = true;
+  show.tick(5'000);
+  EXPECT_EQ(events(deadline + 1'000, deadline - 1), 0u);
+  EXPECT_EQ(events(deadline + 2'999, deadline - 1), 0u);
+  EXPECT_GT(events(deadline + 3'000, deadline - 1), 0u) << "the allowance is the most";
+  EXPECT_GT(events(deadline + 1'000, deadline), 0u);
+}
+
 TEST_F(Story, AFinalTallyNeverChanges) {
   run_poll("fork", {1});
   const Tally before = show.tally("fork");

@@ -25,12 +25,13 @@ class View : public ::testing::Test {
 };
 
 TEST_F(View, Episode) {
-  EXPECT_EQ(show.entity(kViewer, "episode", "state"),
-            R"({"title":"The Bell","state":"live","scene":"gate","slate":{"on":false,"text":""},)"
-            R"("slow_s":0,"started_ms":1764000000000,"ended_ms":0,"seed_commit":")" +
-                to_hex(seed_commitment(show.secrets.dice_seed)) +
-                R"(","seed":null,"chain":null,"emotes":["heart","gasp"],"dice_dialect":"foundry",)"
-                R"("conditions":["down","poisoned"]})");
+  EXPECT_EQ(
+      show.entity(kViewer, "episode", "state"),
+      R"({"title":"The Bell","state":"live","scene":"gate","slate":{"on":false,"text":""},"media":"full",)"
+      R"("slow_s":0,"started_ms":1764000000000,"ended_ms":0,"seed_commit":")" +
+          to_hex(seed_commitment(show.secrets.dice_seed)) +
+          R"(","seed":null,"chain":null,"emotes":["heart","gasp"],"dice_dialect":"foundry",)"
+          R"("conditions":["down","poisoned"]})");
   EXPECT_EQ(show.entity(kViewer, "episode", "other"), "");
 }
 
@@ -53,7 +54,7 @@ TEST_F(View, PollsAppearWhenTheyOpenAndSoDoTheirNamesInScenes) {
   EXPECT_EQ(show.entity(kViewer, "polls", "fork"),
             R"({"title":"Which door?","options":["Left","Wait"],"kind":"single","max":1,)"
             R"("state":"open","hidden":false,"changeable":true,"quorum":0,)"
-            R"("opened_ms":1764000000000,"deadline_ms":1764000060000,)"
+            R"("opened_ms":1764000000000,"deadline_ms":1764000060000,"allowance_ms":3000,)"
             R"("weights":{"viewer":1,"player":3,"gm":0,"producer":0},"result":null})");
   EXPECT_NE(show.entity(kViewer, "scenes", "gate").find(R"("polls":["fork"])"), std::string::npos);
 }

@@ -35,8 +35,8 @@ constexpr ArgSpec integer(std::string_view name, bool required, int64_t low, int
 constexpr ArgSpec flag(std::string_view name, bool required) {
   return {name, ArgType::kBool, required};
 }
-constexpr ArgSpec word(std::string_view name, std::string_view words) {
-  return {name, ArgType::kWord, kOptional, 0, 0, words};
+constexpr ArgSpec word(std::string_view name, bool required, std::string_view words) {
+  return {name, ArgType::kWord, required, 0, 0, words};
 }
 constexpr ArgSpec kVersionArg = integer("ver", kOptional, 0, kMaxVersion);
 
@@ -52,7 +52,7 @@ constexpr ArgSpec kDiceRollArgs[] = {
     {"nonce", ArgType::kHex, kRequired, 16, 64, {}, Code::kDiceNonce},
     {"char", ArgType::kId, kOptional, 1, kIdMax},
     text("reason", kOptional, 0, 80),
-    word("dialect", "foundry|bang"),
+    word("dialect", kOptional, "foundry|bang"),
     flag("secret", kOptional)};
 constexpr ArgSpec kCharHpArgs[] = {id("char"), integer("delta", kOptional, -kMaxAmount, kMaxAmount),
                                    integer("set", kOptional, -kMaxAmount, kMaxAmount),
@@ -67,7 +67,7 @@ constexpr ArgSpec kPollCloseArgs[] = {id("poll")};
 constexpr ArgSpec kPollCreateArgs[] = {{"poll", ArgType::kNewId, kRequired, 1, kIdMax},
                                        text("title", kRequired, 1, 200),
                                        {"options", ArgType::kTexts, kRequired, 2, kMaxOptions},
-                                       word("kind", "single|multiple"),
+                                       word("kind", kOptional, "single|multiple"),
                                        integer("max", kOptional, 1, kMaxOptions),
                                        integer("seconds", kOptional, 1, kMaxSeconds),
                                        flag("hidden", kOptional),
@@ -84,6 +84,9 @@ constexpr ArgSpec kWhoArg = {"who", ArgType::kHex, kRequired, 16, 16};
 constexpr ArgSpec kModMuteArgs[] = {kWhoArg, integer("seconds", kRequired, 0, kMaxAmount)};
 constexpr ArgSpec kModBanArgs[] = {kWhoArg};
 constexpr ArgSpec kSlateArgs[] = {flag("on", kRequired), text("text", kOptional, 0, 200)};
+
+constexpr ArgSpec kMediaModeArgs[] = {word("mode", kRequired, "full|capped|hls|audio|votes"),
+                                      text("why", kOptional, 0, 200)};
 
 constexpr std::array<CommandSpec, kKindCount> kCommands = {{
     {Kind::kPollVote, "poll.vote", kAll, false, kVoteArgs},
@@ -107,6 +110,7 @@ constexpr std::array<CommandSpec, kKindCount> kCommands = {{
     {Kind::kModBan, "mod.ban", kDirectors, false, kModBanArgs},
     {Kind::kModUnban, "mod.unban", kDirectors, false, kModBanArgs},
     {Kind::kSlate, "slate", kProducers, false, kSlateArgs},
+    {Kind::kMediaMode, "media.mode", kProducers, false, kMediaModeArgs},
     {Kind::kEpisodeStart, "episode.start", kProducers, false, {}},
     {Kind::kEpisodeEnd, "episode.end", kProducers, false, {}},
 }};

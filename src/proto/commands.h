@@ -37,6 +37,7 @@ enum class Kind : uint8_t {
   kModBan,
   kModUnban,
   kSlate,
+  kMediaMode,
   kEpisodeStart,
   kEpisodeEnd,
   kUnknown,

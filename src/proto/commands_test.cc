@@ -41,8 +41,8 @@ TEST(Commands, TheProducerMayDoAllAndTheGmAllButTheProducersOwn) {
   for (int i = 0; i < kKindCount; ++i) {
     const auto kind = static_cast<Kind>(i);
     EXPECT_TRUE(may_send(Role::kProducer, kind)) << kind_name(kind);
-    const bool own =
-        kind == Kind::kSlate || kind == Kind::kEpisodeStart || kind == Kind::kEpisodeEnd;
+    const bool own = kind == Kind::kSlate || kind == Kind::kMediaMode ||
+                     kind == Kind::kEpisodeStart || kind == Kind::kEpisodeEnd;
     EXPECT_EQ(may_send(Role::kGm, kind), !own) << kind_name(kind);
   }
   EXPECT_FALSE(may_send(Role::kProducer, Kind::kUnknown));

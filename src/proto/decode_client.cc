@@ -241,6 +241,29 @@ Result<ClientMessage> read_ping(JsonReader& in) {
   return ping;
 }
 
+Result<ClientMessage> read_watch(JsonReader& in, std::string_view frame, std::string& storage) {
+  constexpr size_t kMaxCueBytes = 64;
+  WatchReport report;
+  bool seen = false;
+  std::string_view key;
+  while (in.next_key(key)) {
+    if (key == "mode") {
+      const auto mode = parse_watch_mode(in.read_string());
+      if (in.ok() && !mode) return fail(Code::kFieldOutOfRange, "mode is none of the known ones");
+      if (mode) report.mode = *mode;
+      seen = true;
+    } else if (key == "cue") {
+      report.cue = keep(in.read_string(), frame, storage);
+    } else {
+      in.skip();
+    }
+  }
+  if (!in.ok()) return fault_of(in, "watch");
+  if (!seen) return fail(Code::kMissingField, "mode is missing");
+  if (report.cue.size() > kMaxCueBytes) return fail(Code::kFieldOutOfRange, "cue is too long");
+  return report;
+}
+
 Result<ClientMessage> read_token(JsonReader& in, std::string_view frame, std::string& storage) {
   TokenRefresh refresh;
   std::string_view key;
@@ -307,6 +330,7 @@ enum class Type : uint8_t {
   kBoardClose,
   kBoard,
   kMedia,
+  kWatch,
   kUnknown
 };
 
@@ -321,6 +345,7 @@ Type parse_type(std::string_view type) {
   if (type == "hello") return Type::kHello;
   if (type == "token") return Type::kToken;
   if (type == "bye") return Type::kBye;
+  if (type == "watch") return Type::kWatch;
   if (type == "board") return Type::kBoard;
   if (type == "board.open") return Type::kBoardOpen;
   if (type == "board.close") return Type::kBoardClose;
@@ -379,6 +404,9 @@ Result<ClientMessage> ClientDecoder::decode(std::string_view frame) {
       break;
     case Type::kLatency:
       message = read_latencies(in, samples_);
+      break;
+    case Type::kWatch:
+      message = read_watch(in, frame, text_);
       break;
     case Type::kToken:
       message = read_token(in, frame, text_);

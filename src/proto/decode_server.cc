@@ -189,7 +189,11 @@ Slo ServerDecoder::read_slo(Source& from) {
   const auto numbers = [&] { internal::read_slo_numbers(from, m); };
   read_members(from, may("m", list_of(from, slo_classes_, internal::read_slo_class)),
                may("edges", list_of(from, slo_edges_, internal::read_slo_edge)),
-               may("rates", numbers), may("log", numbers));
+               may("rates", numbers), may("log", numbers), may("watching", [&] {
+                 read_members(from, may("none", m.watching[0]), may("rtc", m.watching[1]),
+                              may("llhls", m.watching[2]), may("hls", m.watching[3]),
+                              may("audio", m.watching[4]));
+               }));
   m.classes = slo_classes_;
   m.edges = slo_edges_;
   return m;

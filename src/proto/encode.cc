@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::array<std::string_view, kLatencyClassCount> kLatencyNames = {
     "vote", "command", "reaction", "delta", "rtt"};
+constexpr std::array<std::string_view, kWatchModeCount> kWatchNames{"none", "rtc", "llhls", "hls",
+                                                                    "audio"};
 
 void append_hex(JsonWriter& json, std::string_view name, uint64_t value) {
   json.field(name, std::string_view(hex_u64(value)));
@@ -38,6 +40,15 @@ void append_event(JsonWriter& json, const ClientEvent& event) {
 }
 
 }  // namespace
+
+std::string_view watch_mode_name(WatchMode mode) { return kWatchNames[static_cast<size_t>(mode)]; }
+
+std::optional<WatchMode> parse_watch_mode(std::string_view text) {
+  for (size_t i = 0; i < kWatchNames.size(); ++i) {
+    if (kWatchNames[i] == text) return static_cast<WatchMode>(i);
+  }
+  return std::nullopt;
+}
 
 std::string_view latency_class_name(LatencyClass c) {
   return kLatencyNames[static_cast<size_t>(c)];
@@ -80,6 +91,13 @@ void encode(std::string& out, const LatencyReport& message) {
     json.array().value(latency_class_name(sample.of)).value(sample.ms).end_array();
   }
   json.end_array().end_object();
+}
+
+void encode(std::string& out, const WatchReport& message) {
+  JsonWriter json(out);
+  json.object().field("t", "watch").field("mode", watch_mode_name(message.mode));
+  if (!message.cue.empty()) json.field("cue", message.cue);
+  json.end_object();
 }
 
 void encode(std::string& out, const TokenRefresh& message) {
@@ -248,7 +266,11 @@ void encode(std::string& out, const Slo& message) {
     json.object().field("edge", edge.edge).field("sessions", edge.sessions);
     json.field("queue_bytes", edge.queue_bytes).end_object();
   }
-  json.end_array().end_object();
+  json.end_array().key("watching").object();
+  for (size_t i = 0; i < message.watching.size(); ++i) {
+    json.field(watch_mode_name(static_cast<WatchMode>(i)), message.watching[i]);
+  }
+  json.end_object().end_object();
 }
 
 void encode(std::string& out, const ErrorNotice& message) {

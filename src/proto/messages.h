@@ -81,6 +81,17 @@ struct LatencySample {
 struct LatencyReport {
   std::span<const LatencySample> samples;  // 0..64; unknown classes are left out
 };
+
+// How a viewer watches the program, and which picture it has just been shown.
+enum class WatchMode : uint8_t { kNone, kRtc, kLowLatency, kSegments, kAudio };
+inline constexpr int kWatchModeCount = 5;
+std::string_view watch_mode_name(WatchMode mode);  // "none", "rtc", "llhls", "hls", "audio"
+std::optional<WatchMode> parse_watch_mode(std::string_view text);
+
+struct WatchReport {
+  WatchMode mode = WatchMode::kNone;
+  std::string_view cue;  // of the stream (gate/cue.h), at most 64 bytes; "": it has none
+};
 struct TokenRefresh {
   std::string_view token;
 };
@@ -100,9 +111,10 @@ struct BoardData {
   std::string_view data;  // base64url
 };
 
-using ClientMessage = std::variant<Hello, EventBatch, Ping, LatencyReport, TokenRefresh, ClientBye,
-                                   BoardOpen, BoardClose, BoardData, MediaOpen, MediaResume,
-                                   MediaClose, MediaIce, MediaPlace, MediaMute, MediaReport>;
+using ClientMessage =
+    std::variant<Hello, EventBatch, Ping, LatencyReport, TokenRefresh, ClientBye, BoardOpen,
+                 BoardClose, BoardData, MediaOpen, MediaResume, MediaClose, MediaIce, MediaPlace,
+                 MediaMute, MediaReport, WatchReport>;
 
 class ClientDecoder {
  public:
@@ -127,6 +139,7 @@ void encode(std::string& out, const Hello& message);
 void encode(std::string& out, const EventBatch& message);
 void encode(std::string& out, const Ping& message);
 void encode(std::string& out, const LatencyReport& message);
+void encode(std::string& out, const WatchReport& message);
 void encode(std::string& out, const TokenRefresh& message);
 void encode(std::string& out, const ClientBye& message);
 void encode(std::string& out, const BoardOpen& message);
@@ -261,6 +274,7 @@ struct Slo {
   uint64_t commit_p50_us = 0;
   uint64_t commit_p99_us = 0;
   std::span<const SloEdge> edges;
+  std::array<uint64_t, kWatchModeCount> watching{};  // viewers by WatchMode, as they reported
 };
 
 struct ErrorNotice {

@@ -13,6 +13,7 @@ export function policy(connect = process.env['FOOTLIGHT_CONNECT_SRC'] ?? ''): st
     "style-src 'self'",
     "font-src 'self'",
     "img-src 'self' data: https:",
+    "media-src 'self' blob:",
     `connect-src 'self' ${connect}`.trim(),
     "base-uri 'none'",
     "form-action 'none'",

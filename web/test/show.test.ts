@@ -30,6 +30,7 @@ const poll = (change: Partial<Poll> = {}): Poll => ({
   quorum: 0,
   opened_ms: 0,
   deadline_ms: 0,
+  allowance_ms: 3_000,
   weights: {},
   result: null,
   ...change,
@@ -91,6 +92,7 @@ describe('the show', () => {
     const result = {
       counts: [1, 3],
       voters: 4,
+      late: 0,
       winner: 1,
       why: 'votes',
       log: 9,
@@ -113,6 +115,7 @@ describe('the show', () => {
     const result = {
       counts: [1, 3],
       voters: 4,
+      late: 0,
       winner: 1,
       why: 'votes' as const,
       log: 9,

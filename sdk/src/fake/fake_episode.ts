@@ -66,6 +66,7 @@ const NEEDS: Partial<Record<CommandKind, readonly Role[]>> = {
   'char.cond': ['player', ...STAFF],
   'char.field': ['player', ...STAFF],
   slate: ['producer'],
+  'media.mode': ['producer'],
   'episode.start': ['producer'],
   'episode.end': ['producer'],
 };
@@ -91,6 +92,7 @@ export class FakeEpisode {
       state: options.state ?? 'live',
       scene: options.scene ?? null,
       slate: { on: false, text: '' },
+      media: 'full',
       slow_s: 0,
       started_ms: now_ms,
       ended_ms: 0,
@@ -262,7 +264,7 @@ export class FakeEpisode {
     if (open.state !== 'open') return { code: Codes.PollNotOpen };
     const { counts, voters } = this.tally(poll);
     const winner = voters ? counts.indexOf(Math.max(...counts)) : null;
-    const result = { counts, voters, winner, why: voters ? 'votes' : 'no_quorum', log, chain: '' };
+    const result = { counts, voters, late: 0, winner, why: voters ? 'votes' : 'no_quorum', log, chain: '' };
     return { patches: [this.change('polls', poll, { state: 'closed', result })] };
   }
 
@@ -338,6 +340,8 @@ const DECIDERS: { [K in Exclude<CommandKind, 'emote' | 'mod.ban' | 'mod.unban'>]
     patches: [on.change('episode', 'state', { slow_s: seconds })],
   }),
   'mod.mute': (on, { who, seconds }, { now_ms }) => on.mute(who, seconds, now_ms),
+  'media.mode': (on, { mode }) => ({ patches: [on.change('episode', 'state', { media: mode })] }),
+
   slate: (on, { on: shown, text = '' }) => ({
     patches: [on.change('episode', 'state', { slate: { on: shown, text } })],
   }),
@@ -358,6 +362,7 @@ function newPoll(options: Partial<Poll> & { options: string[] }): Poll {
     quorum: 0,
     opened_ms: 0,
     deadline_ms: 0,
+    allowance_ms: 3_000,
     weights: {},
     result: null,
     ...options,

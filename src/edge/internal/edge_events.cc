@@ -47,9 +47,43 @@ void Edge::Impl::message(Session& session, const proto::ClientMessage& message) 
     latencies(session, *report_in);
   } else if (const auto* token = std::get_if<proto::TokenRefresh>(&message)) {
     refresh_token(session, token->token);
+  } else if (const auto* watch_in = std::get_if<proto::WatchReport>(&message)) {
+    watch(session, *watch_in);
   } else {
     media_message(session, message);
   }
+}
+
+// How a viewer watches, and how far behind it is. A forged cue is told and is no cue.
+void Edge::Impl::watch(Session& session, const proto::WatchReport& report) {
+  if (session.role != proto::Role::kViewer) return;
+  EpisodeSide& episode = *episodes[session.episode];
+  count_watching(episode, session, -1);
+  session.watching = report.mode;
+  if (report.mode == proto::WatchMode::kNone || report.mode == proto::WatchMode::kRtc) {
+    session.behind.report(wall(), wall());
+  } else if (!report.cue.empty()) {
+    const auto shown_ms = gate::read_cue(episode.voter_key, episode.id, report.cue);
+    if (shown_ms) {
+      session.behind.report(*shown_ms, wall());
+    } else {
+      ++counted.forged_cues;
+      send_error(session, shown_ms.error());
+    }
+  }
+  count_watching(episode, session, +1);
+}
+
+void Edge::Impl::count_watching(EpisodeSide& episode, const Session& session, int by) {
+  const auto add = [by](uint32_t& count) { count += static_cast<uint32_t>(by); };
+  add(episode.watching[static_cast<size_t>(session.watching)]);
+  add(episode.behind[(session.behind.delay_ms() + kBehindStepMs - 1) / kBehindStepMs]);
+}
+
+uint32_t Edge::Impl::furthest_behind_ms(const EpisodeSide& episode) const {
+  size_t at = episode.behind.size() - 1;
+  while (at > 0 && episode.behind[at] == 0) --at;
+  return static_cast<uint32_t>(at) * kBehindStepMs;
 }
 
 void Edge::Impl::latencies(Session& session, const proto::LatencyReport& report) {
@@ -145,13 +179,15 @@ void Edge::Impl::vote(EpisodeSide& episode, Session& session, const proto::Clien
     return reject(session, event.i, Code::kPollUnknown, {}, 0);
   }
   const bool suspicious = session.refused_us != 0 && now_us_ - session.refused_us < kSuspicionUs;
-  episode.pending.ballots.push_back({.session = session.id,
-                                     .i = event.i,
-                                     .edge_ms = wall(),
-                                     .poll = poll,
-                                     .choice_mask = event.vote.choice_mask,
-                                     .n = event.vote.n,
-                                     .flags = suspicious ? kSuspicious : uint8_t{0}});
+  episode.pending.ballots.push_back(
+      {.session = session.id,
+       .i = event.i,
+       .edge_ms = wall(),
+       .poll = poll,
+       .choice_mask = event.vote.choice_mask,
+       .n = event.vote.n,
+       .flags = suspicious ? kSuspicious : uint8_t{0},
+       .behind_ms = static_cast<uint16_t>(session.behind.allowance_ms(wall()))});
   ++counted.ballots;
   submitted(episode, session, event.i);
 }
@@ -198,6 +234,7 @@ void Edge::Impl::flush(EpisodeSide& episode) {
   bus::Submit& pending = episode.pending;
   if (pending.ballots.empty() && pending.commands.empty()) return;
   pending.up_to_ms = wall() - 1;  // more may come in this very millisecond
+  pending.behind_ms = furthest_behind_ms(episode);
   const size_t ballots = pending.ballots.size();
   bus::Submit full = std::exchange(pending, bus::Submit{});
   pending.edge = options.id;

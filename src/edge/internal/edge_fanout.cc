@@ -220,14 +220,17 @@ void Edge::Impl::leave(Session& session) {
     sessions[hole.slot].live_index = session.live_index;
     episode.live.pop_back();
     session.live_index = kNoIndex;
-    if (session.role == proto::Role::kViewer) --episode.audience;
+    if (session.role == proto::Role::kViewer) {
+      --episode.audience;
+      count_watching(episode, session, -1);
+    }
     --counted.sessions_by_role[static_cast<size_t>(session.role)];
   }
   if (session.last_flush == episode.flush) flush(episode);  // its events before its leaving
   options.bus->to_owner(episode.id, bus::Leave{options.id, session.id});
   --episode.joined;
   if (episode.joined == 0) {
-    options.bus->to_owner(episode.id, bus::Watermark{options.id, wall() - 1, 0});
+    options.bus->to_owner(episode.id, bus::Watermark{options.id, wall() - 1, 0, 0});
   }
   session.episode = kNoIndex;
 }

@@ -60,6 +60,8 @@ struct Sweep {
 };
 
 // An episode as this edge sees it.
+inline constexpr uint32_t kBehindStepMs = 100;
+
 struct EpisodeSide {
   std::string id;
   std::array<uint8_t, 32> voter_key{};
@@ -85,6 +87,9 @@ struct EpisodeSide {
   Error mode_error{Code::kOk};
   uint32_t audience = 0;
   uint32_t joined = 0;
+  std::array<uint32_t, proto::kWatchModeCount> watching{};  // viewers
+  // Viewers by how far behind they are, rounded up to kBehindStepMs, so that the furthest is known.
+  std::array<uint32_t, gate::CueDelay::kMostMs / kBehindStepMs + 1> behind{};
 
   // One event at a time is timed from receipt to its outcome.
   bus::SessionId probe_session = 0;
@@ -137,6 +142,9 @@ struct Edge::Impl {
              gate::Verdict& verdict);
   bool admit_control(Session& session);
   void refused(Session& session, uint64_t i, const gate::Verdict& verdict);
+  void watch(Session& session, const proto::WatchReport& report);
+  void count_watching(EpisodeSide& episode, const Session& session, int by);
+  uint32_t furthest_behind_ms(const EpisodeSide& episode) const;
   void latencies(Session& session, const proto::LatencyReport& report);
   uint32_t poll_of(EpisodeSide& episode, std::string_view poll);
   void submitted(EpisodeSide& episode, Session& session, uint64_t i);

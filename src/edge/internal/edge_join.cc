@@ -65,7 +65,10 @@ void Edge::Impl::joined(EpisodeSide& episode, bus::Joined& joined) {
   session->live_index = static_cast<uint32_t>(episode.live.size());
   episode.live.push_back(
       {session->out, bus::slot_of(session->id), proto::RoleSet::of(session->role), false});
-  if (session->role == proto::Role::kViewer) ++episode.audience;
+  if (session->role == proto::Role::kViewer) {
+    ++episode.audience;
+    count_watching(episode, *session, +1);
+  }
   ++counted.sessions_by_role[static_cast<size_t>(session->role)];
   ++(joined.resumed ? counted.resumed : counted.joined);
   arm(*session);

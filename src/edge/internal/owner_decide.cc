@@ -86,7 +86,7 @@ void Owner::Impl::ballot(EdgeState& edge, const bus::BallotEntry& entry) {
                          .flags = entry.flags,
                          .edge = edge.id,
                          .edge_ms = entry.edge_ms};
-  auto verdict = episode::decide_ballot(state, ballot, session->actor.role);
+  auto verdict = episode::decide_ballot(state, ballot, session->actor.role, entry.behind_ms);
   if (!verdict) return reject(*session, entry.i, std::move(verdict.error()), false);
   // Of a duplicate, `ballot` is now the one in force, so its receipt is the first one again.
   const auto receipt = episode::ballot_receipt(ballot, episode::poll_id(state, entry.poll));

@@ -103,6 +103,8 @@ struct EdgeState {
   uint32_t sessions = 0;
   uint32_t audience = 0;
   WallMs up_to_ms = 0;
+  uint32_t behind_ms = 0;  // of its viewers the furthest
+  std::array<uint32_t, proto::kWatchModeCount> watching{};
   MonoUs heard_us = 0;
   bool fenced = false;
   bool has_tables = false;
@@ -153,12 +155,12 @@ struct Owner::Impl final : BoardPort {
   void start();
   void message(bus::ToOwner& message);
   void leave(const bus::Leave& leave);
-  void watermark(EdgeState& edge, WallMs up_to_ms);
+  void watermark(EdgeState& edge, WallMs up_to_ms, uint32_t behind_ms);
   MonoUs time();
   MonoUs next_due_us() const;
   void deadlines();
   void refresh_deadline();
-  WallMs lowest_watermark() const;
+  episode::Watermark lowest_watermark(WallMs no_later_ms) const;
   EdgeState* find_edge(bus::EdgeId id);
   uint32_t index_of(const EdgeState& edge) const {
     return static_cast<uint32_t>(&edge - edges.data());

@@ -142,6 +142,7 @@ void Owner::Impl::presence() {
 void Owner::Impl::report(EdgeState& edge, bus::EdgeReport& report) {
   edge.reported_sessions = report.sessions;
   edge.queue_bytes = report.queue_bytes;
+  edge.watching = report.watching;
   deliveries_this_second += report.deliveries;
   for (size_t i = 0; i < latency_ms.size(); ++i) latency_ms[i].merge(report.latency[i]);
 }
@@ -180,12 +181,14 @@ std::string Owner::Impl::slo_json() {
     each.holds = each.budget_ms == 0 || each.p99_ms <= each.budget_ms;
     classes.push_back(each);
   }
+  proto::Slo slo;
   std::vector<proto::SloEdge> by_edge;
   for (const EdgeState& edge : edges) {
-    if (edge.sessions > 0) by_edge.push_back({edge.name, edge.sessions, edge.queue_bytes});
+    if (edge.sessions == 0) continue;
+    by_edge.push_back({edge.name, edge.sessions, edge.queue_bytes});
+    for (size_t i = 0; i < slo.watching.size(); ++i) slo.watching[i] += edge.watching[i];
   }
   const Histogram commits = commit_us.total();
-  proto::Slo slo;
   slo.classes = classes;
   slo.events_per_s = events_per_s;
   slo.ballots_per_s = ballots_per_s;

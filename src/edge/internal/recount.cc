@@ -45,7 +45,9 @@ void Recount::ballot(const episode::Ballot& ballot, Faults& faults) {
   if (!poll.open) {
     faults.push_back(definition.id + ": a ballot while the poll was not open");
   }
-  if (poll.deadline_ms != 0 && ballot.edge_ms > poll.deadline_ms) {
+  const bool allowed = (ballot.flags & episode::kLateFlag) != 0 &&
+                       ballot.edge_ms <= poll.deadline_ms + definition.allowance_ms;
+  if (poll.deadline_ms != 0 && ballot.edge_ms > poll.deadline_ms && !allowed) {
     faults.push_back(definition.id + ": a ballot came after the deadline");
   }
   if (options < 32 && ballot.choice_mask >> options != 0) {

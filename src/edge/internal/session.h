@@ -11,6 +11,7 @@
 #include "edge/out_queue.h"
 #include "edge/ports.h"
 #include "gate/admission.h"
+#include "gate/cue.h"
 #include "gate/token.h"
 
 namespace footlight::edge {
@@ -83,7 +84,9 @@ struct Session {
   Stage stage = Stage::kFree;
   proto::Role role = proto::Role::kViewer;
   gate::MediaGrants grants;
+  gate::CueDelay behind;  // the others
   Wire wire = Wire::kWebSocket;
+  proto::WatchMode watching = proto::WatchMode::kNone;
   bool closed = false;      // out->close() was called
   bool ack_listed = false;  // in the edge's list of sessions with outcomes to tell
 };

@@ -1,6 +1,7 @@
 // A whole node in a unit test: one owner, some edges, clients by name.
 #pragma once
 #include "edge/internal/test_rig.h"
+#include "gate/cue.h"
 
 namespace footlight::edge::rig {
 
@@ -140,6 +141,14 @@ class Stage {
     edges[0]->on_open(client.conn, {.ip = "192.0.2.8", .bare = &bare}, client.connection);
     settle();
     return client.connection;
+  }
+  // Of the picture that so long ago was.
+  std::string cue(int64_t behind_ms) const {
+    return gate::sign_cue(voter_key_, kEpisode, clock.wall_ms() - behind_ms);
+  }
+  Json poll_view(std::string_view poll) const {
+    const auto view = Json::parse(episode::encode_view(owner->state(), proto::ViewClass::kViewer));
+    return view ? (*view)["polls"][poll] : Json();
   }
   void hang_up(const std::string& name) {
     Client& client = clients.at(name);

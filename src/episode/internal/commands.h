@@ -33,6 +33,7 @@ Status do_story_choose(const CommandContext& context);
 Status do_timer_start(const CommandContext& context);
 Status do_timer_stop(const CommandContext& context);
 Status do_slate(const CommandContext& context);
+Status do_media_mode(const CommandContext& context);
 Status do_episode_start(const CommandContext& context);
 Status do_episode_end(const CommandContext& context);
 

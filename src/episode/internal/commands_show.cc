@@ -123,6 +123,16 @@ Status do_slate(const CommandContext& context) {
   return context.draft.add(std::move(fact));
 }
 
+Status do_media_mode(const CommandContext& context) {
+  MediaModeSet fact;
+  const auto mode = parse_media_mode(context.text("mode"));
+  if (!mode) return fail(Code::kFieldOutOfRange, "mode");
+  fact.mode = *mode;
+  fact.why = context.text("why");
+  if (fact.mode == context.state.media_mode) return {};
+  return context.draft.add(std::move(fact));
+}
+
 Status do_episode_start(const CommandContext& context) {
   if (context.live()) return fail(Code::kEpisodeStarted);
   if (Status added = context.draft.add(EpisodeStarted{}); !added) return added;

@@ -140,6 +140,7 @@ PollDef read_poll(const std::string& id, const Json& value, const std::string& p
   out.changeable = in.flag("changeable", true);
   out.hidden = in.flag("hidden", false);
   out.seconds = in.integer("seconds", 0, Limits::kPollSeconds, 0);
+  out.allowance_ms = in.integer("allowance_s", 0, Limits::kAllowanceSeconds, 3) * 1'000;
   out.quorum = in.integer("quorum", 0, Limits::kQuorum, 0);
   out.tie_break = static_cast<TieBreak>(in.word("tie_break", {"first", "default", "none"}, 0));
   out.default_option =

@@ -101,6 +101,10 @@ struct Describer {
   std::string operator()(const PersonBanned& fact) const {
     return person(fact.person.who, fact.name) + (fact.on ? " is banned" : " is no longer banned");
   }
+  std::string operator()(const MediaModeSet& fact) const {
+    const std::string why = fact.why.empty() ? "" : ": " + fact.why;
+    return "Media for the audience: " + std::string(media_mode_name(fact.mode)) + why;
+  }
   std::string operator()(const SlateSet& fact) const {
     if (!fact.on) return "Holding slate off";
     return fact.text.empty() ? "Holding slate on" : "Holding slate: " + fact.text;

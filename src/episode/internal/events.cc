@@ -12,6 +12,7 @@ constexpr size_t kMostText = 8192;
 constexpr size_t kMostElements = 1024;
 
 constexpr std::array<std::string_view, 5> kHowNames = {"start", "gm", "poll", "choice", "rule"};
+constexpr std::array<std::string_view, 5> kMediaModes = {"full", "capped", "hls", "audio", "votes"};
 constexpr std::array<std::string_view, 4> kWhyNames = {"votes", "tie_break", "default",
                                                        "no_quorum"};
 constexpr std::array<std::string_view, 3> kCritNames = {"", "hit", "miss"};
@@ -39,6 +40,7 @@ struct FieldWriter {
   void write(Pseudonym value) { out.value(hex_u64(value.who)); }
   void write(How value) { out.value(how_name(value)); }
   void write(Why value) { out.value(why_name(value)); }
+  void write(MediaMode value) { out.value(media_mode_name(value)); }
   void write(Crit value) { out.value(kCritNames[static_cast<size_t>(value)]); }
   void write(Dialect value) { out.value(kDialectNames[static_cast<size_t>(value)]); }
   void write(const FieldValue& value) {
@@ -104,6 +106,7 @@ void read(JsonReader& in, Hash256& out) {
 }
 void read(JsonReader& in, How& out) { read_name(in, kHowNames, out); }
 void read(JsonReader& in, Why& out) { read_name(in, kWhyNames, out); }
+void read(JsonReader& in, MediaMode& out) { read_name(in, kMediaModes, out); }
 void read(JsonReader& in, Crit& out) { read_name(in, kCritNames, out); }
 void read(JsonReader& in, Dialect& out) { read_name(in, kDialectNames, out); }
 void read(JsonReader& in, FieldValue& out) {
@@ -252,6 +255,12 @@ void write_origin(JsonWriter& out, const Origin& origin) {
 }  // namespace
 
 std::string_view how_name(How how) { return kHowNames[static_cast<size_t>(how)]; }
+std::string_view media_mode_name(MediaMode mode) { return kMediaModes[static_cast<size_t>(mode)]; }
+std::optional<MediaMode> parse_media_mode(std::string_view text) {
+  const auto found = std::ranges::find(kMediaModes, text);
+  if (found == kMediaModes.end()) return std::nullopt;
+  return static_cast<MediaMode>(found - kMediaModes.begin());
+}
 std::string_view why_name(Why why) { return kWhyNames[static_cast<size_t>(why)]; }
 
 std::string_view fact_kind(const Fact& fact) {

@@ -34,6 +34,10 @@ enum class How : uint8_t { kStart = 0, kGm, kPoll, kChoice, kRule };  // the sto
 std::string_view how_name(How how);
 enum class Why : uint8_t { kVotes = 0, kTieBreak, kDefault, kNoQuorum };  // a poll's result
 std::string_view why_name(Why why);
+// What the audience gets of voice and video; docs/protocol.md, media.mode.
+enum class MediaMode : uint8_t { kFull = 0, kCapped, kHls, kAudio, kVotes };
+std::string_view media_mode_name(MediaMode mode);
+std::optional<MediaMode> parse_media_mode(std::string_view text);
 
 struct EpisodeStarted {
   static constexpr std::string_view kKind = "episode.started";
@@ -285,6 +289,16 @@ struct SlateSet {
     f.optional("text", self.text);
   }
 };
+struct MediaModeSet {
+  static constexpr std::string_view kKind = "media.mode_set";
+  MediaMode mode = MediaMode::kFull;
+  std::string why;
+  template <class Self, class F>
+  static void fields(Self& self, F& f) {
+    f("mode", self.mode);
+    f.optional("why", self.why);
+  }
+};
 struct TimerStarted {
   static constexpr std::string_view kKind = "timer.started";
   std::string id;
@@ -338,7 +352,7 @@ using Fact =
     std::variant<EpisodeStarted, EpisodeEnded, SceneEntered, PollCreated, PollOpened, PollClosing,
                  PollClosed, HpChanged, ItemChanged, ConditionChanged, FieldChanged, DiceRolled,
                  ChatSaid, ChatDeleted, ChatSlowed, PersonMuted, PersonBanned, SlateSet,
-                 TimerStarted, TimerStopped, VariableSet, CueDone, NothingChanged>;
+                 MediaModeSet, TimerStarted, TimerStopped, VariableSet, CueDone, NothingChanged>;
 
 struct TypedEvent {
   WallMs at_ms = 0;

@@ -81,6 +81,7 @@ struct State::Impl {
   Hash256 chain{};
   bool slate_on = false;
   std::string slate_text;
+  MediaMode media_mode = MediaMode::kFull;
   int64_t slow_seconds = 0;
   uint64_t story_steps = 0;  // ever, so the others: numbers are not used again
   std::deque<StoryStep> story;

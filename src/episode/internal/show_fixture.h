@@ -36,7 +36,7 @@ class Show {
   // The code it is refused with; kOk when it is not.
   Code code(const Actor& actor, std::string_view kind, std::string_view args = "{}");
   Result<BallotVerdict> vote(const Actor& actor, std::string_view poll, uint32_t mask, uint32_t n);
-  Result<BallotVerdict> cast(Ballot ballot, proto::Role role);
+  Result<BallotVerdict> cast(Ballot ballot, proto::Role role, uint32_t behind_ms = 0);
   Code vote_code(const Actor& actor, std::string_view poll, uint32_t mask, uint32_t n);
   // Time passes; what is due is decided until nothing is.
   void tick(int64_t ms);

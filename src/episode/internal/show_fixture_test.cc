@@ -99,8 +99,8 @@ Code Show::code(const Actor& actor, std::string_view kind, std::string_view args
   return decision ? Code::kOk : decision.error().code;
 }
 
-Result<BallotVerdict> Show::cast(Ballot ballot, proto::Role role) {
-  const Result<BallotVerdict> verdict = decide_ballot(state, ballot, role);
+Result<BallotVerdict> Show::cast(Ballot ballot, proto::Role role, uint32_t behind_ms) {
+  const Result<BallotVerdict> verdict = decide_ballot(state, ballot, role, behind_ms);
   if (verdict && !verdict->duplicate) {
     ++log_;
     EXPECT_TRUE(apply_ballot(state, ballot, log_));

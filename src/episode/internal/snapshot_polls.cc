@@ -82,6 +82,7 @@ bool read_registers(ByteReader& in, PollState& poll, RegisterTable& registers) {
       return false;
     }
     poll.voters += held.mask != 0 ? 1 : 0;
+    poll.late += held.mask != 0 && (held.flags & kLateFlag) != 0 ? 1 : 0;
     for (uint32_t mask = held.mask; mask != 0; mask &= mask - 1) {
       poll.counts[static_cast<size_t>(std::countr_zero(mask))] += held.weight;
     }

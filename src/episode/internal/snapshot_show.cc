@@ -159,7 +159,7 @@ void write_show(ByteWriter& out, const State::Impl& state) {
   write_i64(out, state.ended_ms);
   out.bytes(state.seed);
   out.bytes(state.chain);
-  out.u8(state.slate_on ? 1 : 0);
+  out.u8(static_cast<uint8_t>((state.slate_on ? 1 : 0) | static_cast<int>(state.media_mode) << 1));
   out.text(state.slate_text);
   write_i64(out, state.slow_seconds);
   write_story(out, state);
@@ -173,7 +173,11 @@ bool read_show(ByteReader& in, State::Impl& state) {
   state.started_ms = read_i64(in);
   state.ended_ms = read_i64(in);
   if (!read_hash(in, state.seed) || !read_hash(in, state.chain)) return false;
-  if (!read_flag(in, state.slate_on) || !read_text(in, kMostText, state.slate_text)) return false;
+  const uint8_t slate = in.u8();
+  if (slate >> 1 > static_cast<uint8_t>(MediaMode::kVotes)) return false;
+  state.slate_on = (slate & 1) != 0;
+  state.media_mode = static_cast<MediaMode>(slate >> 1);
+  if (!read_text(in, kMostText, state.slate_text)) return false;
   state.slow_seconds = read_i64(in);
   if (state.slow_seconds < 0 || state.slow_seconds > StateLimits::kSlowSeconds) return false;
   if (!read_story(in, state) || !read_chat(in, state) || !read_rolls(in, state)) return false;

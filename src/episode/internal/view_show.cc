@@ -29,7 +29,7 @@ void write_result(JsonWriter& out, const PollState& poll) {
   }
   out.object().key("counts").array();
   for (const uint64_t count : poll.counts) out.value(count);
-  out.end_array().field("voters", poll.voters).key("winner");
+  out.end_array().field("voters", poll.voters).field("late", poll.late).key("winner");
   if (poll.result->winner < 0) {
     out.null();
   } else {
@@ -54,6 +54,7 @@ bool ViewWriter::episode(JsonWriter& out, std::string_view id) const {
   }
   out.key("slate").object().field("on", state.slate_on);
   out.field("text", std::string_view(state.slate_text)).end_object();
+  out.field("media", media_mode_name(state.media_mode));
   out.field("slow_s", state.slow_seconds).field("started_ms", int64_t{state.started_ms});
   out.field("ended_ms", int64_t{state.ended_ms});
   const bool ended = state.world.phase == Phase::kEnded;
@@ -113,6 +114,7 @@ bool ViewWriter::poll(JsonWriter& out, std::string_view id) const {
   out.field("state", poll_phase_name(poll->phase)).field("hidden", def.hidden);
   out.field("changeable", def.changeable).field("quorum", def.quorum);
   out.field("opened_ms", int64_t{poll->opened_ms}).field("deadline_ms", int64_t{poll->deadline_ms});
+  out.field("allowance_ms", def.allowance_ms);
   out.key("weights").object();
   for (size_t role = 0; role < def.weights.size(); ++role) {
     out.field(proto::role_name(static_cast<proto::Role>(role)), int64_t{def.weights[role]});

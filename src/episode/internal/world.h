@@ -47,6 +47,7 @@ struct PollState {
   uint32_t version = 0;    // rises with every change of the tally or the phase
   std::vector<uint64_t> counts;
   uint64_t voters = 0;
+  uint64_t late = 0;  // of them by the allowance (kLateFlag)
   std::optional<PollResult> result;
 
   bool running() const { return phase == PollPhase::kOpen || phase == PollPhase::kClosing; }

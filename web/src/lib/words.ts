@@ -30,6 +30,7 @@ const kActions: Record<string, string> = {
   'mod.ban': 'The ban was not set',
   'mod.unban': 'The ban was not lifted',
   slate: 'The holding slate was not changed',
+  'media.mode': 'What the audience gets was not changed',
   'episode.start': 'The episode was not started',
   'episode.end': 'The episode was not ended',
 };

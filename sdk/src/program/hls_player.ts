@@ -1,0 +1,178 @@
+/**
+ * The program by HLS, played by hls.js into a video element. hls.js is the page's: it hands in the
+ * class, so that the SDK needs none.
+ */
+
+import { Value } from '../readable.ts';
+import type { Readable } from '../types.ts';
+import type { Health } from './ladder.ts';
+
+/** What is used of hls.js 1.6. */
+export interface HlsJs {
+  loadSource(url: string): void;
+  attachMedia(video: HTMLMediaElement): void;
+  destroy(): void;
+  on(event: string, run: (event: string, data: never) => void): void;
+  startLoad(at?: number): void;
+  recoverMediaError(): void;
+  readonly latency: number;
+  readonly playingDate: Date | null;
+  readonly liveSyncPosition: number | null;
+  readonly levels: readonly { height: number; bitrate: number }[];
+  readonly audioTracks: readonly { url: string }[];
+  readonly autoLevelEnabled: boolean;
+  nextLevel: number;
+  readonly currentLevel: number;
+  readonly latestLevelDetails: Details | null;
+}
+export interface HlsJsClass {
+  new (config: Record<string, unknown>): HlsJs;
+  isSupported(): boolean;
+}
+interface Details {
+  readonly live: boolean;
+  readonly dateRanges: Readonly<Record<string, DateRange | undefined>>;
+}
+export interface DateRange {
+  readonly id: string;
+  readonly startDate: Date;
+  readonly attr: Readonly<Record<string, string>>;
+}
+
+export interface Quality {
+  /** Index of `levels`; -1: chosen by the player. */
+  readonly wanted: number;
+  readonly playing: number;
+  readonly levels: readonly { height: number; bps: number }[];
+}
+
+/** Seconds without a step of the picture while it should play, then it stalls. */
+const STALL_MS = 700;
+const STALLS_OVER_MS = 20_000;
+const STALLS_POOR = 3;
+
+export interface HlsPlayerOptions {
+  video: HTMLVideoElement;
+  hls: HlsJsClass;
+  url: string;
+  lowLatency: boolean;
+  now: () => number;
+}
+
+export class HlsPlayer {
+  readonly quality: Readable<Quality>;
+  readonly ended: Readable<boolean>;
+  readonly #quality = new Value<Quality>({ wanted: -1, playing: -1, levels: [] });
+  readonly #ended = new Value(false);
+  readonly #hls: HlsJs;
+  readonly #options: HlsPlayerOptions;
+  #fatal = false;
+  #shown = false;
+  #at_s = -1;
+  #moved_ms: number;
+  #stalling = false;
+  #stalls: number[] = [];
+
+  constructor(options: HlsPlayerOptions) {
+    this.#options = options;
+    this.quality = this.#quality;
+    this.ended = this.#ended;
+    this.#moved_ms = options.now();
+    const hls = (this.#hls = new options.hls({
+      lowLatencyMode: options.lowLatency,
+      // A worker from a blob: is what content security policies forbid.
+      enableWorker: false,
+      backBufferLength: 30,
+      // Without it a player that once stalled stays further behind for good.
+      maxLiveSyncPlaybackRate: 1.1,
+      liveDurationInfinity: true,
+      ...(!options.lowLatency && { liveSyncDurationCount: 3 }),
+    }));
+    hls.on('hlsError', (_: string, data: { fatal?: boolean; type?: string }) => {
+      if (!data.fatal) return;
+      if (data.type === 'mediaError') hls.recoverMediaError();
+      else this.#fatal = true;
+    });
+    for (const event of ['hlsManifestParsed', 'hlsLevelSwitched', 'hlsLevelLoaded']) {
+      hls.on(event, () => this.#look());
+    }
+    hls.loadSource(options.url);
+    hls.attachMedia(options.video);
+    void options.video.play().catch(() => undefined); // blocked: the page shows a button
+  }
+
+  /** To be asked a few times a second. */
+  health(): Health {
+    const { video, now } = this.#options;
+    const now_ms = now();
+    if (this.#ended.get()) return 'good';
+    if (this.#fatal) return 'dead';
+    if (video.currentTime !== this.#at_s) {
+      this.#shown ||= video.currentTime > 0 && video.readyState >= 2;
+      this.#at_s = video.currentTime;
+      this.#moved_ms = now_ms;
+      this.#stalling = false;
+    }
+    if (!this.#shown) return 'starting';
+    if (video.paused && video.readyState >= 3) {
+      this.#moved_ms = now_ms; // by the viewer, or because the browser wants a click first
+      return 'good';
+    }
+    if (now_ms - this.#moved_ms > STALL_MS) {
+      if (!this.#stalling) this.#stalls.push(now_ms);
+      this.#stalling = true;
+    }
+    this.#stalls = this.#stalls.filter((at) => now_ms - at < STALLS_OVER_MS);
+    if (this.#stalling && now_ms - this.#moved_ms > 2 * STALL_MS) return 'dead';
+    return this.#stalls.length >= STALLS_POOR ? 'poor' : 'good';
+  }
+
+  /** The wall time of the picture on the screen, as its packager stamped it; null: not known. */
+  get shown_ms(): number | null {
+    return this.#hls.playingDate?.getTime() ?? null;
+  }
+
+  /** Of what is on the screen or was, the newest signed cue. */
+  get cue(): string | undefined {
+    const shown_ms = this.shown_ms;
+    const ranges = this.#hls.latestLevelDetails?.dateRanges;
+    if (shown_ms === null || !ranges) return undefined;
+    let best: DateRange | undefined;
+    for (const range of Object.values(ranges)) {
+      if (!range?.attr['X-CUE'] || range.startDate.getTime() > shown_ms) continue;
+      if (!best || range.startDate > best.startDate) best = range;
+    }
+    return best?.attr['X-CUE'];
+  }
+
+  /** Where the playlist of the sound alone is. */
+  get audio_url(): string | null {
+    return this.#hls.audioTracks[0]?.url ?? null;
+  }
+
+  choose(level: number): void {
+    this.#hls.nextLevel = level;
+    this.#look();
+  }
+
+  /** Jumps to where live is. */
+  catchUp(): void {
+    const { video } = this.#options;
+    if (this.#hls.liveSyncPosition !== null) video.currentTime = this.#hls.liveSyncPosition;
+    void video.play().catch(() => undefined);
+  }
+
+  end(): void {
+    this.#hls.destroy();
+  }
+
+  #look(): void {
+    const hls = this.#hls;
+    this.#ended.set(hls.latestLevelDetails?.live === false);
+    this.#quality.set({
+      wanted: hls.autoLevelEnabled ? -1 : hls.nextLevel,
+      playing: hls.currentLevel,
+      levels: hls.levels.map(({ height, bitrate }) => ({ height, bps: bitrate })),
+    });
+  }
+}

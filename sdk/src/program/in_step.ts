@@ -1,0 +1,72 @@
+/**
+ * Polls as a viewer should see them whose picture is some seconds late: a poll appears when the
+ * picture it belongs to does, is open so much longer, and its result waits for the picture too.
+ */
+
+import type { Poll } from '../wire.ts';
+
+/** Where a viewer is. */
+export interface Position {
+  /** The wall time of the picture on the screen, by the server's clock. */
+  shown_ms: number;
+  /** Now, by the server's clock. */
+  now_ms: number;
+}
+
+/** By so much a viewer's last moment to vote is later than others': its delay, up to the allowance. */
+export function allowance_ms(poll: Poll, { shown_ms, now_ms }: Position): number {
+  return Math.max(0, Math.min(now_ms - shown_ms, poll.allowance_ms ?? 0));
+}
+
+/** The last moment this viewer's vote counts, by the server's clock; 0: no deadline. */
+export function lastMoment_ms(poll: Poll, at: Position): number {
+  if (poll.deadline_ms <= 0) return 0;
+  // In steps, so that a countdown does not tremble.
+  return poll.deadline_ms + Math.floor(allowance_ms(poll, at) / 250) * 250;
+}
+
+export class PollsInStep {
+  /** What was there, and since when, oldest first; the last is the server's present one. */
+  readonly #history = new Map<string, { since_ms: number; poll: Poll }[]>();
+
+  /**
+   * What the server says now. What is there at the first call has been there before.
+   */
+  update(polls: ReadonlyMap<string, Poll>, now_ms: number): void {
+    const first = this.#history.size === 0;
+    for (const id of this.#history.keys()) if (!polls.has(id)) this.#history.delete(id);
+    for (const [id, poll] of polls) {
+      const known = this.#history.get(id);
+      if (known?.at(-1)?.poll === poll) continue;
+      const opened = poll.opened_ms > 0 && poll.opened_ms !== known?.at(-1)?.poll.opened_ms;
+      const since_ms = opened ? poll.opened_ms : first ? 0 : now_ms;
+      // A poll that closed before we came was seen to be opened and closed.
+      const been = first && poll.state === 'closed' ? 0 : since_ms;
+      this.#history.set(id, [...(known ?? []), { since_ms: been, poll }].slice(-8));
+    }
+  }
+
+  /** The polls as of the picture. */
+  seen(at: Position): Map<string, Poll> {
+    const out = new Map<string, Poll>();
+    for (const [id, history] of this.#history) {
+      const poll = this.#one(history, at);
+      if (poll) out.set(id, poll);
+    }
+    return out;
+  }
+
+  #one(history: { since_ms: number; poll: Poll }[], at: Position): Poll | null {
+    const present = history.at(-1)?.poll;
+    if (!present) return null;
+    const shown = history.filter((one) => one.since_ms <= at.shown_ms).at(-1)?.poll;
+    if (!shown) return null;
+    const running = shown.state === 'open' || shown.state === 'closing';
+    if (!running) return shown;
+    // Open in the picture: whether a vote still counts is for the server's clock to say.
+    const last_ms = lastMoment_ms(present, at);
+    const over = last_ms > 0 ? at.now_ms > last_ms : present.state !== 'open';
+    const state = over || present.state === 'closed' ? 'closing' : 'open';
+    return { ...shown, state, deadline_ms: last_ms };
+  }
+}

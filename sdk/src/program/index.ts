@@ -1,0 +1,17 @@
+/**
+ * `@footlight/client/program`: how a viewer watches the show, and its polls in step with the picture.
+ *
+ * @module
+ */
+
+export { HlsPlayer, type HlsJsClass, type Quality } from './hls_player.ts';
+export { allowance_ms, lastMoment_ms, type Position, PollsInStep } from './in_step.ts';
+export {
+  Ladder,
+  type Health,
+  type LadderInput,
+  type LadderStep,
+  type LadderWhy,
+} from './ladder.ts';
+export { Program, type ProgramOptions, type ProgramState } from './program.ts';
+export { Rtc, type RtcWay } from './rtc.ts';

@@ -1,0 +1,227 @@
+import { Value } from '../readable.ts';
+import { Timers } from '../timers.ts';
+import { systemClock } from '../platform.ts';
+import type { Client, Clock, Readable, Unsubscribe } from '../types.ts';
+import type { MediaMode, Poll, WatchMode } from '../wire.ts';
+import { HlsPlayer, type HlsJsClass, type Quality } from './hls_player.ts';
+import { type Position, PollsInStep } from './in_step.ts';
+import { type Health, Ladder, type LadderStep, type LadderWhy } from './ladder.ts';
+import type { RtcWay } from './rtc.ts';
+
+export interface ProgramOptions {
+  /** Into this the program is played; what is in it otherwise is left alone. */
+  video: HTMLVideoElement;
+  /** The page's hls.js; null: this viewer has WebRTC alone. */
+  hls: HlsJsClass | null;
+  /** The multivariant playlist, `/v1/program/<episode>/index.m3u8`. */
+  url: string;
+  /** The call, for those who may watch it. */
+  rtc?: RtcWay;
+  clock?: Clock;
+}
+
+export interface ProgramState {
+  readonly mode: WatchMode;
+  readonly why: LadderWhy;
+  /** What is being tried beside it. */
+  readonly trying: WatchMode | null;
+  /** How much later than it happens the picture is shown; null: not known, by WebRTC nearly nothing. */
+  readonly behind_ms: number | null;
+  readonly stalled: boolean;
+  /** The show is over and its recording plays. */
+  readonly ended: boolean;
+  readonly quality: Quality;
+}
+
+const LOOK_MS = 250;
+/** A report is due when the mode changes, and so often while it stays. */
+const REPORT_MS = 5_000;
+/** A program that is not there yet, or no longer, is asked for so often. */
+const ASK_MS = 3_000;
+const NO_QUALITY: Quality = { wanted: -1, playing: -1, levels: [] };
+
+/**
+ * How one viewer watches: over WebRTC when it may, else from the program stream, falling back and
+ * coming back by itself. Tells the server which way and how far behind, so that its votes count as
+ * long as its picture is late, and gives the polls in step with what is on the screen.
+ */
+export class Program {
+  readonly state: Readable<ProgramState>;
+  /** Polls as of the picture. */
+  readonly polls: Readable<ReadonlyMap<string, Poll>>;
+  readonly #state = new Value<ProgramState>({
+    mode: 'none',
+    why: 'nothing',
+    trying: null,
+    behind_ms: null,
+    stalled: false,
+    ended: false,
+    quality: NO_QUALITY,
+  });
+  readonly #polls = new Value<ReadonlyMap<string, Poll>>(new Map());
+  readonly #client: Client;
+  readonly #options: ProgramOptions;
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #ladder = new Ladder();
+  readonly #in_step = new PollsInStep();
+  readonly #off: Unsubscribe[];
+  #player: HlsPlayer | null = null;
+  #playing: WatchMode = 'none';
+  #rtc_on = false;
+  #there = false;
+  #asked_ms = -Infinity;
+  #reported_ms = -Infinity;
+  #reported: WatchMode | null = null;
+  #audio_url: string | null = null;
+
+  constructor(client: Client, options: ProgramOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock();
+    this.#timers = new Timers(this.#clock);
+    this.state = this.#state;
+    this.polls = this.#polls;
+    this.#off = [
+      client.view.collection('polls').subscribe((polls) => {
+        this.#in_step.update(polls, client.serverNow());
+        this.#arrangePolls();
+      }),
+      // After a reconnect the server knows nothing of this viewer.
+      client.state.subscribe(() => (this.#reported = null)),
+    ];
+    this.#look();
+  }
+
+  choose(level: number): void {
+    this.#player?.choose(level);
+  }
+  catchUp(): void {
+    this.#player?.catchUp();
+  }
+
+  /** Where this viewer is. */
+  get position(): Position {
+    const now_ms = this.#client.serverNow();
+    return { now_ms, shown_ms: now_ms - (this.#behind_ms() ?? 0) };
+  }
+
+  close(): void {
+    this.#timers.clearAll();
+    for (const off of this.#off) off();
+    this.#stopPlayer();
+    this.#options.rtc?.stop();
+  }
+
+  #look(): void {
+    this.#timers.set('look', LOOK_MS, () => this.#look());
+    const now_ms = this.#clock.now();
+    const { rtc, hls } = this.#options;
+    this.#ask(now_ms);
+    const allowed: MediaMode =
+      this.#client.view.collection('episode').get().get('state')?.media ?? 'full';
+    const trial =
+      this.#state.get().trying === 'rtc'
+        ? rtc?.health()
+        : this.#state.get().trying
+          ? 'good'
+          : undefined;
+    const step = this.#ladder.step({
+      now_ms,
+      allowed,
+      rtc: rtc?.allowed ?? false,
+      program: this.#there && (hls?.isSupported() ?? false),
+      health: this.#health(),
+      ...(trial && { trial }),
+    });
+    this.#follow(step);
+    this.#report(now_ms);
+    this.#arrangePolls();
+  }
+
+  #health(): Health {
+    if (this.#playing === 'none') return 'starting';
+    if (this.#playing === 'rtc') return this.#options.rtc?.health() ?? 'dead';
+    return this.#player?.health() ?? 'dead';
+  }
+
+  #follow(step: LadderStep): void {
+    const { rtc } = this.#options;
+    const rtc_wanted = step.mode === 'rtc' || step.trying === 'rtc';
+    if (rtc_wanted !== this.#rtc_on) {
+      this.#rtc_on = rtc_wanted;
+      if (rtc_wanted) rtc?.start();
+      else rtc?.stop();
+    }
+    if (step.mode !== this.#playing) {
+      this.#stopPlayer();
+      this.#playing = step.mode;
+      if (step.mode !== 'rtc' && step.mode !== 'none') this.#startPlayer(step.mode);
+    }
+    const health = this.#health();
+    const next: ProgramState = {
+      mode: step.mode,
+      why: step.why,
+      trying: step.trying,
+      behind_ms: this.#behind_ms(),
+      stalled: health === 'dead' || health === 'starting',
+      ended: this.#player?.ended.get() ?? false,
+      quality: this.#player?.quality.get() ?? NO_QUALITY,
+    };
+    this.#state.set(next);
+  }
+
+  #startPlayer(mode: WatchMode): void {
+    const { hls, video, url } = this.#options;
+    if (!hls) return;
+    this.#player = new HlsPlayer({
+      video,
+      hls,
+      url: mode === 'audio' ? (this.#audio_url ?? url) : url,
+      lowLatency: mode === 'llhls',
+      now: () => this.#clock.now(),
+    });
+  }
+
+  #stopPlayer(): void {
+    this.#audio_url = this.#player?.audio_url ?? this.#audio_url;
+    this.#player?.end();
+    this.#player = null;
+  }
+
+  #behind_ms(): number | null {
+    const shown_ms = this.#player?.shown_ms ?? null;
+    return shown_ms === null ? null : Math.max(0, this.#client.serverNow() - shown_ms);
+  }
+
+  #report(now_ms: number): void {
+    const mode = this.#playing;
+    if (this.#reported === mode && now_ms - this.#reported_ms < REPORT_MS) return;
+    if (this.#client.state.get().name !== 'live') return;
+    this.#reported = mode;
+    this.#reported_ms = now_ms;
+    this.#client.reportWatch(mode, this.#player?.cue);
+  }
+
+  #arrangePolls(): void {
+    const before = this.#polls.get();
+    const seen = this.#in_step.seen(this.position);
+    const same =
+      before.size === seen.size &&
+      [...seen].every(([id, poll]) => JSON.stringify(poll) === JSON.stringify(before.get(id)));
+    if (!same) this.#polls.set(seen);
+  }
+
+  /** Whether there is a program; it begins and ends with the show. */
+  #ask(now_ms: number): void {
+    if (this.#player || now_ms - this.#asked_ms < ASK_MS || typeof fetch !== 'function') return;
+    this.#asked_ms = now_ms;
+    fetch(this.#options.url, { cache: 'no-cache' }).then(
+      (answer) => {
+        this.#there = answer.ok;
+        void answer.body?.cancel();
+      },
+      () => undefined, // offline: what was there will be there again
+    );
+  }
+}

@@ -1,0 +1,113 @@
+// How this page watches the show, as Svelte sees it: the SDK chooses between the call and the program
+// stream and comes back by itself; here it becomes words and things to click.
+import type { Poll } from '@footlight/client';
+import { createMedia, type FootlightMedia, type Place } from '@footlight/client/media';
+import { Program, type ProgramState, Rtc } from '@footlight/client/program';
+import Hls from 'hls.js';
+import { fromStore } from 'svelte/store';
+import type { Show } from '../lib/show.svelte';
+
+/** Two looks without a byte are a cut, and the picture has to come back within 3 s. */
+const kStatsMs = 500;
+
+export class Watch {
+  readonly media: FootlightMedia;
+  readonly show: Show;
+  /** The browser plays no sound before a click. */
+  blocked = $state(false);
+  muted = $state(true);
+  #program = $state.raw<Program | null>(null);
+  #state = $derived(this.#program ? fromStore(this.#program.state) : null);
+  #polls = $derived(this.#program ? fromStore(this.#program.polls) : null);
+  #places;
+  #off: (() => void)[] = [];
+
+  constructor(show: Show) {
+    this.show = show;
+    this.media = createMedia(show.client, { statsMs: kStatsMs });
+    this.#places = fromStore(this.media.places);
+  }
+
+  /** The program plays in this element. */
+  begin(video: HTMLVideoElement, url: string): void {
+    const program = new Program(this.show.client, {
+      video,
+      hls: Hls as unknown as NonNullable<ConstructorParameters<typeof Program>[1]['hls']>,
+      url,
+      rtc: new Rtc(this.media, { audio: 8, video: 8 }),
+    });
+    this.#program = program;
+    const look = (): void => {
+      this.blocked = video.paused && video.readyState >= 2 && !video.ended;
+    };
+    for (const event of ['pause', 'playing', 'canplay']) {
+      video.addEventListener(event, look);
+      this.#off.push(() => video.removeEventListener(event, look));
+    }
+  }
+
+  get state(): ProgramState | null {
+    return this.#state?.current ?? null;
+  }
+  /** As of the picture; what the server says while there is none. */
+  get polls(): ReadonlyMap<string, Poll> {
+    return this.#polls?.current ?? this.show.all('polls');
+  }
+  get voices(): Place[] {
+    return this.#places.current.filter((one) => one.kind === 'audio');
+  }
+  get pictures(): Place[] {
+    return this.#places.current.filter((one) => one.kind === 'video' && !one.muted);
+  }
+
+  choose(level: number): void {
+    this.#program?.choose(level);
+  }
+  catch_up(): void {
+    this.#program?.catchUp();
+  }
+  close(): void {
+    for (const off of this.#off.splice(0)) off();
+    this.#program?.close();
+    this.media.close();
+  }
+}
+
+/** What is on, in a word. */
+export function mode_word(state: ProgramState): string {
+  if (state.ended) return 'Recording';
+  switch (state.mode) {
+    case 'rtc':
+      return 'Live call';
+    case 'llhls':
+      return 'Live';
+    case 'hls':
+      return 'Live, safer';
+    case 'audio':
+      return 'Sound only';
+    default:
+      return 'No picture';
+  }
+}
+
+/** Why it is not better, in a sentence; empty when nothing has to be said. */
+export function why_words(state: ProgramState): string {
+  const { mode, why } = state;
+  if (why === 'best') return '';
+  if (mode === 'none' && why === 'producer') {
+    return 'The producer has switched pictures off for the moment. Your vote counts as before.';
+  }
+  if (mode === 'none') return '';
+  if (why === 'producer') {
+    return mode === 'audio'
+      ? 'The producer sends sound alone for the moment.'
+      : 'The producer has moved everyone to the stream for the moment.';
+  }
+  if (mode === 'audio') return 'Your connection does not carry the picture now. Your vote counts.';
+  const from = why === 'stopped' ? 'The call broke off' : 'The picture kept stopping';
+  return `${from}; this is the stream, a moment behind. It goes back by itself. Your vote counts.`;
+}
+
+export function behind_words(behind_ms: number | null): string {
+  return behind_ms === null ? '' : `${(behind_ms / 1000).toFixed(1)} s behind`;
+}
