@@ -250,7 +250,7 @@ void Artist::Brush::poll(const Rect& r, const proto::FeedPoll& poll, int64_t wal
   const size_t options = poll.options.size();
   if (options == 0) return;
   const double room = r.h - head - pad * 1.3;
-  const size_t columns = options <= 2 ? 1 : options <= 6 ? 2 : 4;
+  const size_t columns = options <= 3 ? 1 : options <= 6 ? 2 : 4;
   const size_t rows = (options + columns - 1) / columns;
   const double gap = unit * 0.24;
   const double h = std::min(
@@ -329,7 +329,7 @@ Rect scene_rect(const Drawn& drawn, int height) {
 Rect dice_rect(const Drawn& drawn, int number, int height) {
   const auto unit = static_cast<int>(unit_of(height));
   const Rect& stage = drawn.arrangement.stage;
-  const int w = std::min(stage.w - unit, unit * 10), h = unit * 2;
+  const int w = std::min(stage.w - unit, unit * 8), h = unit * 2;
   const int floor = drawn.arrangement.panel_covers && drawn.snapshot.poll
                         ? drawn.arrangement.panel.y
                         : stage.bottom();

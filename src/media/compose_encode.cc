@@ -62,9 +62,8 @@ Result<std::unique_ptr<Rung>> Rung::open(const EncodeOptions& options, size_t in
   codec.pix_fmt = AV_PIX_FMT_YUV420P;
   codec.time_base = {1'000, static_cast<int>(options.cadence.fps_milli)};
   codec.framerate = {static_cast<int>(options.cadence.fps_milli), 1'000};
-  codec.bit_rate = int64_t{rung->options_.kbps} * 1'000;
-  codec.rc_max_rate = codec.bit_rate * 5 / 4;
-  codec.rc_buffer_size = static_cast<int>(codec.bit_rate);
+  codec.bit_rate = codec.rc_max_rate = int64_t{rung->options_.kbps} * 1'000;
+  codec.rc_buffer_size = static_cast<int>(codec.bit_rate / 2);
   codec.gop_size = static_cast<int>(options.cadence.frames_per_segment());
   codec.max_b_frames = 0;
   codec.thread_count = 1;
@@ -74,7 +73,10 @@ Result<std::unique_ptr<Rung>> Rung::open(const EncodeOptions& options, size_t in
   codec.color_primaries = AVCOL_PRI_SMPTE170M;
   codec.color_trc = AVCOL_TRC_SMPTE170M;
   codec.sample_aspect_ratio = {1, 1};
-  if (options.encoder == "libx264") set_x264(codec, options);
+  if (options.encoder == "libx264") {
+    codec.bit_rate = 0;
+    set_x264(codec, options);
+  }
   if (avcodec_open2(&codec, encoder, nullptr) < 0) {
     return fail(Code::kCompositorSetup, options.encoder + " does not take " +
                                             std::to_string(codec.width) + "x" +
@@ -92,7 +94,8 @@ proto::FeedRendition Rung::rendition() const {
   out.name = "v" + std::to_string(options_.height);
   out.kind = proto::FeedMedia::kVideo;
   out.codec = avc_codec(*codec_);
-  out.bandwidth_bps = static_cast<uint32_t>(codec_->rc_max_rate);
+  out.bandwidth_bps =
+      static_cast<uint32_t>(codec_->rc_max_rate * 5 / 4);  // a segment and its buffer
   out.timescale = cadence_.fps_milli;
   out.width = static_cast<uint16_t>(options_.width);
   out.height = static_cast<uint16_t>(options_.height);

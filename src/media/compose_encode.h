@@ -23,14 +23,14 @@ namespace footlight::media {
 
 struct RungOptions {
   int width = 1280, height = 720;
-  int kbps = 2'500;
+  int kbps = 2'500;  // at most
 };
 
 struct EncodeOptions {
   Cadence cadence;
   std::vector<RungOptions> rungs;  // the first has the canvas' size
   std::string encoder = "libx264";
-  std::string preset = "veryfast";
+  std::string preset = "superfast";
   int sound_kbps = 128;
 };
 
