@@ -169,6 +169,14 @@
   X(kRecordEmpty, 4774, "The recording holds nothing that can be exported.")                       \
   X(kMediaExport, 4775, "The recording cannot be written in that form.")                           \
   X(kCueForged, 4790, "The cue was not made by this server for this episode; it was ignored.")     \
+  X(kFeedMalformed, 4780, "A frame between node and compositor cannot be read; it is restarted.")  \
+  X(kFeedTooLarge, 4781, "A frame between node and compositor is too large; it is restarted.")     \
+  X(kFeedVersion, 4782,                                                                            \
+    "Node and footlight-media differ in version; install both from one build.")                    \
+  X(kCompositorEnded, 4783, "The compositor ended; it is started again.")                          \
+  X(kCompositorSilent, 4784, "The compositor stopped answering; it is started again.")             \
+  X(kCompositorSetup, 4785, "The compositor cannot start: an encoder, a font or an address.")      \
+  X(kProgramOff, 4786, "This episode has no program stream.")                                      \
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \

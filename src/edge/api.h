@@ -14,6 +14,9 @@
 //   GET  /v1/episodes/{id}/media                     producer; every session and track
 //   GET  /v1/episodes/{id}/recording                 producer; the last recording
 //   POST /v1/episodes/{id}/recording                 producer; {"on":true}
+//   GET  /v1/episodes/{id}/program                   producer; how the program's compositor is
+//   POST /v1/episodes/{id}/program/layout            producer; {"layout":"table"}
+//   POST /v1/episodes/{id}/program/restart           producer
 //   GET  /v1/openapi.json               no token
 //
 // Pure; any thread but where said.
@@ -41,9 +44,13 @@ enum class ApiRoute : uint8_t {
   kBoardHistory,
   kBoardRestore,
   kBoardRenew,
-  kMediaFigures,  // this and the next two: answered by the media's shard, not by an owner
+  kMediaFigures,  // from this one to kProgramRestart: answered by the media's shard, not by an
+                  // owner
   kRecording,
   kRecord,
+  kProgram,
+  kProgramLayout,
+  kProgramRestart,
   kOpenApi
 };
 

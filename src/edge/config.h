@@ -65,6 +65,15 @@ struct Config {
     int64_t relay_check_s = 15;
   } media;
   struct {
+    bool enabled = false;
+    std::vector<std::string> rungs = {"1280x720@2500", "854x480@1100"};
+    int64_t fps = 30;
+    std::string encoder = "libx264";
+    std::string preset = "superfast";
+    int64_t sound_kbps = 128;
+    std::string compositor;  // empty: footlight-media beside the program
+  } program;
+  struct {
     std::string dir = "data";
     std::vector<std::string> episodes;  // episode files
     int64_t snapshot_every = 50'000;

@@ -320,8 +320,7 @@ void HttpApi::handle_api(const net::HttpRequest& request, net::Responder respond
     shared->send(response_of(std::move(answer), headers));
   };
   const ApiRoute route = call->route;
-  if (route == ApiRoute::kMediaFigures || route == ApiRoute::kRecording ||
-      route == ApiRoute::kRecord) {
+  if (route >= ApiRoute::kMediaFigures && route <= ApiRoute::kProgramRestart) {
     if (!media_) return reply(api_error({Code::kMediaOff, "", 0}));
     return media_->node().api(std::move(*call), episode->id(), reply);
   }

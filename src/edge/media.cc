@@ -16,7 +16,6 @@ constexpr size_t kIdBytes = 16;
 constexpr MonoUs kTendUs = kUsPerSecond;  // recordings are looked after at least so often
 constexpr uint32_t kComeBackMs = 2'000;   // to another node, or to this one after its restart
 constexpr std::string_view kCname = "footlight";
-constexpr std::string_view kScreen = "screen";
 const Error kNoReason{Code::kOk, {}, 0};
 
 rtc::PeerTransports::Config transport_config(const MediaOptions& options) {
@@ -85,8 +84,8 @@ Status check_grants(const MediaRequest& request, const rtc::SessionDescription& 
     const bool video = media.kind == rtc::MediaKind::kVideo;
     if (!video && media.kind != rtc::MediaKind::kAudio) continue;
     const uint8_t kind = video ? MediaGrants::kVideo : MediaGrants::kAudio;
-    if (!grants.publishes(request.label == kScreen ? MediaGrants::kScreen : kind)) {
-      return fail(Code::kMediaTracks, request.label == kScreen ? "screen"
+    if (!grants.publishes(request.label == Media::kScreen ? MediaGrants::kScreen : kind)) {
+      return fail(Code::kMediaTracks, request.label == Media::kScreen ? "screen"
                                       : video                  ? "video"
                                                                : "audio");
     }
@@ -281,6 +280,7 @@ void Media::end(Session& session, const Error& why) {
   const std::string id = session.id;
   sessions_.erase(id);
   if (stage.sessions.empty()) {
+    leave_tap(stage);
     keep_counts(stage);
     if (sessions_.empty()) bps_in_ = bps_out_ = 0;
     stages_.erase(stage.episode);
@@ -337,6 +337,7 @@ void Media::arrange(Stage& stage) {
     arrange(stage, *session, rtc::MediaKind::kAudio);
     arrange(stage, *session, rtc::MediaKind::kVideo);
   }
+  arrange_tap(stage);
   tell_places(stage);
 }
 

@@ -32,6 +32,7 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "edge/media_port.h"
+#include "proto/program_feed.h"
 #include "rtc/peer.h"
 #include "sfu/recording.h"
 #include "sfu/room.h"
@@ -82,6 +83,7 @@ class Media {
  public:
   static constexpr size_t kMaxSessionsOfAccount = 8;
   static constexpr size_t kMaxPlaces = 64;
+  static constexpr std::string_view kScreen = "screen";  // the label of who shares one
   static constexpr size_t kMaxLabelBytes = proto::kMaxMediaLabelBytes;
   static constexpr MonoUs kSpeakingUs = 250 * kUsPerMs;  // speakers are told so often, if changed
   static constexpr MonoUs kLinksUs = 2 * kUsPerSecond;   // and the state of the lines
@@ -116,6 +118,15 @@ class Media {
   Status record(std::string_view episode, bool on, MonoUs now);
   // What became of the episode's last recording (docs/openapi.json, Recording).
   std::string recording_json(std::string_view episode) const;
+  // From now on `sink` gets the episode's tracks as plain RTP, with sender reports; null: nobody
+  // does. It outlives that. One per episode.
+  void tap(const std::string& episode, sfu::Sink* sink);
+  // Who publishes, and how their tracks are named on the tap, by slot.
+  std::vector<proto::FeedParticipant> tapped(std::string_view episode) const;
+  size_t publishers(std::string_view episode) const;  // tracks
+  // The tap cannot decode this stream before a key frame.
+  void want_key_frame(std::string_view episode, uint32_t ssrc, MonoUs now);
+
   // Every session of the episode and its tracks (docs/openapi.json, MediaFigures).
   std::string figures_json(std::string_view episode, MonoUs now) const;
   // Chunks that were written come back to it; null when there is no disk.
@@ -152,6 +163,7 @@ class Media {
   struct Stage;
   struct Publication;
   struct Take;
+  struct Tap;
 
   Session* find(std::string_view episode, MediaUse use, std::string_view id);
   Stage& stage_of(const std::string& episode);
@@ -161,6 +173,10 @@ class Media {
                       rtc::AnswerInput& input);
   void arrange(Stage& stage);
   void arrange(Stage& stage, Session& session, rtc::MediaKind kind);
+  Tap* find_tap(std::string_view episode) const;
+  void arrange_tap(Stage& stage);
+  void tap_track(Stage& stage, Tap& tap, const Publication& each);
+  void leave_tap(Stage& stage);
   // kOk: nobody needs to be told why.
   void end(Session& session, const Error& why);
   Session* find(const MediaRequest& from, std::string_view id);
@@ -207,6 +223,7 @@ class Media {
   std::unique_ptr<sfu::RecordPool> records_;
   std::map<std::string, std::unique_ptr<Take>, std::less<>> takes_;  // the last one of each episode
   std::map<std::string, std::unique_ptr<Stage>, std::less<>> stages_;
+  std::map<std::string, std::unique_ptr<Tap>, std::less<>> taps_;
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
   uint64_t next_order_ = 1;
   MonoUs expire_at_ = kNever;  // the earliest `until`

@@ -321,7 +321,10 @@ void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
     made.relays = relays.get();
     apps[i]->begin(std::move(made), app_pointers(), episode_pointers());
   }
-  if (media) media->set_edges(app_pointers());
+  if (media) {
+    media->set_edges(app_pointers());
+    media->begin_programs(options.config, episode_pointers(), options.program_sinks);
+  }
   api->begin(app_pointers(), episode_pointers());
   running = true;
   for (const auto& shard : shards) shard->start();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "edge/compositor_sink.h"
 #include "edge/config.h"
 
 namespace footlight::edge {
@@ -36,6 +37,8 @@ struct NodeOptions {
   // out links with such tokens. Empty in production.
   std::string dev_secret;
   LogLine log;
+  // Where the parts of program streams go; empty: nowhere.
+  std::function<std::unique_ptr<ProgramSink>(const std::string& episode)> program_sinks;
 };
 
 class Node {

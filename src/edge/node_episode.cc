@@ -68,6 +68,10 @@ void NodeEpisode::begin(OwnerOptions options, net::Shard& shard, net::Worker& wo
   recovered_.reset();
 }
 
+void NodeEpisode::ask_program_view(std::function<void(std::string)> answer) {
+  shard_->post([this, answer = std::move(answer)] { answer(owner_->program_view()); });
+}
+
 void NodeEpisode::append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) {
   worker_->post([this, batch = std::move(batch), boards = std::move(boards)] {
     auto head = boards.empty() ? log_->append(batch) : log_->boards()->append(batch, boards);

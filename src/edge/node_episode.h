@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ class NodeEpisode final : public LogPort {
   // The owner, made from what was recovered. It lives on `shard`; `worker` runs the log.
   void begin(OwnerOptions options, net::Shard& shard, net::Worker& worker);
   Owner& owner() { return *owner_; }
+  // Owner::program_view, told on the owner's thread. Any thread, while the shards run.
+  void ask_program_view(std::function<void(std::string)> answer);
   size_t shard_index() const { return static_cast<size_t>(shard_->index()); }
   // After the shards and the worker have ended.
   void end() { owner_.reset(); }

@@ -38,6 +38,7 @@ NodeMedia::NodeMedia(net::Shard& shard, const Clock& clock)
     : shard_(shard), clock_(clock), packets_(net::UdpSocket::kBatch), slots_(packets_.size()) {}
 
 NodeMedia::~NodeMedia() {
+  programs_.reset();
   shard_.remove_resident(this);
   finish();
   for (sfu::Packet* packet : packets_) {
@@ -159,6 +160,13 @@ void NodeMedia::set_edges(std::vector<NodeShard*> edges) {
   shard_.add_resident(this);
 }
 
+void NodeMedia::begin_programs(const Config& config, const std::vector<NodeEpisode*>& episodes,
+                               ProgramSinkMaker maker) {
+  if (!config.program.enabled) return;
+  programs_ = std::make_unique<NodeCompositors>(config, shard_, *media_, clock_);
+  programs_->begin(episodes, std::move(maker));
+}
+
 void NodeMedia::ask(MediaAsk ask) {
   shard_.post(
       [this, ask = std::move(ask)]() mutable { media_->ask(std::move(ask), clock_.now_us()); });
@@ -206,6 +214,10 @@ void NodeMedia::api(ApiCall call, std::string episode, ApiReply reply) {
       answer.body = media_->figures_json(episode, clock_.now_us());
       return reply(std::move(answer));
     }
+    if (call.route >= ApiRoute::kProgram && call.route <= ApiRoute::kProgramRestart) {
+      return reply(programs_ ? programs_->api(call, episode)
+                             : api_error({Code::kProgramOff, "program.enabled is false", 0}));
+    }
     if (call.route == ApiRoute::kRecord) {
       const auto wanted = Json::parse(call.body);
       const Json* on = wanted ? wanted->find("on") : nullptr;
@@ -234,6 +246,7 @@ size_t NodeMedia::sessions() {
 }
 
 void NodeMedia::end_all() {
+  if (programs_) programs_->end_all();
   media_->end_all(clock_.now_us());
   send();
   if (!media_->told().empty()) tell();

@@ -14,6 +14,7 @@
 #include "edge/config.h"
 #include "edge/media.h"
 #include "edge/media_metrics.h"
+#include "edge/node_compositor.h"
 #include "edge/node_recorder.h"
 #include "net/asio/datagrams.h"
 #include "net/asio/readiness.h"
@@ -37,6 +38,10 @@ class NodeMedia final : public net::Resident, public MediaPort {
   uint16_t port() const { return ports_.front()->socket->port(); }
   const std::vector<rtc::Address>& advertised() const { return advertised_; }
   std::string metrics() const;  // Prometheus' text format; any thread
+
+  // The program streams; null when program.enabled is false. Before the shard starts.
+  void begin_programs(const Config& config, const std::vector<NodeEpisode*>& episodes,
+                      ProgramSinkMaker maker);
 
   // The producer's calls about media; any thread, answered on the shard's.
   void api(ApiCall call, std::string episode, ApiReply reply);
@@ -78,6 +83,7 @@ class NodeMedia final : public net::Resident, public MediaPort {
   std::vector<rtc::Address> advertised_;
   std::unique_ptr<NodeRecorder> recorder_;
   std::unique_ptr<Media> media_;
+  std::unique_ptr<NodeCompositors> programs_;
   std::vector<sfu::Packet*> packets_;
   std::vector<net::UdpSlot> slots_;
   MonoUs renewed_us_ = 0;

@@ -96,6 +96,10 @@ class Owner {
   // when durable for commands.
   void api(const ApiCall& call, ApiReply reply);
   EpisodeSummary summary() const;
+  // What viewers see and is durable, for the program's overlay: JSON with `episode`, `scene`,
+  // `polls` and the newest `rolls` as entities of the view, and `tallies` by poll
+  // ({"counts","voters"}). compositor_view.h reads it.
+  std::string program_view() const;
 
   void drain();       // tells sessions; accepts and commits until the shell stops it
   bool idle() const;  // nothing waits for the log

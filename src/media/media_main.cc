@@ -3,6 +3,7 @@
 //
 //   footlight-media export RECORDING [--out FILE]
 //   footlight-media list RECORDING
+//   footlight-media compose --socket PATH ...    (docs/compositor.md; the node starts it)
 //
 // RECORDING: a recording's folder, an episode's ".media" folder, its log, or its id. Exit codes as
 // of `footlight` (src/cli/commands.h).
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "media/compose.h"
 #include "media/mux.h"
 #include "media/take.h"
 
@@ -103,7 +105,19 @@ int export_take(const Take& take, const std::string& out) {
   return worst;
 }
 
+int run_compositor(const std::vector<std::string>& arguments) {
+  const auto options = read_compose_options(arguments);
+  if (!options) {
+    std::fprintf(stderr, "footlight-media: %s\nusage: %s\n", options.error().message().c_str(),
+                 kComposeUsage);
+    return kUsage;
+  }
+  const auto done = compose(*options);
+  return done ? 0 : complain(done.error());
+}
+
 int run(const std::vector<std::string>& arguments) {
+  if (!arguments.empty() && arguments[0] == "compose") return run_compositor(arguments);
   std::string out;
   const bool lists = arguments.size() == 2 && arguments[0] == "list";
   bool known = arguments.size() >= 2 && (lists || arguments[0] == "export");
@@ -115,7 +129,9 @@ int run(const std::vector<std::string>& arguments) {
   if (!known) {
     std::fprintf(stderr,
                  "usage: footlight-media export RECORDING [--out FILE.webm|.mkv|.mp4]\n"
-                 "       footlight-media list RECORDING\n");
+                 "       footlight-media list RECORDING\n"
+                 "       %s\n",
+                 kComposeUsage);
     return kUsage;
   }
   const auto folder = find_take(arguments[1]);

@@ -57,6 +57,8 @@ int status_of_board(Code code) {
 
 int status_of_media(Code code) {
   switch (code) {
+    case Code::kProgramOff:
+      return 409;
     case Code::kTrackUnknown:
       return 404;
     case Code::kTrackLimit:

@@ -29,6 +29,10 @@ NEEDS = {  # what a build file or source may ask for → the package that brings
     r"libavformat": "libavformat-dev",
     r"libavcodec": "libavcodec-dev",
     r"libavutil": "libavutil-dev",
+    r"libswscale": "libswscale-dev",
+    r"pangocairo": "libpango1.0-dev",
+    r"opus/opus\.h": "libopus-dev",
+    r"DejaVu Sans": "fonts-dejavu-core",
     r"pkg_check_modules": "pkg-config",
     r"\bffprobe\b": "ffmpeg",
 }

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-SHELLS = ("src/net/asio/", "src/edge/node", "src/cli/", "src/ops/doctor.")
+SHELLS = ("src/net/asio/", "src/edge/node", "src/cli/", "src/ops/doctor.", "src/media/compose")
 BANNED = {
     r"(system|steady|high_resolution)_clock": "a real clock",
     r"\b(gettimeofday|clock_gettime|time)\s*\(\s*(nullptr|NULL|0|CLOCK_)": "a real clock",

@@ -21,7 +21,7 @@ ROOMS = {
     "bus": ["core", "proto"],
     "region": ["core", "bus"],
     "hls": ["core"],
-    "media": ["core", "rtc", "sfu"],
+    "media": ["core", "proto", "rtc", "sfu"],
     "ops": ["core", "net", "proto", "rtc", "sfu"],
     "edge": ["core", "proto", "net", "rtc", "sfu", "crdt", "gate", "episode", "log", "bus", "region", "hls", "ops"],
     "cli": ["edge", "ops", "core", "proto", "net", "gate", "episode", "log"],
@@ -35,9 +35,10 @@ FOREIGN = {
     r"yaml-cpp/": ["episode/yaml", "edge/config"],
     r"prometheus/": ["edge"],
     r"CLI/": ["cli"],
-    r"libav(codec|format|util)/": ["media/mux"],
+    r"libav(codec|format|util)/": ["media/mux", "media/compose"],
+    r"(libswscale|pango|opus)/": ["media/compose"],
     r"(spdlog|fmt)/": ["net/asio", "edge/node", "ops", "cli"],
-    r"(thread|mutex|condition_variable|sys/socket\.h|sys/epoll\.h)$": ["net/asio", "edge/node", "cli", "ops"],
+    r"(thread|mutex|condition_variable|sys/socket\.h|sys/epoll\.h)$": ["net/asio", "edge/node", "cli", "ops", "media/compose"],
 }
 
 root = pathlib.Path(__file__).resolve().parents[2]

@@ -1,5 +1,6 @@
 // The parts of Media: a session, and the stage of an episode where sessions meet.
 #pragma once
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,6 +60,25 @@ struct Media::Stage {
   MonoUs speaking_at = 0, links_at = 0;
   std::string told_speaking, told_links;
   bool told_recording = false;
+};
+
+// A subscriber within the process (media_program.cc).
+struct Media::Tap {
+  struct Line {
+    sfu::TrackId track = 0;
+    uint32_t ssrc = 0;
+    uint8_t payload_type = 0;
+  };
+  struct Seat {  // of who publishes
+    uint64_t session = 0;  // Session::order
+    uint8_t slot = 0;
+    std::array<Line, 2> lines;  // voice, picture
+  };
+  sfu::Sink* sink = nullptr;
+  Stage* stage = nullptr;  // null: nobody is there
+  sfu::MemberId member = 0;
+  std::vector<Seat> seats;  // at most kMaxFeedSlots
+  uint32_t next_ssrc = 1;
 };
 
 // A recording of an episode: the one that runs, or the last one.

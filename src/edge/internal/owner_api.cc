@@ -71,6 +71,9 @@ void Owner::Impl::api(const ApiCall& call, ApiReply reply) {
     case ApiRoute::kMediaFigures:
     case ApiRoute::kRecording:
     case ApiRoute::kRecord:
+    case ApiRoute::kProgram:
+    case ApiRoute::kProgramLayout:
+    case ApiRoute::kProgramRestart:
     case ApiRoute::kOpenApi:
       break;
   }

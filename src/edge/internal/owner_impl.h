@@ -261,6 +261,8 @@ struct Owner::Impl final : BoardPort {
   ApiAnswer api_polls();
   EpisodeSummary summary() const;
 
+  std::string program_view() const;  // owner_program.cc
+
   OwnerOptions options;
   MonoUs now_us_;
   SteadyWall wall_;

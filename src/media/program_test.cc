@@ -1,0 +1,252 @@
+// The pure parts of the compositor: layout, clocks, order, the mix.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "media/layout.h"
+#include "media/playout.h"
+#include "media/program_clock.h"
+#include "media/voices.h"
+
+namespace footlight::media {
+namespace {
+
+using Kind = proto::FeedLayout::Kind;
+using Role = proto::FeedParticipant::Role;
+
+bool overlap(const Rect& a, const Rect& b) {
+  return a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
+}
+
+TEST(Layout, EverybodyHasAPlaceWithinThePictureOfTheirOwn) {
+  for (const auto& [width, height] :
+       {std::pair(1'280, 720), std::pair(1'920, 1'080), std::pair(320, 180)}) {
+    for (const Kind kind : {Kind::kTable, Kind::kSpeaker, Kind::kGrid}) {
+      for (size_t count = 1; count <= proto::kMaxFeedSlots; ++count) {
+        std::vector<Seat> seats;
+        for (size_t i = 0; i < count; ++i) {
+          seats.push_back({static_cast<uint8_t>(i), i == 1 ? Role::kGm : Role::kPlayer});
+        }
+        const auto out = arrange({kind, 255}, seats, 0, width, height);
+        ASSERT_EQ(out.tiles.size(), count);
+        for (size_t i = 0; i < count; ++i) {
+          const Rect& r = out.tiles[i].rect;
+          EXPECT_TRUE(r.x >= 0 && r.y >= 0 && r.right() <= width && r.bottom() <= height)
+              << static_cast<int>(kind) << " of " << count << ": " << i;
+          EXPECT_TRUE(r.w >= 16 && r.h >= 8 && r.w % 2 == 0 && r.h % 2 == 0 && r.x % 2 == 0 &&
+                      r.y % 2 == 0);
+          for (size_t j = 0; j < i; ++j) EXPECT_FALSE(overlap(r, out.tiles[j].rect));
+          EXPECT_TRUE(out.panel_covers || !overlap(r, out.panel));
+        }
+        EXPECT_FALSE(out.panel.empty());
+      }
+    }
+  }
+}
+
+TEST(Layout, TheGameMasterIsLargeAtTheTableAndWhoSpeaksInSpeaker) {
+  const std::vector<Seat> seats = {{3, Role::kPlayer}, {5, Role::kGm}, {7, Role::kPlayer}};
+  const auto largest = [](const Arrangement& out) {
+    return std::ranges::max_element(out.tiles, {}, [](const Tile& t) { return t.rect.w; })->slot;
+  };
+  EXPECT_EQ(largest(arrange({Kind::kTable, 255}, seats, 7, 1'280, 720)), 5);
+  EXPECT_EQ(largest(arrange({Kind::kSpeaker, 255}, seats, 7, 1'280, 720)), 7);
+  const auto single = arrange({Kind::kSingle, 3}, seats, 7, 1'280, 720);
+  ASSERT_EQ(single.tiles.size(), 1u);
+  EXPECT_EQ(single.tiles[0].slot, 3);
+  EXPECT_TRUE(arrange({Kind::kSlate, 255}, seats, 7, 1'280, 720).tiles.empty());
+}
+
+TEST(Layout, TheSpotlightMovesOnlyToWhoGoesOnSpeaking) {
+  std::vector<proto::FeedParticipant> people(2);
+  people[0].slot = 0;
+  people[1].slot = 1;
+  people[0].speaking = true;
+  Spotlight light;
+  EXPECT_TRUE(light.update(people, 0));
+  people[0].speaking = false;
+  people[1].speaking = true;
+  EXPECT_FALSE(light.update(people, 1'000));
+  people[1].speaking = false;
+  EXPECT_FALSE(light.update(people, 500'000)) << "a cough";
+  people[1].speaking = true;
+  EXPECT_FALSE(light.update(people, 600'000));
+  EXPECT_TRUE(light.update(people, 600'000 + Spotlight::kHoldUs));
+  EXPECT_EQ(light.slot(), 1);
+}
+
+TEST(ProgramClock, PartsAreWholeFramesOfPictureAndSound) {
+  EXPECT_EQ(Cadence{}.sound_frames_per_part(), 25);
+  EXPECT_EQ((Cadence{25'000, 8, 6}.sound_frames_per_part()), 15);
+  EXPECT_EQ((Cadence{24'000, 8, 6}.sound_frames_per_part()), 0);
+}
+
+TEST(ProgramClock, TheWallClockThatIsSetMovesTheTimesAtTheNextSegmentAlone) {
+  const Cadence cadence;
+  ProgramClock clock(cadence, 0, 1'000'000'000);
+  int64_t wall = 1'000'000'000;
+  for (int i = 0; i < 200; ++i) {
+    const MonoUs now = clock.due();
+    if (i == 10) wall += 3'600'000'000;
+    const bool anew = clock.begin_frame(now, wall + now);
+    EXPECT_EQ(anew, i == 64);
+    EXPECT_EQ(clock.wall_us(), (i < 64 ? 1'000'000'000 : 4'600'000'000) + cadence.time_us(i));
+    clock.end_frame();
+  }
+  EXPECT_EQ(clock.steps(), 1u);
+  EXPECT_EQ(clock.slips(), 0u);
+}
+
+TEST(ProgramClock, TimeThatWasLostIsLetGo) {
+  ProgramClock clock(Cadence{}, 0, 5'000'000);
+  clock.begin_frame(0, 5'000'000);
+  clock.end_frame();
+  const MonoUs late = clock.due() + 10 * kUsPerSecond;
+  EXPECT_TRUE(clock.begin_frame(late, 5'000'000 + late));
+  EXPECT_EQ(clock.slips(), 1u);
+  EXPECT_EQ(clock.due(), late);
+  EXPECT_EQ(clock.frame(), 1) << "no frame is left out";
+  EXPECT_EQ(clock.wall_us(), 5'000'000 + late);
+}
+
+Bytes packet(uint16_t sequence) {
+  Bytes out(20);
+  rtc::RtpHead head;
+  head.sequence = sequence;
+  head.payload_type = 96;
+  const size_t size = rtc::write_rtp_head(out, head);
+  out.resize(size + 1);
+  return out;
+}
+
+TEST(LiveOrder, PacketsComeInOrderAndAMissingOneIsWaitedForNoLongerThanItMay) {
+  LiveOrder order;
+  for (const uint16_t each : {65'534, 0, 65'535, 2}) order.push(packet(each), 1'000);
+  std::vector<int64_t> got;
+  while (const auto one = order.pop(2'000)) got.push_back(one->sequence & 0xFFFF);
+  EXPECT_EQ(got, (std::vector<int64_t>{65'534, 65'535, 0}));
+  EXPECT_FALSE(order.pop(1'000 + LiveOrder::kWaitUs - 1));
+  EXPECT_TRUE(order.pop(1'000 + LiveOrder::kWaitUs));
+  EXPECT_EQ(order.lost(), 1u);
+  order.push(packet(1), 200'000);
+  EXPECT_FALSE(order.pop(10'000'000)) << "too late";
+}
+
+TEST(LiveOrder, ItHoldsABoundedNumberOfPackets) {
+  LiveOrder order;
+  order.push(packet(0), 0);
+  EXPECT_TRUE(order.pop(0));
+  size_t out = 0;
+  for (uint16_t i = 2; i < 2'000; ++i) {
+    order.push(packet(i), 0);
+    while (order.pop(0)) ++out;
+  }
+  EXPECT_GE(out, 2'000 - 2 - LiveOrder::kMost);
+}
+
+// A person whose clock is hours off: their reports tie the two streams.
+TEST(PlayoutClock, VoiceAndPictureOfOneMomentAreDueTogetherHoweverTheyCame) {
+  PlayoutClock clock;
+  clock.set_rate(PlayoutClock::kVoice, 48'000);
+  clock.set_rate(PlayoutClock::kPicture, 90'000);
+  const auto ntp = [](int64_t us) {
+    return static_cast<uint64_t>(us / 1'000'000) << 32 |
+           static_cast<uint64_t>(us % 1'000'000) * (uint64_t{1} << 32) / 1'000'000;
+  };
+  for (int64_t ms = 0; ms < 3'000; ms += 20) {
+    const MonoUs sent = 50'000'000 + ms * 1'000;
+    const auto voice = static_cast<uint32_t>(123 + ms * 48);
+    const auto picture = static_cast<uint32_t>(4'000'000'000U + ms * 90);
+    clock.on_packet(PlayoutClock::kVoice, voice, sent + 20'000);
+    clock.on_packet(PlayoutClock::kPicture, picture, sent + 80'000);  // a camera is slower
+    if (ms % 1'000 == 500) {
+      clock.on_report(PlayoutClock::kVoice,
+                      {.ntp = ntp(9'000'000'000 + ms * 1'000), .rtp_timestamp = voice});
+      clock.on_report(PlayoutClock::kPicture,
+                      {.ntp = ntp(9'000'000'000 + ms * 1'000), .rtp_timestamp = picture});
+    }
+  }
+  const MonoUs heard = clock.due(PlayoutClock::kVoice, 123 + 3'000 * 48);
+  const MonoUs seen = clock.due(PlayoutClock::kPicture, 4'000'000'000U + 3'000 * 90);
+  EXPECT_NEAR(static_cast<double>(heard), static_cast<double>(seen), 100.0);
+  EXPECT_GE(seen, 53'000'000 + 80'000) << "not before the slower of both is there";
+  EXPECT_LE(clock.delay(), PlayoutClock::kMostUs);
+}
+
+TEST(PlayoutClock, TheDelayGrowsAtOnceAndShrinksSlowly) {
+  PlayoutClock clock;
+  clock.set_rate(PlayoutClock::kVoice, 48'000);
+  MonoUs at = 0;
+  uint32_t timestamp = 0;
+  const auto run = [&](int packets, MonoUs most_late) {
+    for (int i = 0; i < packets; ++i, at += 20'000, timestamp += 960) {
+      clock.on_packet(PlayoutClock::kVoice, timestamp, at + (i % 10 == 0 ? most_late : 0));
+    }
+  };
+  run(50, 0);
+  const MonoUs calm = clock.delay();
+  run(50, 250'000);
+  EXPECT_GE(clock.delay(), 250'000);
+  run(500, 0);
+  EXPECT_LT(clock.delay(), 280'000);
+  EXPECT_GT(clock.delay(), calm);
+}
+
+std::vector<float> tone(int64_t from, size_t frames, float level) {
+  std::vector<float> out;
+  for (size_t i = 0; i < frames; ++i) {
+    const float value =
+        level * std::sin(static_cast<float>(from + static_cast<int64_t>(i)) * 0.05F);
+    out.insert(out.end(), {value, value});
+  }
+  return out;
+}
+
+TEST(VoiceLine, WhatIsPutAtAPositionIsHeardThereOnce) {
+  VoiceLine line;
+  line.put(960, std::vector<float>(960 * kChannels, 0.5F));
+  std::vector<float> out(2'880 * kChannels);
+  line.mix(0, 1.0F, out);
+  EXPECT_EQ(out[100], 0.0F);
+  EXPECT_NEAR(out[(960 + 500) * kChannels], 0.25, 0.2);
+  EXPECT_EQ(out[2'000 * kChannels], 0.0F);
+  std::vector<float> again(2'880 * kChannels);
+  line.mix(0, 1.0F, again);
+  EXPECT_TRUE(std::ranges::all_of(again, [](float each) { return each == 0.0F; }));
+}
+
+TEST(VoiceLine, ADriftingClockIsFollowedWithoutAJump) {
+  VoiceLine line;
+  double at = 0;
+  std::vector<float> out(960 * kChannels);
+  float worst = 0, last = 0;
+  for (int64_t i = 0; i < 2'000; ++i, at += 960 * 1.0005) {  // 500 ppm
+    line.put(static_cast<int64_t>(at) + 4'800, tone(i * 960, 960, 0.5F));
+    std::ranges::fill(out, 0.0F);
+    line.mix(i * 960, 1.0F, out);
+    for (size_t n = 0; n < out.size(); n += kChannels) {
+      if (i > 20) worst = std::max(worst, std::abs(out[n] - last));
+      last = out[n];
+    }
+  }
+  EXPECT_LT(worst, 0.06F) << "the tone itself moves by 0.025 a sample";
+}
+
+TEST(Limiter, NothingIsLouderThanTheCeilingAndWhatIsQuietIsLeftAlone) {
+  Limiter limiter;
+  auto loud = tone(0, 48'000, 3.0F);
+  limiter.run(loud);
+  for (const float each : loud) ASSERT_LE(std::abs(each), Limiter::kCeiling + 1e-4F);
+  Limiter calm;
+  const auto quiet = tone(0, 4'800, 0.3F);
+  auto run = quiet;
+  calm.run(run);
+  for (size_t i = Limiter::kAhead * kChannels; i < run.size(); ++i) {
+    ASSERT_EQ(run[i], quiet[i - Limiter::kAhead * kChannels]);
+  }
+}
+
+}  // namespace
+}  // namespace footlight::media
