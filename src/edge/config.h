@@ -65,6 +65,11 @@ struct Config {
     int64_t relay_check_s = 15;
   } media;
   struct {
+    int64_t dvr_window_s = 600;
+    int64_t memory_bytes = 512 << 20;
+    std::string folder;  // empty: recordings stay in memory, as far as it reaches
+  } program;
+  struct {
     std::string dir = "data";
     std::vector<std::string> episodes;  // episode files
     int64_t snapshot_every = 50'000;
