@@ -3,7 +3,8 @@
 //
 //   40xx protocol   41xx token and rights   42xx admission   43xx polls and story
 //   44xx dice, characters, rules   45xx chat and moderation   46xx event log and storage
-//   47xx configuration and files, media (473x transport, 475x tracks)   48xx command line and
+//   47xx configuration and files, media (473x transport, 475x tracks,
+//   478x program)   48xx command line and
 //   operations   49xx the server's life
 //
 // docs/errors.md and sdk/src/codes.ts are generated from this table (`./dev fmt`), and a test
@@ -168,15 +169,26 @@
   X(kRecordFormat, 4773, "The file is no recording of a known version, or it is damaged.")         \
   X(kRecordEmpty, 4774, "The recording holds nothing that can be exported.")                       \
   X(kMediaExport, 4775, "The recording cannot be written in that form.")                           \
-  X(kCueForged, 4790, "The cue was not made by this server for this episode; it was ignored.")     \
-  X(kFeedMalformed, 4780, "A frame between node and compositor cannot be read; it is restarted.")  \
-  X(kFeedTooLarge, 4781, "A frame between node and compositor is too large; it is restarted.")     \
-  X(kFeedVersion, 4782,                                                                            \
-    "Node and footlight-media differ in version; install both from one build.")                    \
-  X(kCompositorEnded, 4783, "The compositor ended; it is started again.")                          \
-  X(kCompositorSilent, 4784, "The compositor stopped answering; it is started again.")             \
-  X(kCompositorSetup, 4785, "The compositor cannot start: an encoder, a font or an address.")      \
-  X(kProgramOff, 4786, "This episode has no program stream.")                                      \
+  X(kProgramOff, 4780, "This episode has no program stream now; ask again.")                       \
+  X(kProgramUnknown, 4781, "This program has no such rendition, file or epoch.")                   \
+  X(kProgramGone, 4782, "That part of the program is not kept here, or is not made yet.")          \
+  X(kProgramDirective, 4783, "The _HLS_ directives of the request cannot be understood.")          \
+  X(kProgramAhead, 4784, "The playlist that was asked for lies too far ahead.")                    \
+  X(kProgramLate, 4785, "The program did not go on in time; ask again.")                           \
+  X(kProgramCrowded, 4786, "Too many requests wait for this program; ask again.")                  \
+  X(kFeedHello, 4787, "The program's description breaks a rule; the stream was refused.")          \
+  X(kFeedRendition, 4788, "The feed names a rendition it did not describe.")                       \
+  X(kFeedOrder, 4789, "The unit is not the next of its rendition; it was refused.")                \
+  X(kFeedTime, 4790, "The unit's time does not follow; it was refused.")                           \
+  X(kFeedOverrun, 4791, "The part is longer than the stream's part target; it was refused.")       \
+  X(kFeedBroken, 4792, "The unit is not one moof and its mdat; it was refused.")                   \
+  X(kFeedTooLarge, 4793, "The unit or cue is larger than a program holds; it was refused.")        \
+  X(kFeedLag, 4794, "The rendition fell behind the others; new viewers are not sent to it.")       \
+  X(kFeedEnded, 4795, "The program has ended; a new one needs a new epoch.")                       \
+  X(kPushFailed, 4796, "The program could not be pushed; it goes on without.")                     \
+  X(kPushFull, 4797, "The place the program is pushed to is full; it goes on without.")            \
+  X(kPushBehind, 4798, "Pushing fell behind the program; what was too old was left out.")          \
+  X(kCueForged, 4799, "The cue was not made by this server for this episode; it was ignored.")     \
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \
@@ -184,6 +196,14 @@
   X(kVerifyFailed, 4804, "The log does not verify.")                                               \
   X(kUnreachable, 4805, "The server cannot be reached.")                                           \
   X(kIo, 4806, "A file or socket operation failed.")                                               \
+  X(kFeedMalformed, 4810, "A frame between node and compositor cannot be read; it is restarted.")  \
+  X(kFeedFrameTooLarge, 4811,                                                                      \
+    "A frame between node and compositor is too large; it is restarted.")                          \
+  X(kFeedVersion, 4812,                                                                            \
+    "Node and footlight-media differ in version; install both from one build.")                    \
+  X(kCompositorEnded, 4813, "The compositor ended; it is started again.")                          \
+  X(kCompositorSilent, 4814, "The compositor stopped answering; it is started again.")             \
+  X(kCompositorSetup, 4815, "The compositor cannot start: an encoder, a font or an address.")      \
   X(kDraining, 4900, "The server is going down for maintenance; connect again as advised.")        \
   X(kSlowConsumer, 4901, "This connection reads too slowly and was cut; resume where it stopped.") \
   X(kSessionReplaced, 4902, "The same client opened another session.")                             \

@@ -127,7 +127,8 @@ void Compositor::take(const proto::CompositorMessage& message, MonoUs now) {
   } else if (const auto* poster = std::get_if<proto::FeedPoster>(&message)) {
     sink_.on_poster(*poster);
   } else if (const auto* cue = std::get_if<proto::FeedCueShown>(&message)) {
-    sink_.on_cue_shown(*cue);
+    const auto what = std::ranges::find(lately_, cue->snapshot, &proto::FeedSnapshot::number);
+    sink_.on_cue_shown(*cue, what == lately_.end() ? nullptr : &*what);
   } else if (const auto* key = std::get_if<proto::FeedKeyFrame>(&message)) {
     port_.want_key_frame(key->ssrc);
   } else if (const auto* end = std::get_if<proto::FeedEnd>(&message)) {
@@ -164,6 +165,8 @@ void Compositor::tell(MonoUs now) {
       snapshot.number = ++number_;
       shown_at_ = now;
       encode(proto::NodeMessage(snapshot), out);
+      if (lately_.size() == kLately) lately_.pop_front();
+      lately_.push_back(snapshot);
       told_snapshot_ = std::move(snapshot);
     }
   }

@@ -9,6 +9,7 @@
 // Pure: process and socket are behind CompositorPort, the time is an argument. One thread.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ class Compositor {
   static constexpr MonoUs kFirstPauseUs = kUsPerSecond / 2, kMostPauseUs = 30 * kUsPerSecond;
   static constexpr MonoUs kHealthyUs = 60 * kUsPerSecond, kSilenceUs = 5 * kUsPerSecond;
   static constexpr MonoUs kShownUs = 150 * kUsPerMs;  // snapshots go out at most so often
+
+  static constexpr size_t kLately = 32;
 
   enum class State : uint8_t { kOff, kStarting, kRunning, kPausing };
 
@@ -82,6 +85,7 @@ class Compositor {
   std::optional<proto::FeedParticipants> told_people_;
   std::optional<proto::FeedLayout> told_layout_;
   std::optional<proto::FeedSnapshot> told_snapshot_;
+  std::deque<proto::FeedSnapshot> lately_;  // told, at most kLately
   MonoUs shown_at_ = 0;
   uint64_t number_ = 0;  // of the last snapshot, over all starts
 

@@ -23,7 +23,9 @@ class ProgramSink {
   virtual void on_hello(const proto::FeedHello& hello) = 0;
   virtual void on_init(const proto::FeedInit& init) = 0;
   virtual void on_part(const proto::FeedPart& part) = 0;
-  virtual void on_cue_shown(const proto::FeedCueShown& cue) = 0;
+  // `snapshot`: what it shows; nullptr when that was too long ago to be known.
+  virtual void on_cue_shown(const proto::FeedCueShown& cue,
+                            const proto::FeedSnapshot* snapshot) = 0;
   virtual void on_status(const proto::FeedStatus& status) = 0;
   virtual void on_poster(const proto::FeedPoster& poster) = 0;
   virtual void on_discontinuity(const Error& why) = 0;

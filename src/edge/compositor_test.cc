@@ -46,7 +46,7 @@ struct Sink final : ProgramSink {
   void on_part(const proto::FeedPart& part) override {
     said += "part" + std::to_string(part.msn) + "." + std::to_string(part.part) + " ";
   }
-  void on_cue_shown(const proto::FeedCueShown& cue) override {
+  void on_cue_shown(const proto::FeedCueShown& cue, const proto::FeedSnapshot*) override {
     said += "cue" + std::to_string(cue.snapshot) + " ";
   }
   void on_status(const proto::FeedStatus&) override { said += "status "; }

@@ -72,6 +72,9 @@ struct Config {
     std::string preset = "superfast";
     int64_t sound_kbps = 128;
     std::string compositor;  // empty: footlight-media beside the program
+    int64_t dvr_window_s = 600;
+    int64_t memory_bytes = 512 << 20;
+    std::string folder;  // empty: recordings stay in memory, as far as it reaches
   } program;
   struct {
     std::string dir = "data";

@@ -92,6 +92,13 @@ const SettingInfo kSettings[] = {
     {"program.sound_kbps", AT(program.sound_kbps), 32, 512, "kbit/s", "Of the sound, AAC stereo."},
     {"program.compositor", AT(program.compositor), 0, 4'096, "",
      "The path of `footlight-media`; empty: beside `footlight`."},
+    {"program.dvr_window_s", AT(program.dvr_window_s), 30, 86'400, "s",
+     "How far back viewers of a live program stream can go."},
+    {"program.memory_bytes", AT(program.memory_bytes), 16 << 20, int64_t{1} << 40, "bytes",
+     "Memory for the segments of one program stream; beyond it the oldest go."},
+    {"program.folder", AT(program.folder), 0, 4'096, "",
+     "Where the segments of program streams are kept, so that the whole show can be played after "
+     "its end. Empty: in memory, as much as `program.memory_bytes` holds."},
     {"data.dir", AT(data.dir), 1, 4'096, "",
      "Where the event logs are kept, one `<episode>.episode` file each."},
     {"data.episodes", AT(data.episodes), 0, 256, "", "Episode files to run."},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "edge/http_api_media.h"
+#include "edge/http_program.h"
 #include "edge/node_shard.h"
 #include "net/http.h"
 #include "proto/http_status.h"
@@ -135,6 +136,9 @@ net::Shard& HttpApi::home_of(const NodeEpisode& episode) const {
 
 void HttpApi::handle(NodeShard& shard, net::HttpRequest request, net::Responder responder) {
   const std::string_view path = request.path;
+  if (program_ && HttpProgram::takes(path)) {
+    return program_->handle(shard.shard(), request, std::move(responder));
+  }
   if (handle_shell(shard, request, responder)) return;
   if (!path.starts_with("/v1/")) return handle_file(request, std::move(responder));
   if (media_ && HttpMedia::takes(path)) {

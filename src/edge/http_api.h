@@ -8,6 +8,7 @@
 //   POST /v1/sessions[/SID]  docs/protocol.md, Addresses
 //   ...  /v1/episodes...     api.h
 //   ...  /v1/whip|whep/...   http_api_media.h
+//   GET  /v1/program/...     http_program.h
 //   GET  everything else     static_files.h
 //
 // One object for all shards; handle() is called on the shard that has the connection.
@@ -30,6 +31,7 @@
 namespace footlight::edge {
 
 class HttpMedia;
+class HttpProgram;
 class NodeEpisode;
 class NodeShard;
 
@@ -49,6 +51,7 @@ class HttpApi {
   // Before the shards start.
   void begin(std::vector<NodeShard*> shards, std::vector<NodeEpisode*> episodes);
   void set_media(HttpMedia* media) { media_ = media; }
+  void set_program(HttpProgram* program) { program_ = program; }
   // Any thread.
   void set_keys(std::shared_ptr<const gate::KeySet> keys) { keys_.store(std::move(keys)); }
   void set_files(std::shared_ptr<const StaticFiles> files) { files_.store(std::move(files)); }
@@ -89,6 +92,7 @@ class HttpApi {
   std::vector<NodeShard*> shards_;
   std::vector<NodeEpisode*> episodes_;
   HttpMedia* media_ = nullptr;
+  HttpProgram* program_ = nullptr;
   std::atomic<std::shared_ptr<const gate::KeySet>> keys_;
   std::atomic<std::shared_ptr<const StaticFiles>> files_;
   std::atomic<bool> draining_ = false;

@@ -8,6 +8,7 @@
 
 #include "edge/http_api.h"
 #include "edge/http_api_media.h"
+#include "edge/http_program.h"
 #include "edge/internal/metrics_page.h"
 #include "edge/node_dev.h"
 #include "edge/node_episode.h"
@@ -16,6 +17,7 @@
 #include "edge/node_relays.h"
 #include "edge/node_shard.h"
 #include "edge/node_webhooks.h"
+#include "edge/program_glue.h"
 #include "edge/static_files.h"
 #include "net/asio/server.h"
 #include "net/asio/shard.h"
@@ -89,6 +91,7 @@ struct Node::Impl {
   std::unique_ptr<NodeMedia> media;    // null when media.enabled is false
   std::unique_ptr<HttpApi> api;
   std::unique_ptr<HttpMedia> http_media;
+  std::unique_ptr<HttpProgram> programs;
   std::unique_ptr<NodeWebhooks> webhooks;
   std::vector<std::unique_ptr<NodeEpisode>> episodes;
   std::vector<std::unique_ptr<NodeShard>> apps;
@@ -99,6 +102,8 @@ struct Node::Impl {
   Status prepare();
   Status listen(uint64_t descriptors);
   Status carry_media();
+  void carry_programs();
+  ProgramSinkMaker program_sinks();
   Status open_episodes();
   Status make_api();
   void begin_owners(std::vector<WebhookEndpoint> hooks);
@@ -158,7 +163,7 @@ Status Node::Impl::make_api() {
   made.process_metrics = [this] { return process_metrics(); };
   made.shell_metrics = [this] {
     return server_metrics(server->counters()) +
-           (media ? media->metrics() + relays->metrics() : std::string());
+           (media ? media->metrics() + relays->metrics() : std::string()) + programs->metrics();
   };
   made.dev_links = [this] { return links.empty() ? std::string() : dev_links_json(links); };
   api = std::make_unique<HttpApi>(std::move(made));
@@ -224,6 +229,43 @@ Status Node::Impl::carry_media() {
   for (const auto& address : media->advertised()) where += " " + rtc::to_string(address);
   options.log(LogLevel::kInfo, "media on UDP" + where);
   return {};
+}
+
+void Node::Impl::carry_programs() {
+  const auto& wanted = options.config.program;
+  HttpProgramOptions made;
+  made.clock = &clock;
+  made.limits.dvr_window_ms = static_cast<uint32_t>(wanted.dvr_window_s * 1000);
+  made.limits.memory_bytes = static_cast<uint64_t>(wanted.memory_bytes);
+  made.limits.keep_all = true;
+  made.folder = wanted.folder;
+  made.log = [this](const std::string& text) { options.log(LogLevel::kWarning, text); };
+  programs = std::make_unique<HttpProgram>(std::move(made));
+  std::vector<net::Shard*> all;
+  for (const auto& shard : shards) all.push_back(shard.get());
+  std::vector<std::string> ids;
+  for (const auto& episode : episodes) ids.push_back(episode->id());
+  programs->begin(all, ids);
+  api->set_program(programs.get());
+}
+
+// What the compositor of an episode makes goes to its program, unless somebody else takes it.
+ProgramSinkMaker Node::Impl::program_sinks() {
+  if (options.program_sinks) return options.program_sinks;
+  return [this](const std::string& id) {
+    ProgramGlueOptions made;
+    made.episode = id;
+    made.clock = &clock;
+    const auto found =
+        std::ranges::find_if(episodes, [&](const auto& each) { return each->id() == id; });
+    if (found != episodes.end()) made.key = (*found)->voter_key();
+    made.post = [this, id](std::move_only_function<void(Program&)> job) {
+      Program* program = programs->find(id);
+      if (program == nullptr) return;
+      shards[program->home()]->post([program, job = std::move(job)]() mutable { job(*program); });
+    };
+    return make_program_glue(std::move(made));
+  };
 }
 
 // What is wrong with one episode costs that episode alone.
@@ -321,9 +363,10 @@ void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
     made.relays = relays.get();
     apps[i]->begin(std::move(made), app_pointers(), episode_pointers());
   }
+  carry_programs();
   if (media) {
     media->set_edges(app_pointers());
-    media->begin_programs(options.config, episode_pointers(), options.program_sinks);
+    media->begin_programs(options.config, episode_pointers(), program_sinks());
   }
   api->begin(app_pointers(), episode_pointers());
   running = true;
@@ -393,6 +436,7 @@ void Node::Impl::stop() {
   workers.clear();  // what was handed to the logs is written and synced
   if (media) media->finish();
   webhooks->stop();
+  programs.reset();  // those who wait for a part are let go
   server.reset();
   apps.clear();
   for (const auto& episode : episodes) episode->end();
@@ -470,5 +514,13 @@ void Node::drain(uint32_t timeout_ms) {
 }
 
 void Node::stop() { impl_->stop(); }
+
+bool Node::feed(std::string_view episode, std::move_only_function<void(Program&)> job) {
+  Program* program = impl_->programs->find(episode);
+  if (!program) return false;
+  impl_->shards[program->home()]->post(
+      [program, job = std::move(job)]() mutable { job(*program); });
+  return true;
+}
 
 }  // namespace footlight::edge

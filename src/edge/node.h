@@ -41,6 +41,8 @@ struct NodeOptions {
   std::function<std::unique_ptr<ProgramSink>(const std::string& episode)> program_sinks;
 };
 
+class Program;
+
 class Node {
  public:
   struct Impl;
@@ -67,6 +69,9 @@ class Node {
   // `timeout_ms` have passed, and no media session is left or `media.drain_ms` have passed: then
   // those are cut. The caller's thread waits.
   void drain(uint32_t timeout_ms);
+  // Runs `job` with the episode's program stream on the thread that feeds it. False: no such
+  // episode. Any thread.
+  bool feed(std::string_view episode, std::move_only_function<void(Program&)> job);
   // Ends all threads; what was handed to the logs is synced.
   void stop();
 

@@ -54,7 +54,7 @@ class NoSink final : public ProgramSink {
   void on_hello(const proto::FeedHello&) override {}
   void on_init(const proto::FeedInit&) override {}
   void on_part(const proto::FeedPart&) override {}
-  void on_cue_shown(const proto::FeedCueShown&) override {}
+  void on_cue_shown(const proto::FeedCueShown&, const proto::FeedSnapshot*) override {}
   void on_status(const proto::FeedStatus&) override {}
   void on_poster(const proto::FeedPoster&) override {}
   void on_discontinuity(const Error&) override {}

@@ -305,7 +305,7 @@ void append_response_head(std::string& out, const ResponseHead& head) {
   if (head.headers) {
     for (const auto& [name, value] : *head.headers) append_header(out, name, value);
   }
-  out.append("\r\n");
+  out.append(head.lines).append("\r\n");
 }
 
 }  // namespace footlight::net

@@ -66,6 +66,7 @@ struct ResponseHead {
   std::optional<uint64_t> body_bytes = 0;
   bool close = false;
   const HeaderList* headers = nullptr;
+  std::string_view lines;  // more headers, each with its line's end; taken as they are
 };
 void append_response_head(std::string& out, const ResponseHead& head);
 

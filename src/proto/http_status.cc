@@ -57,8 +57,6 @@ int status_of_board(Code code) {
 
 int status_of_media(Code code) {
   switch (code) {
-    case Code::kProgramOff:
-      return 409;
     case Code::kTrackUnknown:
       return 404;
     case Code::kTrackLimit:
@@ -82,9 +80,27 @@ int status_of_media(Code code) {
   }
 }
 
+int status_of_program(Code code) {
+  switch (code) {
+    case Code::kProgramOff:
+    case Code::kProgramUnknown:
+    case Code::kProgramGone:
+      return 404;
+    case Code::kProgramDirective:
+    case Code::kProgramAhead:
+      return 400;
+    case Code::kProgramLate:
+    case Code::kProgramCrowded:
+      return 503;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 int http_status(Code code) {
+  if (const int of_program = status_of_program(code); of_program != 0) return of_program;
   if (const int of_media = status_of_media(code); of_media != 0) return of_media;
   if (const int of_boards = status_of_board(code); of_boards != 0) return of_boards;
   switch (code) {

@@ -353,7 +353,7 @@ Result<std::optional<FeedReader::Frame>> FeedReader::next() {
   if (rest.size() < 4) return std::optional<Frame>();
   const size_t length = ByteReader(rest).u32();
   if (length == 0 || length > kMaxFeedFrame) {
-    broken_ = length == 0 ? Code::kFeedMalformed : Code::kFeedTooLarge;
+    broken_ = length == 0 ? Code::kFeedMalformed : Code::kFeedFrameTooLarge;
     buffer_.clear();
     at_ = 0;
     return fail(broken_, std::to_string(length) + " bytes");

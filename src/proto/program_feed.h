@@ -9,7 +9,7 @@
 // that are known are ignored, and an unknown type is skipped, so fields and types can be added.
 //
 // Bounds: a frame kMaxFeedFrame; texts and lists as named below. A writer clips what is longer (a
-// text at a character's border), a reader refuses it: kFeedMalformed, kFeedTooLarge. After a
+// text at a character's border), a reader refuses it: kFeedMalformed, kFeedFrameTooLarge. After a
 // refusal the connection is of no use.
 #pragma once
 #include <array>
@@ -230,7 +230,7 @@ class FeedReader {
  public:
   void push(ByteView bytes);
   // The next frame's type and body, nullopt when there is none yet: valid until the next push().
-  // kFeedTooLarge, kFeedMalformed (no type): from then on always.
+  // kFeedFrameTooLarge, kFeedMalformed (no type): from then on always.
   struct Frame {
     uint8_t type = 0;
     ByteView body;

@@ -123,9 +123,9 @@ TEST(ProgramFeed, FramesComeOutWholeHoweverTheyAreCut) {
 TEST(ProgramFeed, ATooLargeOrEmptyFrameEndsTheReader) {
   FeedReader large;
   large.push(Bytes{0, 0, 0, 0x7F});
-  EXPECT_EQ(large.next().error().code, Code::kFeedTooLarge);
+  EXPECT_EQ(large.next().error().code, Code::kFeedFrameTooLarge);
   large.push(frame_of(FeedStop{}));
-  EXPECT_EQ(large.next().error().code, Code::kFeedTooLarge);
+  EXPECT_EQ(large.next().error().code, Code::kFeedFrameTooLarge);
   FeedReader empty;
   empty.push(Bytes(4));
   EXPECT_EQ(empty.next().error().code, Code::kFeedMalformed);

@@ -32,6 +32,7 @@ FOREIGN = {
     r"openssl/": ["net/asio", "gate/openssl", "rtc", "edge/node", "ops", "cli"],
     r"(srtp2/|usrsctp\.h)": ["no room: tests alone compare with them"],
     r"sqlite3\.h": ["log"],
+    r"zlib\.h": ["hls/gzip"],
     r"yaml-cpp/": ["episode/yaml", "edge/config"],
     r"prometheus/": ["edge"],
     r"CLI/": ["cli"],

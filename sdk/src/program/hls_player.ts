@@ -139,10 +139,12 @@ export class HlsPlayer {
     if (shown_ms === null || !ranges) return undefined;
     let best: DateRange | undefined;
     for (const range of Object.values(ranges)) {
-      if (!range?.attr['X-CUE'] || range.startDate.getTime() > shown_ms) continue;
+      if (range?.attr['CLASS'] !== 'footlight.at') continue;
+      if (range.startDate.getTime() > shown_ms) continue;
       if (!best || range.startDate > best.startDate) best = range;
     }
-    return best?.attr['X-CUE'];
+    const data = best?.attr['X-FOOTLIGHT-DATA'];
+    return data === undefined ? undefined : atob(data.replaceAll('-', '+').replaceAll('_', '/'));
   }
 
   /** Where the playlist of the sound alone is. */

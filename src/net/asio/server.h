@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/chain.h"
 #include "core/result.h"
 #include "net/asio/shard.h"
 #include "net/asio/tls.h"
@@ -44,7 +45,11 @@ struct HttpResponse {
   HeaderList headers;
   std::string body;
   std::shared_ptr<const std::string> shared_body;  // instead of body, sent without a copy
-  bool close = false;                              // ends the connection after this answer
+  std::shared_ptr<const Chain> chain;              // the same, in pieces
+  // More of the head as it stands on the wire, each line with its end: what was written once for
+  // many answers. Never from a peer's bytes.
+  std::shared_ptr<const std::string> head_lines;
+  bool close = false;  // ends the connection after this answer
 };
 
 // A WebSocket or an event stream. All calls on its shard's thread; valid until on_closed returns.

@@ -246,34 +246,75 @@ HttpSession::Task<bool> HttpSession::write_response(HttpResponse response, bool 
   keep_alive_ = keep_alive_ && !response.close;
   response.headers.emplace_back("Date", shard_.date());
   std::string head;
-  append_response_head(head, {.status = response.status,
-                              .content_type = response.content_type,
-                              .body_bytes = body.size(),
-                              .close = !keep_alive_,
-                              .headers = &response.headers});
+  head.reserve(512);
+  append_response_head(
+      head, {.status = response.status,
+             .content_type = response.content_type,
+             .body_bytes = response.chain ? response.chain->size_bytes() : body.size(),
+             .close = !keep_alive_,
+             .headers = &response.headers,
+             .lines = response.head_lines ? std::string_view(*response.head_lines) : ""});
   const bool has_body = !head_only && response.status != 204 && response.status != 304;
-  const bool written = co_await write_all(head, has_body ? body : std::string_view());
+  const bool written = co_await write_all(head, has_body ? body : std::string_view(),
+                                          has_body ? response.chain.get() : nullptr);
   if (!written) co_return false;
   if (!keep_alive_) connection_->finish_http(true);
   co_return keep_alive_;
 }
 
-HttpSession::Task<bool> HttpSession::write_all(std::string_view head, std::string_view body) {
+// What is left of an answer: its head, its body, and then the slices of a chain.
+struct HttpSession::Rest {
+  std::string_view head, body;
+  const Chain* chain = nullptr;
+  size_t slice = 0, of_slice = 0;  // the first that is left, and how much of it is gone
+
+  bool empty() const {
+    return head.empty() && body.empty() && (!chain || slice == chain->slices().size());
+  }
+  // As many pieces as the transport takes at once.
+  std::span<const std::string_view> next(std::array<std::string_view, 4>& parts) const {
+    size_t count = 0;
+    if (!head.empty()) parts[count++] = head;
+    if (!body.empty()) parts[count++] = body;
+    for (size_t i = slice; chain && i < chain->slices().size() && count < parts.size(); ++i) {
+      parts[count++] = chain->slices()[i].bytes.substr(i == slice ? of_slice : 0);
+    }
+    return std::span(parts).first(count);
+  }
+  void take(size_t bytes) {
+    for (std::string_view* part : {&head, &body}) {
+      const size_t of_part = std::min(bytes, part->size());
+      part->remove_prefix(of_part);
+      bytes -= of_part;
+    }
+    while (bytes > 0) {
+      const size_t left = chain->slices()[slice].bytes.size() - of_slice;
+      const size_t of_this = std::min(bytes, left);
+      of_slice += of_this;
+      bytes -= of_this;
+      if (of_this < left) return;
+      ++slice;
+      of_slice = 0;
+    }
+  }
+};
+
+HttpSession::Task<bool> HttpSession::write_all(std::string_view head, std::string_view body,
+                                               const Chain* chain) {
   if (!alive()) co_return false;
   const Stage before = std::exchange(stage_, Stage::kWriting);
   connection_->set_deadline(shard_.after_ms(shard_.options().write_timeout_ms));
-  while (!head.empty() || !body.empty() || connection_->transport().has_unsent()) {
+  Rest rest{head, body, chain};
+  while (!rest.empty() || connection_->transport().has_unsent()) {
     IoResult sent;
-    if (head.empty() && body.empty()) {
+    if (rest.empty()) {
       sent.state = connection_->transport().flush();
       if (sent.state == IoState::kDone) break;
     } else {
-      const std::array parts = {head, body};
-      sent = connection_->transport().write(std::span<const std::string_view>(parts));
+      std::array<std::string_view, 4> parts;
+      sent = connection_->transport().write(rest.next(parts));
     }
-    const size_t of_head = std::min(sent.bytes, head.size());
-    head.remove_prefix(of_head);
-    body.remove_prefix(sent.bytes - of_head);
+    rest.take(sent.bytes);
     if (sent.bytes > 0) continue;
     Wake woken = Wake::kGone;
     if (sent.state == IoState::kBlocked) woken = co_await wait(Want::kWritable);

@@ -34,6 +34,7 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   enum class Stage : uint8_t { kReading, kAnswering, kWriting };
   enum class Wake : uint8_t { kGo, kTimeout, kGone };
   enum class Want : uint8_t { kNothing, kReadable, kWritable, kAnswer };
+  struct Rest;
   template <class T = void>
   using Task = boost::asio::awaitable<T>;
 
@@ -45,7 +46,7 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   Task<bool> serve(HttpRequest request);
   Task<bool> upgrade(HttpRequest request);
   Task<bool> write_response(HttpResponse response, bool head_only);
-  Task<bool> write_all(std::string_view head, std::string_view body);
+  Task<bool> write_all(std::string_view head, std::string_view body, const Chain* chain = nullptr);
   bool count_body_bytes();
   Task<Wake> wait(Want want);
   void wake(Wake how);

@@ -1,0 +1,44 @@
+// Whole segments of a program as files, for the recording: written and read by a thread of its own,
+// so that neither the feed nor a shard ever waits for the disk.
+//
+// What waits to be written is bounded; beyond it, and when the disk is full, a segment is left out
+// and that is told once until it goes on again. The stream itself never notices.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/result.h"
+#include "hls/origin.h"
+#include "net/asio/worker.h"
+
+namespace footlight::edge {
+
+class ProgramFiles final : public hls::SegmentStore {
+ public:
+  using Stored = std::function<void(uint32_t rendition, uint64_t msn)>;  // on the worker's thread
+  using Log = std::function<void(const std::string& complaint)>;
+  static constexpr uint64_t kMaxWaitingBytes = 256ull << 20;
+
+  ProgramFiles(std::string folder, Stored stored, Log log);
+
+  void put(const std::string& name, uint32_t rendition, uint64_t msn, Chain bytes) override;
+  // `done` on the worker's thread. kProgramGone, kIo.
+  void read(std::string name, std::function<void(Result<std::string>)> done);
+
+  uint64_t failed() const { return failed_; }
+
+ private:
+  Status write(const std::string& name, const Chain& bytes);
+
+  std::string folder_;
+  Stored stored_;
+  Log log_;
+  std::atomic<uint64_t> waiting_bytes_ = 0, failed_ = 0;
+  bool complained_ = false;              // on the worker's thread
+  net::Worker worker_{"program-files"};  // the last: it ends first
+};
+
+}  // namespace footlight::edge

@@ -1,0 +1,282 @@
+// What comes in: what is taken, what is refused, and that the latter changes nothing.
+#include "hls/origin.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hls/boxes.h"
+#include "hls/internal/test_feed.h"
+
+namespace footlight::hls {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct MapStore final : SegmentStore {
+  void put(const std::string& name, uint32_t rendition, uint64_t msn, Chain bytes) override {
+    files[name] = bytes.joined();
+    if (msn != UINT64_MAX) asked.emplace_back(rendition, msn);
+  }
+  std::map<std::string, std::string> files;
+  std::vector<std::pair<uint32_t, uint64_t>> asked;
+};
+
+TEST(HlsOrigin, ADescriptionThatBreaksARuleIsRefused) {
+  EXPECT_TRUE(check_hello(make_hello()));
+  const auto broken = [](auto change) {
+    Hello hello = make_hello();
+    change(hello);
+    const Status status = check_hello(hello);
+    return !status && status.error().code == Code::kFeedHello;
+  };
+  EXPECT_TRUE(broken([](Hello& h) { h.epoch = "a/b"; }));
+  EXPECT_TRUE(broken([](Hello& h) { h.renditions.clear(); }));
+  EXPECT_TRUE(broken([](Hello& h) { h.renditions.resize(9, h.renditions[0]); }));
+  EXPECT_TRUE(broken([](Hello& h) { h.renditions[1].id = h.renditions[0].id; }));
+  EXPECT_TRUE(broken([](Hello& h) { h.renditions[0].id = "../x"; }));
+  EXPECT_TRUE(broken([](Hello& h) { h.renditions[0].codecs = "avc1\"\n#EXT"; }));
+  EXPECT_TRUE(broken([](Hello& h) { h.renditions[0].timescale = 0; }));
+  EXPECT_TRUE(broken([](Hello& h) { h.renditions[2].language = "en\""; }));
+  EXPECT_TRUE(broken([](Hello& h) { h.part_target_us = 99'999; }));
+  EXPECT_TRUE(broken([](Hello& h) { h.parts_per_segment = 0; }));
+  EXPECT_TRUE(
+      broken([](Hello& h) { h.renditions[1] = h.renditions[2], h.renditions[1].id = "b"; }));
+}
+
+TEST(HlsOrigin, BadUnitsAreRefusedByNumberAndChangeNothing) {
+  TestStream stream;
+  EXPECT_EQ(stream.part(0, 0).error().code, Code::kFeedOrder) << "before its init segment";
+  stream.inits();
+  stream.run(6);
+  EXPECT_EQ(stream.faults, "");
+  const std::string before = stream.text("e1/v720.m3u8");
+  const auto refused = [&](Code code, auto change) {
+    PartUnit unit = make_part(stream.hello, 0, 6);
+    change(unit);
+    const Status status = stream.origin.on_part(unit);
+    stream.put();
+    EXPECT_EQ(stream.text("e1/v720.m3u8"), before);
+    return !status && status.error().code == code;
+  };
+  const auto body = [](uint64_t tfdt, uint32_t samples, uint32_t each) {
+    return make_blob(make_chunk(tfdt, samples, each));
+  };
+  EXPECT_TRUE(refused(Code::kFeedRendition, [](PartUnit& u) { u.rendition = 3; }));
+  EXPECT_TRUE(refused(Code::kFeedOrder, [](PartUnit& u) { u.part = 1; })) << "seen before";
+  EXPECT_TRUE(refused(Code::kFeedOrder, [](PartUnit& u) { u.part = 4; })) << "no such part";
+  EXPECT_TRUE(refused(Code::kFeedOrder, [](PartUnit& u) { u.msn = 100; })) << "far ahead";
+  EXPECT_TRUE(refused(Code::kFeedBroken, [](PartUnit& u) { u.bytes = make_blob("junk"); }));
+  EXPECT_TRUE(refused(Code::kFeedBroken, [](PartUnit& u) { u.tfdt += 1; }))
+      << "not what the box says";
+  EXPECT_TRUE(refused(Code::kFeedBroken, [](PartUnit& u) { u.duration -= 1; }));
+  EXPECT_TRUE(refused(Code::kFeedTooLarge,
+                      [](PartUnit& u) { u.bytes = make_blob(std::string(9 << 20, 'x')); }));
+  EXPECT_TRUE(refused(Code::kFeedTime, [&](PartUnit& u) {
+    u.tfdt -= 8192;
+    u.bytes = body(u.tfdt, 16, 512);
+  })) << "time goes back";
+  EXPECT_TRUE(refused(Code::kFeedTime, [&](PartUnit& u) {
+    u.tfdt += 512;
+    u.bytes = body(u.tfdt, 16, 512);
+  })) << "a hole that no missing part explains";
+  EXPECT_TRUE(refused(Code::kFeedOverrun, [&](PartUnit& u) {
+    u.duration = 17 * 512;
+    u.bytes = body(u.tfdt, 17, 512);
+  })) << "one frame too long";
+  EXPECT_EQ(stream.origin.counters().refused.at(Code::kFeedTime), 2u);
+  EXPECT_TRUE(stream.part(0, 6)) << "the right one is still welcome";
+  EXPECT_EQ(stream.origin.counters().gaps, 0u);
+}
+
+TEST(HlsOrigin, ASegmentBeginsWithAKeyFrame) {
+  TestStream stream;
+  stream.inits();
+  PartUnit unit = make_part(stream.hello, 0, 0);
+  unit.independent = false;
+  EXPECT_EQ(stream.origin.on_part(unit).error().code, Code::kFeedBroken);
+}
+
+TEST(HlsOrigin, APartThatNeverCameIsAGapAndTheTimeGoesOn) {
+  TestStream stream;
+  stream.inits();
+  stream.run(5);
+  ASSERT_TRUE(stream.part(0, 7)) << "5 and 6 are missing";
+  const std::string text = stream.text("e1/v720.m3u8");
+  EXPECT_THAT(text, HasSubstr("s1.p1.m4s\",GAP=YES\n"));
+  EXPECT_THAT(text, HasSubstr("s1.p2.m4s\",GAP=YES\n"));
+  EXPECT_THAT(text, HasSubstr("#EXT-X-GAP\n#EXTINF:2.13333,\nv720/s1.m4s"));
+  EXPECT_EQ(stream.get("e1/v720/s1.p1.m4s").status, 404);
+  EXPECT_EQ(stream.get("e1/v720/s1.m4s").status, 404);
+  EXPECT_EQ(stream.get("e1/v720/s1.p3.m4s").status, 200);
+  EXPECT_EQ(stream.origin.counters().gaps, 2u);
+}
+
+TEST(HlsOrigin, ARungThatFallsBehindIsLeftOutUntilItHasCaughtUp) {
+  TestStream stream;
+  stream.inits();
+  stream.run(4);
+  EXPECT_THAT(stream.text("index.m3u8"), HasSubstr("e1/v480.m3u8"));
+  for (uint64_t n = 4; n < 24; ++n) {
+    ASSERT_TRUE(stream.part(0, n));
+    ASSERT_TRUE(stream.part(2, n));
+  }
+  EXPECT_THAT(stream.text("index.m3u8"), Not(HasSubstr("e1/v480.m3u8")));
+  EXPECT_EQ(stream.origin.counters().refused.at(Code::kFeedLag), 1u);
+  for (uint64_t n = 4; n < 24; ++n) ASSERT_TRUE(stream.part(1, n));
+  EXPECT_THAT(stream.text("index.m3u8"), HasSubstr("e1/v480.m3u8"));
+}
+
+TEST(HlsOrigin, ARestartedEncoderIsADiscontinuityWithNumbersThatGoOn) {
+  TestStream stream;
+  stream.inits();
+  stream.run(6);
+  ASSERT_TRUE(stream.part(0, 6));  // one rung is ahead when the encoder dies
+  ASSERT_TRUE(stream.part(0, 7));
+  ASSERT_TRUE(stream.part(0, 8));
+  ASSERT_TRUE(stream.origin.on_discontinuity());
+  stream.put();
+  stream.inits('b');
+  stream.next = 0;
+  stream.run(5);
+  EXPECT_EQ(stream.faults, "");
+  for (const char* id : {"v720", "v480", "a"}) {
+    const std::string text = stream.text("e1/" + std::string(id) + ".m3u8");
+    const size_t at = text.find("#EXT-X-DISCONTINUITY\n");
+    ASSERT_NE(at, std::string::npos) << id;
+    EXPECT_EQ(text.find("#EXT-X-MAP:URI=\"" + std::string(id) + "/init-1.mp4\""), at + 21) << text;
+    EXPECT_THAT(text.substr(at), HasSubstr("/s3.m4s")) << "the same number in each rendition";
+    EXPECT_EQ(stream.get("e1/" + std::string(id) + "/init-0.mp4").status, 200);
+  }
+  EXPECT_THAT(stream.text("e1/v480.m3u8"), HasSubstr("#EXT-X-GAP"))
+      << "what it lacks of the old run";
+}
+
+TEST(HlsOrigin, AStepOfTheWallClockDoesNotMoveTheProgramsDates) {
+  TestStream stream;
+  stream.inits();
+  stream.run(8);
+  for (uint32_t i = 0; i < 3; ++i) {
+    PartUnit unit = make_part(stream.hello, i, 8);
+    unit.program_date_time_ms -= 3'600'000;
+    ASSERT_TRUE(stream.origin.on_part(unit));
+  }
+  stream.put();
+  EXPECT_THAT(stream.text("e1/v720.m3u8"), HasSubstr("2027-01-15T08:00:04.266Z"));
+}
+
+TEST(HlsOrigin, MemoryIsBoundedAndTheWindowGetsShorterInstead) {
+  Limits limits;
+  limits.memory_bytes = 60'000;
+  TestStream stream(limits);
+  stream.inits();
+  for (uint64_t n = 0; n < 200; ++n) {
+    for (uint32_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(stream.origin.on_part(make_part(stream.hello, i, n, 0, 1000)));
+      stream.put();
+      ASSERT_LE(stream.origin.counters().memory_bytes, limits.memory_bytes);
+    }
+  }
+  EXPECT_GT(stream.origin.counters().dropped, 0u);
+  EXPECT_EQ(stream.get("e1/v720/s0.m4s").status, 404);
+  EXPECT_THAT(stream.text("e1/v720.m3u8"), Not(HasSubstr("s0.m4s")));
+}
+
+TEST(HlsOrigin, AfterTheEndTheSameAddressPlaysAllOfIt) {
+  Limits limits;
+  limits.dvr_window_ms = 30'000;
+  limits.keep_all = true;
+  MapStore store;
+  TestStream stream(limits, &store);
+  stream.inits();
+  for (int i = 0; i < 40; ++i) {
+    stream.run(4);
+    for (const auto& [rendition, msn] : store.asked) stream.origin.on_stored(rendition, msn);
+    store.asked.clear();
+    stream.put();
+  }
+  const Reply old = stream.get("e1/v720/s0.m4s");
+  ASSERT_EQ(old.status, 200);
+  EXPECT_TRUE(old.resource->stored) << "it has left the memory";
+  EXPECT_TRUE(store.files.contains(old.resource->store_name));
+  stream.origin.on_end();
+  stream.put();
+  EXPECT_EQ(stream.origin.counters().memory_bytes, 0u);
+  EXPECT_THAT(stream.text("e1/v720.m3u8"), HasSubstr("#EXT-X-ENDLIST"));
+  EXPECT_THAT(stream.text("e1/v720.m3u8"), Not(HasSubstr("s0.m4s"))) << "numbers do not go back";
+  EXPECT_THAT(stream.text("index.m3u8"), HasSubstr("e1/v720/vod.m3u8"));
+  const std::string vod = stream.text("e1/v720/vod.m3u8");
+  for (const char* wanted : {"#EXT-X-PLAYLIST-TYPE:VOD", "\ns0.m4s\n", "\ns39.m4s\n",
+                             "#EXT-X-MAP:URI=\"init-0.mp4\"", "#EXT-X-ENDLIST"}) {
+    EXPECT_THAT(vod, HasSubstr(wanted));
+  }
+  EXPECT_EQ(stream.part(0, 160).error().code, Code::kFeedEnded);
+  EXPECT_THAT(stream.text("manifest.mpd"), HasSubstr("type=\"static\""));
+}
+
+TEST(HlsOrigin, ACueIsABoxBeforeThePartAndARangeInEveryPlaylist) {
+  TestStream stream;
+  stream.inits();
+  stream.run(5);
+  Cue cue{.id = "poll-1", .kind = "poll", .at_ms = 1'800'000'002'700, .payload = "{\"poll\":1}"};
+  ASSERT_TRUE(stream.origin.on_cue(cue));
+  EXPECT_EQ(stream.origin.on_cue(cue).error().code, Code::kFeedOrder) << "ids are unique";
+  stream.run(1);
+  const std::string part = stream.text("e1/v720/s1.p1.m4s");
+  EXPECT_EQ(part.substr(4, 4), "emsg");
+  EXPECT_THAT(part, HasSubstr("poll poll-1 -\n{\"poll\":1}"));
+  EXPECT_TRUE(read_chunk(part));
+  EXPECT_EQ(stream.text("e1/v480/s1.p1.m4s").substr(4, 4), "emsg");
+  EXPECT_EQ(stream.text("e1/a/s1.p1.m4s").substr(4, 4), "moof");
+  stream.run(2);
+  EXPECT_EQ(stream.text("e1/v720/s1.p2.m4s").substr(4, 4), "moof") << "told once";
+  EXPECT_THAT(stream.text("e1/v720/s1.m4s"), HasSubstr("poll-1")) << "and in the whole segment";
+  for (const char* id : {"v720", "a"}) {
+    EXPECT_THAT(stream.text("e1/" + std::string(id) + ".m3u8"),
+                HasSubstr("#EXT-X-DATERANGE:ID=\"poll-1\",CLASS=\"footlight.poll\",START-DATE="
+                          "\"2027-01-15T08:00:02.700Z\",X-FOOTLIGHT-DATA=\"eyJwb2xsIjoxfQ\""));
+  }
+}
+
+TEST(HlsOrigin, AStateIsToldAgainInEachSegmentUnderANewIdUntilItIsReplaced) {
+  TestStream stream;
+  stream.inits();
+  const auto tally = [&](int n) {
+    Cue cue{.id = "t" + std::to_string(n), .key = "tally:fork", .kind = "tally"};
+    cue.at_ms = 1'800'000'000'000 + n;
+    cue.payload = "yes " + std::to_string(n);
+    return stream.origin.on_cue(cue).has_value();
+  };
+  ASSERT_TRUE(tally(1));
+  stream.run(12);
+  std::vector<std::string> ids;
+  for (const char* file : {"s0.p0.m4s", "s1.p0.m4s", "s2.p0.m4s"}) {
+    const std::string part = stream.text("e1/v720/" + std::string(file));
+    ASSERT_THAT(part, HasSubstr("yes 1"));
+    ids.push_back(part.substr(28, 4));
+    EXPECT_EQ(stream.text("e1/v480/" + std::string(file)).substr(28, 4), ids.back())
+        << "one id in both rungs";
+  }
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_NE(ids[1], ids[2]);
+  ASSERT_TRUE(tally(2));
+  stream.run(8);
+  EXPECT_THAT(stream.text("e1/v720/s3.p0.m4s"), HasSubstr("yes 2"));
+  EXPECT_THAT(stream.text("e1/v720/s3.p0.m4s"), Not(HasSubstr("yes 1")));
+}
+
+TEST(HlsOrigin, AFeedThatOnlyBringsRubbishIsStuck) {
+  TestStream stream;
+  stream.inits();
+  stream.run(4);
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_FALSE(stream.origin.stuck() && i < 30);
+    PartUnit unit = make_part(stream.hello, 1, 4);
+    unit.bytes = make_blob("rubbish");
+    EXPECT_FALSE(stream.origin.on_part(unit));
+  }
+  EXPECT_TRUE(stream.origin.stuck());
+}
+
+}  // namespace
+}  // namespace footlight::hls
