@@ -69,10 +69,14 @@ std::vector<Node::Link> make_dev_links(std::string_view episode, std::string_vie
   if (!has_gm) {
     out.add("stage", "Game master", {.sub = "gm", .role = proto::Role::kGm, .name = "Game master"});
   }
+  // The last may watch the call itself; the others the program, as large audiences do.
   for (int i = 1; i <= kViewers; ++i) {
+    const bool calls = i == kViewers;
     const std::string name = "Viewer " + std::to_string(i);
-    out.add("audience", name,
-            {.sub = "viewer-" + std::to_string(i), .role = proto::Role::kViewer, .name = name});
+    gate::Claims claims{.sub = "viewer-" + std::to_string(i), .role = proto::Role::kViewer};
+    claims.name = name;
+    claims.subscribe = calls;
+    out.add("audience", calls ? name + " (by WebRTC)" : name, claims);
   }
   out.add("overlay", "Overlay",
           {.sub = "overlay", .role = proto::Role::kViewer, .name = "Overlay"});

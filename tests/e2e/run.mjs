@@ -15,6 +15,7 @@ const kSuites = [
   'relay',
   'doctor',
   'stage',
+  'program',
 ];
 const kOnTheRealNode = [
   'show',
@@ -26,6 +27,7 @@ const kOnTheRealNode = [
   'relay',
   'doctor',
   'stage',
+  'program',
 ];
 
 const args = process.argv.slice(2);

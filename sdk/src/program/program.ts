@@ -126,6 +126,7 @@ export class Program {
         : this.#state.get().trying
           ? 'good'
           : undefined;
+    rtc?.cap(allowed === 'capped');
     const step = this.#ladder.step({
       now_ms,
       allowed,

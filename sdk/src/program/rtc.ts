@@ -12,6 +12,8 @@ export interface RtcWay {
   readonly allowed: boolean;
   start(): void;
   stop(): void;
+  /** The smallest pictures alone, or again the best that fit. */
+  cap(on: boolean): void;
   /** To be asked a few times a second. */
   health(): Health;
 }
@@ -27,6 +29,7 @@ export class Rtc implements RtcWay {
   #watching: Watching | null = null;
   #shown = false;
   #silent = 0;
+  #capped = false;
   #off: Unsubscribe[] = [];
 
   /** `media` should be made with a `statsMs` of 500 or less: a cut shows by it. */
@@ -53,12 +56,29 @@ export class Rtc implements RtcWay {
       }),
     ];
     this.#watching = this.#media.watch(this.#options);
+    this.#off.push(
+      this.#watching.places.subscribe(() => {
+        if (this.#capped) this.#cap();
+      }),
+    );
   }
 
   stop(): void {
     for (const off of this.#off.splice(0)) off();
     this.#watching?.end();
     this.#watching = null;
+  }
+
+  cap(on: boolean): void {
+    if (on === this.#capped) return;
+    this.#capped = on;
+    this.#cap();
+  }
+
+  #cap(): void {
+    for (const place of this.#watching?.places.get() ?? []) {
+      if (place.kind === 'video') this.#watching?.want(place.mid, this.#capped ? { max: 0 } : {});
+    }
   }
 
   health(): Health {

@@ -19,4 +19,6 @@ export const ports = {
   doctor_turn: first + 14,
   recording: first + 15,
   peers: first + 16,
+  program: first + 20,
+  program_cable: first + 21,
 };

@@ -1,0 +1,230 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Value } from '../readable.ts';
+import type { Client } from '../types.ts';
+import type { Poll, WatchMode } from '../wire.ts';
+import { HlsPlayer, type HlsJsClass } from './hls_player.ts';
+import type { Health } from './ladder.ts';
+import { Program } from './program.ts';
+import type { RtcWay } from './rtc.ts';
+
+const NOW = 1_764_000_000_000;
+
+/** As much of a video element as is looked at. */
+class FakeVideo {
+  currentTime = 0;
+  readyState = 4;
+  paused = false;
+  play = (): Promise<void> => Promise.resolve();
+  tick(ms: number): void {
+    this.currentTime += ms / 1000;
+  }
+}
+
+class FakeHls {
+  static all: FakeHls[] = [];
+  static isSupported = (): boolean => true;
+  source = '';
+  destroyed = false;
+  playingDate: Date | null = null;
+  latency = 2;
+  liveSyncPosition = 1;
+  levels = [{ height: 720, bitrate: 2_500_000 }];
+  audioTracks = [{ url: 'sound.m3u8' }];
+  autoLevelEnabled = true;
+  nextLevel = -1;
+  currentLevel = 0;
+  latestLevelDetails: { live: boolean; dateRanges: Record<string, unknown> } | null = null;
+  readonly config: Record<string, unknown>;
+  constructor(config: Record<string, unknown>) {
+    this.config = config;
+    FakeHls.all.push(this);
+  }
+  loadSource(url: string): void {
+    this.source = url;
+  }
+  attachMedia(): void {}
+  destroy(): void {
+    this.destroyed = true;
+  }
+  on(): void {}
+  startLoad(): void {}
+  recoverMediaError(): void {}
+  /** The picture of `shown_ms`, under cues made each 2 s. */
+  at(shown_ms: number): void {
+    this.playingDate = new Date(shown_ms);
+    const dateRanges: Record<string, unknown> = {};
+    for (let i = -2; i < 3; ++i) {
+      const start = Math.floor(shown_ms / 2000) * 2000 + i * 2000;
+      const attr = { CLASS: 'footlight.at', 'X-FOOTLIGHT-DATA': btoa(`cue-${start}`) };
+      dateRanges[`at.${start}`] = { id: `at.${start}`, startDate: new Date(start), attr };
+    }
+    this.latestLevelDetails = { live: true, dateRanges };
+  }
+}
+const hls = FakeHls as unknown as HlsJsClass;
+const last = (): FakeHls => FakeHls.all.at(-1) as FakeHls;
+
+class FakeRtc implements RtcWay {
+  allowed = true;
+  on = false;
+  capped = false;
+  is: Health = 'starting';
+  start = (): void => void (this.on = true);
+  stop = (): void => void (this.on = false);
+  cap = (on: boolean): void => void (this.capped = on);
+  health = (): Health => this.is;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW });
+  FakeHls.all = [];
+  vi.stubGlobal('fetch', () => Promise.resolve(new Response('', { status: 200 })));
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe('HlsPlayer', () => {
+  const make = (): { player: HlsPlayer; video: FakeVideo } => {
+    const video = new FakeVideo();
+    const options = { video: video as unknown as HTMLVideoElement, hls, url: 'x.m3u8' };
+    return {
+      player: new HlsPlayer({ ...options, lowLatency: true, now: () => Date.now() }),
+      video,
+    };
+  };
+  it('tells a stop from a pause and many stops from one', () => {
+    const { player, video } = make();
+    expect(player.health()).toBe('starting');
+    const run = (ms: number, moves: boolean): Health => {
+      let health: Health = 'starting';
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        if (moves) video.tick(250);
+        health = player.health();
+      }
+      return health;
+    };
+    expect(run(1_000, true)).toBe('good');
+    expect(run(1_000, false)).toBe('good');
+    expect(run(1_000, false)).toBe('dead');
+    expect(run(500, true)).toBe('good');
+    video.paused = true;
+    expect(run(5_000, false)).toBe('good');
+    video.paused = false;
+    for (let i = 0; i < 2; ++i) {
+      run(500, true);
+      run(1_000, false);
+    }
+    expect(run(500, true)).toBe('poor');
+    expect(run(25_000, true)).toBe('good');
+  });
+  it('finds the newest cue that has been shown', () => {
+    const { player } = make();
+    expect(player.cue).toBeUndefined();
+    last().at(NOW - 3_000);
+    expect(player.cue).toBe(`cue-${NOW - 4_000}`);
+    expect(player.shown_ms).toBe(NOW - 3_000);
+  });
+});
+
+describe('Program', () => {
+  const poll = { state: 'ready', opened_ms: 0, deadline_ms: 0, allowance_ms: 3_000 } as Poll;
+  const world = (rtc?: FakeRtc) => {
+    const polls = new Value<ReadonlyMap<string, Poll>>(new Map([['fork', poll]]));
+    const episode = new Value<ReadonlyMap<string, { media: string }>>(
+      new Map([['state', { media: 'full' }]]),
+    );
+    const told: [WatchMode, string | undefined][] = [];
+    const client = {
+      view: { collection: (name: string) => (name === 'polls' ? polls : episode) },
+      state: new Value({ name: 'live' }),
+      serverNow: () => Date.now(),
+      reportWatch: (mode: WatchMode, cue?: string) => told.push([mode, cue]),
+    } as unknown as Client;
+    const video = new FakeVideo();
+    const program = new Program(client, {
+      video: video as unknown as HTMLVideoElement,
+      hls,
+      url: 'index.m3u8',
+      ...(rtc && { rtc }),
+    });
+    const run = async (ms: number): Promise<void> => {
+      for (; ms > 0; ms -= 250) {
+        video.tick(250);
+        FakeHls.all.at(-1)?.at(Date.now() - 2_000);
+        await vi.advanceTimersByTimeAsync(250);
+      }
+    };
+    return { program, polls, episode, told, run };
+  };
+
+  it('plays the stream, and says how and by which cue', async () => {
+    const { program, told, run } = world();
+    await run(3_000);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', why: 'best' });
+    expect(program.state.get().behind_ms).toBeGreaterThan(1_900);
+    expect(last().config).toMatchObject({ lowLatencyMode: true });
+    await run(11_000);
+    const cues = told.filter(([mode]) => mode === 'llhls').map(([, cue]) => cue);
+    expect(cues.length).toBeGreaterThanOrEqual(2);
+    expect(cues.at(-1)).toMatch(/^cue-\d+$/);
+    program.close();
+    expect(last().destroyed).toBe(true);
+  });
+
+  it('shows a poll when its picture is shown', async () => {
+    const { program, polls, run } = world();
+    await run(3_000);
+    const opened = { ...poll, state: 'open', opened_ms: Date.now(), deadline_ms: 0 } as Poll;
+    polls.set(new Map([['fork', opened]]));
+    await run(1_500);
+    expect(program.polls.get().get('fork')?.state).toBe('ready');
+    await run(1_000);
+    expect(program.polls.get().get('fork')?.state).toBe('open');
+    program.close();
+  });
+
+  it('leaves a call that went silent within 1.5 s, and goes back when it plays again', async () => {
+    const rtc = new FakeRtc();
+    const { program, run, told } = world(rtc);
+    await run(1_000);
+    expect([program.state.get().mode, rtc.on]).toEqual(['rtc', true]);
+    rtc.is = 'good';
+    await run(5_000);
+    rtc.is = 'dead';
+    await run(1_750);
+    expect([program.state.get().mode, rtc.on]).toEqual(['llhls', false]);
+    expect(told.at(-1)?.[0]).toBe('llhls');
+    rtc.is = 'starting';
+    await run(32_000);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', trying: 'rtc' });
+    rtc.is = 'good';
+    await run(500);
+    expect(program.state.get()).toMatchObject({ mode: 'rtc', trying: null });
+    expect(last().destroyed).toBe(true);
+    program.close();
+  });
+
+  it('obeys the episode: small pictures, the stream, the sound, nothing', async () => {
+    const rtc = new FakeRtc();
+    rtc.is = 'good';
+    const { program, episode, run } = world(rtc);
+    const set = async (media: string): Promise<void> => {
+      episode.set(new Map([['state', { media }]]));
+      await run(500);
+    };
+    await set('capped');
+    expect([program.state.get().mode, rtc.capped]).toEqual(['rtc', true]);
+    await run(3_000);
+    await set('hls');
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', why: 'producer' });
+    await set('audio');
+    expect(program.state.get().mode).toBe('audio');
+    expect(last().source).toBe('sound.m3u8');
+    await set('votes');
+    expect(program.state.get()).toMatchObject({ mode: 'none', why: 'producer' });
+    program.close();
+  });
+});

@@ -1,0 +1,220 @@
+// The program on the audience page: composed of a real call, played by hls.js from the node's own origin; its
+// polls in step with the picture; what happens when the compositor dies, when the producer falls back, and when
+// a viewer's UDP is cut.
+import { spawn } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { launch, open_page, output_folder } from '../lib/browser.mjs';
+import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
+import { ports } from '../lib/ports.mjs';
+import { RealNode, footlight_bin } from '../lib/real_node.mjs';
+import { UdpCable } from '../lib/udp_cable.mjs';
+
+const kEpisode = fileURLToPath(new URL('../program.episode.yaml', import.meta.url));
+const kFlags = [
+  '--allow-loopback-in-peer-connection',
+  '--autoplay-policy=no-user-gesture-required',
+];
+/** Small, so that a compositor, a browser and a test fit two cores. */
+const kSettings = ['program.rungs=640x360@700,426x240@300', 'program.preset=ultrafast'];
+const test = (name, run) => timed(name, run, { timeout_ms: 180_000 });
+
+let node;
+let browser;
+let cable;
+let cast;
+let viewer;
+group('program', {
+  async before() {
+    browser = await launch(kFlags);
+    cable = await UdpCable.lay(ports.program_cable, ports.program);
+    const settings = [
+      'program.enabled=true',
+      `media.advertise=127.0.0.1:${ports.program_cable}`,
+      ...kSettings,
+    ];
+    node = await RealNode.start(
+      ports.program,
+      kEpisode,
+      'show',
+      settings.flatMap((one) => ['--set', one]),
+    );
+    await command('episode.start', {});
+    // Two of the cast, who send a prepared voice and picture. They take the cable too.
+    cast = spawn(
+      footlight_bin,
+      `load media --url ${node.address} --episode-id show --dev --publishers 2 --subscribers 0 --seconds 900`.split(
+        ' ',
+      ),
+      { stdio: 'ignore' },
+    );
+    viewer = await open_page(browser, await link('Viewer 1'), { allow: /404/ });
+  },
+  async after() {
+    cast?.kill('SIGTERM');
+    await browser?.close();
+    await node?.remove();
+    cable?.remove();
+  },
+});
+
+/** One of the links that the node prints: "Viewer 1" has no call, "Viewer 3" may watch it. */
+async function link(name) {
+  const log = `${output_folder}node-${ports.program}.log`;
+  return until(async () => {
+    const lines = (await readFile(log, 'utf8')).split('\n');
+    const line = lines.findLast((one) => one.includes(name) && one.includes('/audience/'));
+    return /http\S+/.exec(line ?? '')?.[0];
+  }, `the link of ${name}`);
+}
+async function producer() {
+  const made = await node.link('stage', 'pia', 'producer', 'pia');
+  return new URLSearchParams(new URL(made).hash.slice(1)).get('token');
+}
+async function command(kind, args) {
+  const answer = await fetch(`${node.address}/v1/episodes/show/commands`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await producer()}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ k: kind, a: args }),
+  });
+  equal(answer.status, 200, `${kind}: ${await answer.text()}`);
+}
+async function poll_of(id) {
+  const answer = await fetch(`${node.address}/v1/episodes/show/polls`, {
+    headers: { authorization: `Bearer ${await producer()}` },
+  });
+  return (await answer.json()).polls[id];
+}
+/** How the page watches and what it shows. */
+const watched = (page) =>
+  page.evaluate(() => {
+    const frame = document.querySelector('.watch');
+    const video = frame?.querySelector('.screen > video');
+    return {
+      mode: frame?.dataset.mode ?? '',
+      at_s: video && !video.hidden ? video.currentTime : -1,
+      frames: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
+      width: video?.videoWidth ?? 0,
+    };
+  });
+async function plays(page, what, timeout_ms = 60_000) {
+  const before = await watched(page);
+  return until(
+    async () => {
+      const now = await watched(page);
+      return now.mode.endsWith('hls') && now.frames > before.frames + 5 && now;
+    },
+    what,
+    timeout_ms,
+    200,
+  );
+}
+async function votes(page, poll, option) {
+  const card = page.locator('article.poll', { hasText: poll });
+  await card.getByRole('button', { name: option }).click();
+  const began = performance.now();
+  await until(
+    async () =>
+      (await card.getByRole('button', { name: option }).getAttribute('aria-pressed')) === 'true' &&
+      (await card.getByText('Your vote is confirmed').count()) > 0,
+    'the vote to be confirmed',
+    20_000,
+    20,
+  );
+  return performance.now() - began;
+}
+
+test('a viewer without a call sees the program', async () => {
+  const now = await plays(viewer, 'the program');
+  equal(now.mode, 'llhls', 'mode');
+  assert(now.width >= 426, `a picture ${now.width} wide`);
+  await until(
+    async () => /\d\.\d s behind/.test(await viewer.locator('.watch').innerText()),
+    'the delay on the page',
+  );
+});
+
+test('a poll opens for a viewer with its picture, and is open so much longer', async () => {
+  const behind_s = Number(/(\d+\.\d) s behind/.exec(await viewer.locator('.watch').innerText())[1]);
+  const title = 'Do they ring it?';
+  await command('poll.open', { poll: 'quick' });
+  const opened = performance.now();
+  await viewer.locator('article.poll', { hasText: title }).waitFor({ timeout: 20_000 });
+  const shown_ms = performance.now() - opened;
+  assert(
+    shown_ms > 1000 * behind_s - 1500 && shown_ms < 1000 * behind_s + 3000,
+    `shown after ${Math.round(shown_ms)} ms, ${behind_s} s behind`,
+  );
+  // Between the server's deadline and this viewer's.
+  await new Promise((resolve) =>
+    setTimeout(resolve, 6000 + 500 * Math.min(behind_s, 7) - (performance.now() - opened)),
+  );
+  const after_ms = performance.now() - opened;
+  assert(after_ms > 6000, 'the deadline has passed');
+  await votes(viewer, title, 'Yes');
+  const result = await until(
+    async () => (await poll_of('quick')).result,
+    'the result',
+    20_000,
+    200,
+  );
+  equal([result.voters, result.late], [1, 1], 'voters, of them by the allowance');
+});
+
+test('killing the compositor leaves voting untouched, and the picture comes back', async () => {
+  await command('poll.open', { poll: 'fork' });
+  await viewer.locator('article.poll', { hasText: 'Which door' }).waitFor({ timeout: 20_000 });
+  const pid = await child_of(node.process.pid, 'footlight-media');
+  process.kill(pid, 'SIGKILL');
+  const took_ms = await votes(viewer, 'Which door', 'The left door');
+  assert(took_ms < 2000, `the vote took ${Math.round(took_ms)} ms`);
+  await until(
+    async () => {
+      const answer = await fetch(`${node.address}/v1/episodes/show/program`, {
+        headers: { authorization: `Bearer ${await producer()}` },
+      });
+      const now = await answer.json();
+      return now.state === 'running' && now.starts >= 2 && now.parts > 4;
+    },
+    'the compositor to run again',
+    30_000,
+    200,
+  );
+  await plays(viewer, 'the picture after the break');
+});
+
+test('the producer switches media off and on; votes go on', async () => {
+  await command('media.mode', { mode: 'votes' });
+  await until(async () => (await watched(viewer)).mode === 'none', 'no media');
+  await votes(viewer, 'Which door', 'The right door');
+  await command('media.mode', { mode: 'full' });
+  await plays(viewer, 'the program again');
+});
+
+test('a viewer of the call whose UDP is cut sees the program within seconds, votes, and comes back', async () => {
+  const page = await open_page(browser, await link('Viewer 3'), { allow: /404/ });
+  await until(async () => (await watched(page)).mode === 'rtc', 'the call', 30_000);
+  await page.locator('.tiles video').first().waitFor();
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  cable.pull();
+  const began = performance.now();
+  const now = await plays(page, 'the program after the cut', 30_000);
+  const took_ms = performance.now() - began;
+  console.log(`        cut to picture: ${Math.round(took_ms)} ms, by ${now.mode}`);
+  await votes(page, 'Which door', 'The left door');
+  cable.plug();
+  await until(async () => (await watched(page)).mode === 'rtc', 'the call again', 120_000, 500);
+  await page.context().close();
+});
+
+async function child_of(parent, name) {
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    const [, comm, rest] = /\((.*)\) (.*)/s.exec(stat) ?? [];
+    if (comm?.startsWith(name.slice(0, 15)) && Number(rest.split(' ')[1]) === parent) {
+      return Number(pid);
+    }
+  }
+  throw new Error(`no ${name} under ${parent}`);
+}

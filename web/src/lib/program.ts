@@ -1,0 +1,74 @@
+// The program's compositor: how it is and what it shows, over the producer's API.
+export type Layout = 'table' | 'speaker' | 'grid' | 'single' | 'title' | 'slate';
+
+export interface ProgramStatus {
+  state: 'off' | 'starting' | 'running' | 'pausing';
+  layout: Layout;
+  chosen: boolean;
+  starts: number;
+  parts: number;
+  bytes: number;
+  last_end: { code: number; message: string } | null;
+  renditions: { name: string; width?: number; height?: number; bandwidth_bps: number }[];
+  encoder: {
+    name: string;
+    fps_milli: number;
+    cpu_permille: number;
+    late_frames: number;
+    repeated_frames: number;
+    dropped_parts: number;
+    behind_ms: number;
+    inputs: { slot: number; name: string; state: 'waiting' | 'live' | 'late' | 'frozen' }[];
+  } | null;
+}
+
+export const kLayouts: { layout: Layout | 'auto'; label: string }[] = [
+  { layout: 'auto', label: 'By the show' },
+  { layout: 'table', label: 'Table' },
+  { layout: 'speaker', label: 'Speaker' },
+  { layout: 'grid', label: 'Grid' },
+  { layout: 'single', label: 'One' },
+  { layout: 'title', label: 'Title card' },
+  { layout: 'slate', label: 'Slate' },
+];
+
+/** GET without `what`; else POST. What went wrong is a sentence for the page; null: no program. */
+export async function ask_program(
+  server: string,
+  episode: string,
+  token: string,
+  what?: { layout: Layout | 'auto' } | 'restart',
+): Promise<ProgramStatus | string | null> {
+  const path = what === undefined ? '' : what === 'restart' ? '/restart' : '/layout';
+  try {
+    const answer = await fetch(
+      `${server}/v1/episodes/${encodeURIComponent(episode)}/program${path}`,
+      {
+        method: what === undefined ? 'GET' : 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        ...(what !== undefined && { body: JSON.stringify(what === 'restart' ? {} : what) }),
+      },
+    );
+    const said = (await answer.json()) as ProgramStatus & { code?: number; message?: string };
+    if (answer.ok) return said;
+    if (answer.status === 404 || answer.status === 409) return null;
+    return `${said.code ?? answer.status} ${said.message ?? ''}`.trim();
+  } catch {
+    return 'The server did not answer.';
+  }
+}
+
+export function encoder_line({ encoder, renditions }: ProgramStatus): string {
+  if (!encoder) return '';
+  const rungs = renditions.flatMap(({ height }) => (height ? [`${height}p`] : [])).join(' + ');
+  const cpu = (encoder.cpu_permille / 1000).toFixed(2);
+  return `${rungs} · ${(encoder.fps_milli / 1000).toFixed(0)} pictures/s · ${cpu} of a core`;
+}
+
+/** What is wrong with it; '' when nothing. */
+export function program_trouble(status: ProgramStatus): string {
+  if (status.state === 'pausing' && status.last_end) return status.last_end.message;
+  if ((status.encoder?.behind_ms ?? 0) > 500) return 'The encoder does not keep up.';
+  const still = status.encoder?.inputs.filter(({ state }) => state === 'frozen') ?? [];
+  return still.length > 0 ? `No picture from ${still.map(({ name }) => name).join(', ')}.` : '';
+}
