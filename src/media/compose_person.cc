@@ -233,7 +233,7 @@ void Person::scale(int width, int height, bool whole) {
   if (av_frame_apply_cropping(source.get(), AV_FRAME_CROP_UNALIGNED) < 0) return;
   scaler_.reset(sws_getCachedContext(scaler_.release(), source->width, source->height,
                                      static_cast<AVPixelFormat>(source->format), w, h,
-                                     AV_PIX_FMT_YUV420P, SWS_BILINEAR, nullptr, nullptr, nullptr));
+                                     AV_PIX_FMT_YUV420P, SWS_FAST_BILINEAR, nullptr, nullptr, nullptr));
   if (!scaler_) return;
   const int x = ((width - w) / 2) & ~1, y = ((height - h) / 2) & ~1;
   std::array<uint8_t*, 4> to{};

@@ -67,9 +67,11 @@ Arrangement table(std::span<const Seat> seats, size_t main, int width, int heigh
       large.right() + even((free - columns * cell.w - (columns - 1) * gap) / 2) + gap / 2;
   for (int i = 0, n = 0; i < static_cast<int>(seats.size()); ++i) {
     if (static_cast<size_t>(i) == main) continue;
+    const int row = n / columns, missing = std::max(0, (row + 1) * columns - others);
+    const int shift = missing * (cell.w + gap) / 2;  // the last row stands in the middle
     out.tiles.push_back({seats[static_cast<size_t>(i)].slot,
-                         {even(left + (n % columns) * (cell.w + gap)),
-                          even(top + (n / columns) * (cell.h + gap)), cell.w, cell.h}});
+                         {even(left + shift + (n % columns) * (cell.w + gap)),
+                          even(top + row * (cell.h + gap)), cell.w, cell.h}});
     ++n;
   }
   out.stage = large;

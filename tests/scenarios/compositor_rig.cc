@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 
 #include "rtc/rtcp.h"
@@ -250,7 +249,7 @@ void CompositorRig::keep(const proto::CompositorMessage& message) {
       if (player.about.video.ssrc == key->ssrc) player.restart = true;
     }
   } else if (const auto* end = std::get_if<proto::FeedEnd>(&message)) {
-    if (end->code != 0) std::fprintf(stderr, "compositor: %u %s\n", end->code, end->reason.c_str());
+    end_code = end->code;
   }
 }
 

@@ -57,6 +57,7 @@ class CompositorRig {
   std::vector<proto::FeedCueShown> cues;
   Bytes poster;
   size_t key_frames_asked = 0;
+  uint16_t end_code = 0;
 
  private:
   struct Player {
