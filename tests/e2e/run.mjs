@@ -15,6 +15,7 @@ const kSuites = [
   'relay',
   'doctor',
   'stage',
+  'hls',
 ];
 const kOnTheRealNode = [
   'show',
@@ -26,6 +27,7 @@ const kOnTheRealNode = [
   'relay',
   'doctor',
   'stage',
+  'hls',
 ];
 
 const args = process.argv.slice(2);
