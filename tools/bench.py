@@ -7,6 +7,8 @@ Measures each figure beside its budget and, where a peer is installed, the ratio
   crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs);
             and boards of the server on real sockets
   sfu       forwarding: packets per CPU-second, cost beside a bare loop, allocations, memory of a session
+  hls       the program's origin: requests per CPU-second beside nginx with the same bytes as files, waits, memory of a
+            waiting request, requests that reach it through Varnish and nginx
   micro     the Google Benchmark programs of bench/
 
 Machines are noisy: each figure is the median of --rounds runs, ours and the peer's in turn.
@@ -28,6 +30,7 @@ import urllib.request
 
 from bench_boards import bench_boards as board_rows
 from bench_crdt import bench_crdt as crdt_rows
+from bench_hls import bench_hls as hls_rows
 from bench_sfu import bench_sfu as sfu_rows
 
 root = pathlib.Path(__file__).resolve().parents[1]
@@ -262,6 +265,10 @@ def bench_crdt(args):
     return results.broken
 
 
+def bench_hls(args):
+    return hls_rows(Results("hls", args.json), args.rounds, say)
+
+
 def bench_sfu(args):
     return sfu_rows(Results("sfu", args.json), args.rounds, args.viewers, args.seconds, say)
 
@@ -281,7 +288,7 @@ def bench_micro(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=["votes", "crdt", "sfu", "micro", []], default=[])
+    parser.add_argument("names", nargs="*", choices=["votes", "crdt", "sfu", "hls", "micro", []], default=[])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--boards-only", action="store_true", help="of crdt only what concerns boards of the server")
     parser.add_argument("--connections", type=int, default=5000)
@@ -292,8 +299,8 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     args = parser.parse_args()
     broken = 0
-    for name in args.names or ["votes", "crdt", "sfu", "micro"]:
-        broken += {"votes": bench_votes, "crdt": bench_crdt, "sfu": bench_sfu, "micro": bench_micro}[name](args)
+    for name in args.names or ["votes", "crdt", "sfu", "hls", "micro"]:
+        broken += {"votes": bench_votes, "crdt": bench_crdt, "sfu": bench_sfu, "hls": bench_hls, "micro": bench_micro}[name](args)
     if broken:
         say(f"{broken} figures do not hold their budget (marked !)")
     sys.exit(1 if broken else 0)

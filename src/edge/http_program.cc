@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "edge/config.h"
 #include "net/http.h"
 #include "proto/http_status.h"
 
@@ -129,6 +130,15 @@ net::HttpResponse other_method(const net::HttpRequest& request) {
 }
 
 }  // namespace
+
+HttpProgramOptions program_options(const Config& config) {
+  HttpProgramOptions made;
+  made.limits.dvr_window_ms = static_cast<uint32_t>(config.program.dvr_window_s * 1000);
+  made.limits.memory_bytes = static_cast<uint64_t>(config.program.memory_bytes);
+  made.limits.keep_all = true;
+  made.folder = config.program.folder;
+  return made;
+}
 
 // Asks the shelves of its shard to answer those whose time is up.
 class HttpProgram::Timer final : public net::Resident {

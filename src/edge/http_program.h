@@ -29,6 +29,9 @@ struct HttpProgramOptions {
   std::function<void(const std::string& complaint)> log;  // any thread
 };
 
+struct Config;
+HttpProgramOptions program_options(const Config& config);  // without clock and log
+
 class HttpProgram {
  public:
   explicit HttpProgram(HttpProgramOptions options);

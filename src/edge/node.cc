@@ -232,13 +232,8 @@ Status Node::Impl::carry_media() {
 }
 
 void Node::Impl::carry_programs() {
-  const auto& wanted = options.config.program;
-  HttpProgramOptions made;
+  HttpProgramOptions made = program_options(options.config);
   made.clock = &clock;
-  made.limits.dvr_window_ms = static_cast<uint32_t>(wanted.dvr_window_s * 1000);
-  made.limits.memory_bytes = static_cast<uint64_t>(wanted.memory_bytes);
-  made.limits.keep_all = true;
-  made.folder = wanted.folder;
   made.log = [this](const std::string& text) { options.log(LogLevel::kWarning, text); };
   programs = std::make_unique<HttpProgram>(std::move(made));
   std::vector<net::Shard*> all;

@@ -34,7 +34,7 @@ std::string Gzip::pack(std::string_view text) {
   stream.avail_out = static_cast<uInt>(out.size());
   const int done = deflate(&stream, Z_FINISH);
   FL_ASSERT(done == Z_STREAM_END, "deflateBound is a bound");
-  out.resize(out.size() - stream.avail_out);
+  out.erase(stream.total_out);
   out.shrink_to_fit();
   return out;
 }

@@ -114,7 +114,7 @@ TEST(HlsShelf, ReloadsKeepEveryPromise) {
     }
     before = now;
   }
-  EXPECT_GT(deltas, 150u);
+  EXPECT_GT(deltas, 80u);
   EXPECT_EQ(before.head.at("#EXT-X-DISCONTINUITY-SEQUENCE"), "1")
       << "one break has left the window";
 }

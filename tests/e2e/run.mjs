@@ -16,6 +16,7 @@ const kSuites = [
   'doctor',
   'stage',
   'program',
+  'hls',
 ];
 const kOnTheRealNode = [
   'show',
@@ -28,6 +29,7 @@ const kOnTheRealNode = [
   'doctor',
   'stage',
   'program',
+  'hls',
 ];
 
 const args = process.argv.slice(2);

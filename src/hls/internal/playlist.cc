@@ -114,7 +114,7 @@ Bounds bounds_of(const Track& track, const StreamTimes& times) {
   Bounds out{0, track.segments.size()};
   int64_t after_us = 0;  // from a segment's end to the playlist's
   for (size_t i = track.segments.size(); i-- > track.listed;) {
-    if (after_us <= shown_us) out.parts_from = i;
+    if (after_us + duration_us(track, track.segments[i]) <= shown_us) out.parts_from = i;
     if (after_us >= until_us) {
       out.skip = i + 1 - track.listed;
       break;
@@ -180,6 +180,12 @@ std::string live_playlist(const PlaylistInput& in, bool skip) {
   const Track& track = in.tracks[in.index];
   const Bounds bounds = bounds_of(track, in.times);
   if (skip && bounds.skip == 0) return {};
+  // Near a discontinuity the whole list is sent: hls.js miscounts when a delta update has one.
+  const auto breaks = [](const SegmentState& segment) { return segment.starts_period; };
+  if (skip && std::any_of(track.segments.begin() + static_cast<long>(track.listed + bounds.skip),
+                          track.segments.end(), breaks)) {
+    return {};
+  }
   std::string out;
   out.reserve(4096 + in.date_ranges.size() + (skip ? 0 : track.segments.size() * 110));
   const uint64_t first =

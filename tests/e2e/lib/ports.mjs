@@ -21,4 +21,5 @@ export const ports = {
   peers: first + 16,
   program: first + 20,
   program_cable: first + 21,
+  hls: first + 17,
 };

@@ -1,0 +1,182 @@
+// The program stream through a whole node, over real sockets.
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+#include "edge/program.h"
+#include "hls/internal/test_feed.h"
+#include "node_support.h"
+
+namespace footlight::edge {
+namespace {
+
+using testing::HasSubstr;
+
+class NodeProgramTest : public NodeTest {
+ protected:
+  NodeProgramTest() {
+    NodeOptions made = options();
+    made.config.program.folder = directory_ + "/program";
+    made.config.program.dvr_window_s = 30;
+    start(std::move(made));
+  }
+  // Runs `job` where the program is fed, and waits for it.
+  void feed(std::function<void(Program&)> job) {
+    std::promise<void> done;
+    ASSERT_TRUE(node_->feed("demo", [&](Program& program) {
+      job(program);
+      done.set_value();
+    }));
+    done.get_future().wait();
+  }
+  void begin() {
+    feed([this](Program& to) {
+      ASSERT_TRUE(to.hello(hello_));
+      for (uint32_t i = 0; i < 3; ++i) {
+        ASSERT_TRUE(to.init(i, hls::make_init(hello_.renditions[i].timescale)));
+      }
+    });
+  }
+  void run(uint64_t count) {
+    feed([this, count](Program& to) {
+      for (uint64_t i = 0; i < count; ++i, ++next_) {
+        for (uint32_t rendition = 0; rendition < 3; ++rendition) {
+          ASSERT_TRUE(to.part(hls::make_part(hello_, rendition, next_, 0, 20'000)));
+        }
+      }
+    });
+    // Other shards have put it up once they answer for it.
+    const std::string last = "/v1/program/demo/e1/v720/" +
+                             hls::part_name((next_ - 1) / 4, static_cast<uint32_t>(next_ - 1) % 4);
+    for (int i = 0; i < 6; ++i) ASSERT_EQ(call("GET", last).status, 200);
+  }
+  hls::Hello hello_ = hls::make_hello();
+  uint64_t next_ = 0;
+};
+
+TEST_F(NodeProgramTest, APlayerFindsItsWayFromTheOneAddress) {
+  EXPECT_EQ(code_of(call("GET", "/v1/program/demo/index.m3u8")), 4780) << "before it begins";
+  begin();
+  run(6);
+  const auto index = call("GET", "/v1/program/demo/index.m3u8");
+  EXPECT_EQ(index.status, 200);
+  EXPECT_EQ(index.header("Content-Type"), "application/vnd.apple.mpegurl");
+  EXPECT_EQ(index.header("Cache-Control"), "public, max-age=1");
+  EXPECT_EQ(index.header("Access-Control-Allow-Origin"), "*");
+  EXPECT_THAT(index.body, HasSubstr("e1/v720.m3u8"));
+  const auto list = call("GET", "/v1/program/demo/e1/v720.m3u8");
+  EXPECT_THAT(list.body, HasSubstr("v720/s1.p1.m4s"));
+  const auto packed =
+      call("GET", "/v1/program/demo/e1/v720.m3u8", "", {{"Accept-Encoding", "gzip"}});
+  EXPECT_EQ(packed.header("Content-Encoding"), "gzip");
+  EXPECT_EQ(packed.header("Vary"), "Accept-Encoding");
+  EXPECT_LT(packed.body.size(), list.body.size());
+  const auto part = call("GET", "/v1/program/demo/e1/v720/s1.p1.m4s");
+  EXPECT_EQ(part.body, *hls::make_part(hello_, 0, 5, 0, 20'000).bytes);
+  EXPECT_EQ(part.header("Cache-Control"), "public, max-age=31536000, immutable");
+  EXPECT_EQ(part.header("Content-Type"), "video/mp4");
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/a/init-0.mp4").body, *hls::make_init(48'000));
+  EXPECT_EQ(call("GET", "/v1/program/demo/manifest.mpd").header("Content-Type"),
+            "application/dash+xml");
+}
+
+TEST_F(NodeProgramTest, AskingAgainOrForAPieceIsAnsweredAsCachesExpect) {
+  begin();
+  run(6);
+  const std::string path = "/v1/program/demo/e1/v720/s0.m4s";
+  const auto whole = call("GET", path);
+  ASSERT_EQ(whole.status, 200);
+  const std::string tag(whole.header("ETag"));
+  const auto same = call("GET", path, "", {{"If-None-Match", "\"x\", " + tag}});
+  EXPECT_EQ(same.status, 304);
+  EXPECT_EQ(same.body, "");
+  const auto piece = call("GET", path, "", {{"Range", "bytes=20000-20999"}});
+  EXPECT_EQ(piece.status, 206);
+  EXPECT_EQ(piece.body, whole.body.substr(20'000, 1'000)) << "across two parts";
+  EXPECT_EQ(piece.header("Content-Range"),
+            "bytes 20000-20999/" + std::to_string(whole.body.size()));
+  EXPECT_EQ(call("GET", path, "", {{"Range", "bytes=-5"}}).body,
+            whole.body.substr(whole.body.size() - 5));
+  EXPECT_EQ(call("GET", path, "", {{"Range", "bytes=9999999-"}}).status, 416);
+  EXPECT_EQ(call("GET", path, "", {{"Range", "bytes=1-2,4-5"}}).status, 200);
+  const auto head = call("HEAD", path);
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.header("Content-Length"), std::to_string(whole.body.size()));
+  EXPECT_EQ(call("OPTIONS", path).status, 204);
+  EXPECT_EQ(call("POST", path).status, 405);
+}
+
+TEST_F(NodeProgramTest, TricksWithAddressesLeadNowhere) {
+  begin();
+  run(6);
+  for (const char* path :
+       {"/v1/program/", "/v1/program/demo", "/v1/program/other/index.m3u8",
+        "/v1/program/demo/e1/v720/%73%30.m4s", "/v1/program/demo/e1/v720/s0.m4s/",
+        "/v1/program/demo/e1/v720/s00.m4s", "/v1/program/demo/e1/v1080.m3u8",
+        "/v1/program/demo/e1/v720/s999999.p0.m4s"}) {
+    EXPECT_EQ(call("GET", path).status, 404) << path;
+  }
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/%2e%2e/v720.m3u8").status, 400);
+  EXPECT_EQ(code_of(call("GET", "/v1/program/demo/e1/v720.m3u8?_HLS_part=1")), 4783);
+  EXPECT_EQ(code_of(call("GET", "/v1/program/demo/e1/v720.m3u8?_HLS_msn=900")), 4784);
+}
+
+TEST_F(NodeProgramTest, ABlockingReloadIsAnsweredWhenThePartIsThereOnWhateverThread) {
+  begin();
+  run(6);
+  std::vector<std::future<net::HttpAnswer>> waiting;
+  for (int i = 0; i < 6; ++i) {
+    waiting.push_back(std::async(std::launch::async, [this] {
+      return call("GET", "/v1/program/demo/e1/v720.m3u8?_HLS_msn=1&_HLS_part=2");
+    }));
+  }
+  // The metrics tell when all of them wait.
+  for (int i = 0; i < 400; ++i) {
+    uint64_t now = 0;
+    feed([&](Program& program) { now = program.metrics().shelves.waiting; });
+    if (now == 6) break;
+    std::this_thread::yield();
+    feed([](Program& program) { (void)program.cue({.id = "!"}); });
+  }
+  run(1);
+  for (auto& one : waiting) {
+    const auto answer = one.get();
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.header("Cache-Control"), "public, max-age=18");
+    EXPECT_THAT(answer.body, HasSubstr("s1.p2.m4s\"\n"));
+  }
+  const std::string metrics = call("GET", "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("footlight_program_parts_total{episode=\"demo\"} 21"));
+}
+
+TEST_F(NodeProgramTest, AfterTheEndTheRecordingPlaysFromTheDisk) {
+  begin();
+  for (int i = 0; i < 25; ++i) run(4);
+  feed([](Program& program) { program.end(); });
+  net::HttpAnswer index;
+  for (int i = 0; i < 1000 && index.body.find("vod.m3u8") == std::string::npos; ++i) {
+    index = call("GET", "/v1/program/demo/index.m3u8");
+  }
+  EXPECT_THAT(index.body, HasSubstr("e1/v720/vod.m3u8"));
+  EXPECT_THAT(call("GET", "/v1/program/demo/e1/v720/vod.m3u8").body, HasSubstr("\ns0.m4s\n"));
+  std::string wanted;
+  for (uint64_t n = 0; n < 4; ++n) wanted += *hls::make_part(hello_, 0, n, 0, 20'000).bytes;
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/v720/s0.m4s").body, wanted);
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/program/demo/e1/v720/s0.m4s"));
+}
+
+TEST_F(NodeProgramTest, ANewEpochLeavesTheOldOnesAddressesBehind) {
+  begin();
+  run(6);
+  hello_.epoch = "e2";
+  next_ = 0;
+  begin();
+  EXPECT_THAT(call("GET", "/v1/program/demo/e1/v720.m3u8").body, HasSubstr("#EXT-X-ENDLIST"));
+  feed([this](Program& program) {
+    EXPECT_EQ(program.hello(hello_).error().code, Code::kFeedOrder) << "never twice";
+  });
+}
+
+}  // namespace
+}  // namespace footlight::edge
