@@ -55,8 +55,11 @@ class BandwidthEstimator {
   // What got through, per second; 0 until enough is known.
   int64_t acknowledged_bps() const { return acknowledged_bps_; }
 
-  // A probe that should be sent now, when the streams would use `wanted_bps`. Asks at most every
-  // few seconds; the caller sends all of it soon or calls again later.
+  // A probe that should be sent now, when the streams would use `wanted_bps`; the caller sends all
+  // of it soon or calls again later. A probe doubles, and the wait for the next one is the longer
+  // the higher the estimate: so each flow gains about as much per second as any other, and those
+  // that share a bottleneck come to share it evenly. The waits are spread, lest flows probe in step
+  // and each takes the others' probes for a queue.
   std::optional<Probe> take_probe(int64_t wanted_bps, MonoUs now);
 
  private:
@@ -84,6 +87,7 @@ class BandwidthEstimator {
   int64_t busy_bps() const;
   void on_probe_packet(const Sent& sent, MonoUs sent_at, MonoUs arrived_at);
   void finish_probe();
+  MonoUs probe_wait() const;
   void update_delay_limit(MonoUs now);
   void increase(MonoUs now);
   void decrease(MonoUs now);
@@ -119,6 +123,7 @@ class BandwidthEstimator {
   uint8_t last_cluster_ = 0;
   int startup_probes_ = 0;
   MonoUs probed_at_ = -kUsPerSecond * 60;
+  int64_t probe_spread_ = 100;  // percent of the wait for the next one
 };
 
 }  // namespace footlight::sfu
