@@ -13,6 +13,7 @@ const kSuites = [
   'peers',
   'channel',
   'relay',
+  'tcp',
   'doctor',
   'stage',
 ];
@@ -24,6 +25,7 @@ const kOnTheRealNode = [
   'peers',
   'channel',
   'relay',
+  'tcp',
   'doctor',
   'stage',
 ];

@@ -19,4 +19,5 @@ export const ports = {
   doctor_turn: first + 14,
   recording: first + 15,
   peers: first + 16,
+  tcp: first + 17,
 };
