@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace footlight::sfu {
 namespace {
@@ -42,12 +43,26 @@ int64_t BandwidthEstimator::estimate_bps() const {
 void BandwidthEstimator::on_remb(int64_t bitrate_bps) { remb_bps_ = bitrate_bps; }
 
 void BandwidthEstimator::on_sent(size_t bytes, MonoUs now, uint8_t cluster) {
-  sent_[static_cast<size_t>(next_) % kSentWindow] = {static_cast<uint32_t>(now),
-                                                     static_cast<uint16_t>(bytes), cluster, false};
+  const Sent& oldest = sent_[static_cast<size_t>(next_) % sent_.size()];
+  if (!oldest.told && sent_.size() < kSentWindow && now - oldest.sent_at(now) < kUsPerSecond) {
+    widen_window();
+  }
+  sent_[static_cast<size_t>(next_) % sent_.size()] = {static_cast<uint32_t>(now),
+                                                      static_cast<uint16_t>(bytes), cluster, false};
   ++next_;
   if (cluster == 0 || cluster != cluster_.id) return;
   if (cluster_.sent_bytes == 0) cluster_.started_at = now;
   cluster_.sent_bytes += static_cast<int64_t>(bytes);
+}
+
+// Feedback about the oldest may still come: more are on their way than the window holds.
+void BandwidthEstimator::widen_window() {
+  std::vector<Sent> wider(2 * sent_.size());
+  for (int64_t i = 1; i <= static_cast<int64_t>(sent_.size()) && i <= next_; ++i) {
+    const auto number = static_cast<size_t>(next_ - i);
+    wider[number % wider.size()] = sent_[number % sent_.size()];
+  }
+  sent_ = std::move(wider);
 }
 
 bool BandwidthEstimator::on_feedback(const rtc::RtcpPacket& packet, MonoUs now) {
@@ -60,10 +75,11 @@ bool BandwidthEstimator::on_feedback(const rtc::RtcpPacket& packet, MonoUs now) 
     // The number nearest below the next one to be sent.
     const int64_t sequence =
         next_ - static_cast<uint16_t>(static_cast<uint16_t>(next_) - item.sequence);
-    if (sequence < 1 || sequence >= next_ || next_ - sequence > static_cast<int64_t>(kSentWindow)) {
+    if (sequence < 1 || sequence >= next_ ||
+        next_ - sequence > static_cast<int64_t>(sent_.size())) {
       continue;
     }
-    Sent& sent = sent_[static_cast<size_t>(sequence) % kSentWindow];
+    Sent& sent = sent_[static_cast<size_t>(sequence) % sent_.size()];
     if (sent.told) continue;
     if (!item.received) {
       ++lost;  // may still be told as received: it then counts as that too

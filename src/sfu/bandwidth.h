@@ -5,12 +5,14 @@
 // decrease to 0.9 and 0.85 of what gets through; loss over 10 % lowers it further; probes (short
 // bursts above the estimate) let it jump up when the path carries more than is sent now.
 //
-// Bounds: kSentWindow packets are remembered; feedback about older ones is ignored. Nothing
-// allocates. Times are of the sender's clock.
+// Bounds: kSentWindow packets are remembered (fewer while fewer are on their way); feedback about
+// older ones is ignored. Nothing allocates but that window when it grows, twice at most. Times are
+// of the sender's clock.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "core/time.h"
 #include "rtc/rtcp.h"
@@ -34,7 +36,7 @@ struct Probe {
 
 class BandwidthEstimator {
  public:
-  static constexpr size_t kSentWindow = 1024;
+  static constexpr size_t kFirstSentWindow = 256, kSentWindow = 1024;
 
   explicit BandwidthEstimator(const BandwidthConfig& config = {});
 
@@ -87,6 +89,7 @@ class BandwidthEstimator {
   int64_t busy_bps() const;
   void on_probe_packet(const Sent& sent, MonoUs sent_at, MonoUs arrived_at);
   void finish_probe();
+  void widen_window();
   MonoUs probe_wait() const;
   void update_delay_limit(MonoUs now);
   void increase(MonoUs now);
@@ -95,7 +98,7 @@ class BandwidthEstimator {
   MonoUs unwrap_arrival(MonoUs arrived_at);
 
   BandwidthConfig config_;
-  std::array<Sent, kSentWindow> sent_{};
+  std::vector<Sent> sent_{kFirstSentWindow};
   int64_t next_ = 1;
   Trendline trendline_;
 
