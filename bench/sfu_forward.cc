@@ -126,7 +126,7 @@ class Server {
   explicit Server(std::shared_ptr<const rtc::DtlsIdentity> identity) : entropy_(1) {
     edge::MediaOptions options;
     options.identity = std::move(identity);
-    options.candidates = {rtc::Address::v4(127, 0, 0, 1, socket_->port())};
+    options.candidates.udp = {rtc::Address::v4(127, 0, 0, 1, socket_->port())};
     options.bandwidth.start_bps = 6'000'000;
     media_ = std::make_unique<edge::Media>(options, entropy_);
     packets_.resize(net::UdpSocket::kBatch);

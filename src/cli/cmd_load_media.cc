@@ -174,6 +174,7 @@ void add_load_media(Command& load) {
   command.option("--token", options->token, "a bearer token, the same for all");
   command.option("--server-pid", options->load.server_pid,
                  "the server's process, for its CPU time");
+  command.flag("--tcp", options->load.tcp, "media over TCP (RFC 6544), to the server's candidates");
   command.flag("--json", options->json, "one JSON object");
   add_signing_options(command, options->signing);
 }

@@ -54,6 +54,7 @@ struct Config {
     std::string address;                 // empty: server.address
     int64_t port = 0;                    // 0: the number of server.port
     std::vector<std::string> advertise;  // empty: what the port is bound to
+    bool tcp = true;                     // also over TCP
     int64_t max_sessions = 4'096;
     int64_t packets = 65'536;
     bool record = false;

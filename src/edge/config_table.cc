@@ -55,8 +55,11 @@ const SettingInfo kSettings[] = {
      "The IP address the UDP port is bound to; empty: that of `server.address`."},
     {"media.port", AT(media.port), 0, 65'535, "",
      "The UDP port of all media; 0: the same number as `server.port`."},
+    {"media.tcp", AT(media.tcp), 0, 0, "",
+     "Also carry media over TCP, for clients whose UDP does not get through: on the port of "
+     "`server.port` itself where media has the same number, else on TCP `media.port`."},
     {"media.advertise", AT(media.advertise), 0, 16, "",
-     "Where clients reach the UDP port, e.g. `203.0.113.7` or `203.0.113.7:3478`, when it is not "
+     "Where clients reach the port, e.g. `203.0.113.7` or `203.0.113.7:3478`, when it is not "
      "where it is bound: behind NAT, in a container. Empty: the machine's own addresses."},
     {"media.max_sessions", AT(media.max_sessions), 1, 65'536, "",
      "Sessions that publish or watch at once; more are refused with 4205."},

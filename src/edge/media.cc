@@ -171,6 +171,33 @@ void Media::prepare_places(Session& session, const rtc::SessionDescription& offe
   session.streams = input.outgoing;
 }
 
+// What a publisher offers and memory has no room for is refused line by line, the pictures first:
+// so its client sends none, and knows it.
+Result<rtc::SdpAnswer> Media::answer_what_fits(rtc::SessionDescription& offer,
+                                               const rtc::AnswerInput& input, Session& session,
+                                               const Session* replaced) const {
+  auto answer = rtc::answer_offer(offer, input);
+  if (!answer || session.request.use == MediaUse::kWatch) return answer;
+  size_t slots = 0;
+  const size_t freed = replaced ? replaced->stage->room.packet_slots(replaced->member) : 0;
+  for (const rtc::MediaKind kind : {rtc::MediaKind::kAudio, rtc::MediaKind::kVideo}) {
+    for (size_t i = 0; i < answer->media.size(); ++i) {
+      const rtc::NegotiatedMedia& media = answer->media[i];
+      if (media.rejected || media.kind != kind || !media.client_sends) continue;
+      const size_t more = sfu::Room::packet_slots(media);
+      if (pool_.can_claim(slots + more - std::min(freed, slots + more))) {
+        slots += more;
+        continue;
+      }
+      session.refused = {Code::kTrackLimit, "packets in memory for " + offer.media[i].kind_text, 0};
+      offer.media[i].kind = rtc::MediaKind::kOther;
+    }
+  }
+  if (session.refused.code == Code::kOk) return answer;
+  if (slots == 0) return std::unexpected(session.refused);
+  return rtc::answer_offer(offer, input);
+}
+
 Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view offer_text,
                                 MonoUs now) {
   if (draining_) return fail(Code::kDraining, {}, kComeBackMs);
@@ -199,7 +226,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   input.fingerprint = transports_.fingerprint();
   input.candidates = fragment_candidates(options_.candidates);
   if (request.use == MediaUse::kWatch) prepare_places(session, *offer, input);
-  auto answer = rtc::answer_offer(*offer, input);
+  auto answer = answer_what_fits(*offer, input, session, *earlier);
   if (!answer) return refuse(answer.error());
   if (auto status = session.peer->negotiate(*answer, now); !status) return refuse(status.error());
   if (*earlier) {

@@ -31,6 +31,7 @@
 #include "core/prng.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "edge/internal/media_fragment.h"
 #include "edge/media_port.h"
 #include "proto/program_feed.h"
 #include "rtc/peer.h"
@@ -67,7 +68,7 @@ struct MediaStats {
 
 struct MediaOptions {
   std::shared_ptr<const rtc::DtlsIdentity> identity;
-  std::vector<rtc::Address> candidates;  // where clients reach the port, the best first
+  MediaAddresses candidates;
   size_t max_sessions = 4096;
   size_t packet_slots = 65'536;  // 1.9 KB each, taken as they are needed
   sfu::BandwidthConfig bandwidth{1'500'000, 40'000, 30'000'000};
@@ -95,9 +96,11 @@ class Media {
   // data channels are refused.
   void serve_channels(Edge& edge) { edge_ = &edge; }
 
-  // Answers an offer. An earlier session of the same use, account and label ends; of those who
-  // watch only when there is a label. kMediaPublish, kMediaSubscribe, kMediaTracks, kSdp...,
-  // kTrackCodec (nothing of it can be forwarded), kTrackLimit, kServerFull.
+  // Answers an offer. Pictures that memory has no room for are refused in the answer (their m-lines
+  // are rejected), and told with kTrackLimit to who asked. An earlier session of the same use,
+  // account and label ends; of those who watch only when there is a label. kMediaPublish,
+  // kMediaSubscribe, kMediaTracks, kSdp..., kTrackCodec (nothing of it can be forwarded),
+  // kTrackLimit, kServerFull.
   Result<MediaAnswer> open(const MediaRequest& request, std::string_view offer, MonoUs now);
   // A fragment (RFC 8840): candidates, which a lite agent has no use for, or an ICE restart, which
   // is answered. kUnknownSession, kSdpSyntax, kSdpState (`etag` is another generation's; "" or "*":
@@ -143,6 +146,10 @@ class Media {
   void give_back(sfu::Packet* packet);
   // `size` bytes that lie in the packet's buffer.
   void on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size, MonoUs now);
+  // Whether a session's client has proven this path.
+  bool knows(const rtc::Path& path) const { return transports_.ice().session_of(path).has_value(); }
+  // A TCP connection has ended.
+  void on_path_gone(const rtc::Path& path) { transports_.on_path_gone(path); }
   // After each batch of datagrams: forwards what came.
   void flush(MonoUs now);
 
@@ -171,6 +178,9 @@ class Media {
   Status publish(Session& session, const rtc::SdpAnswer& answer, MonoUs now);
   void prepare_places(Session& session, const rtc::SessionDescription& offer,
                       rtc::AnswerInput& input);
+  Result<rtc::SdpAnswer> answer_what_fits(rtc::SessionDescription& offer,
+                                          const rtc::AnswerInput& input, Session& session,
+                                          const Session* replaced) const;
   void arrange(Stage& stage);
   void arrange(Stage& stage, Session& session, rtc::MediaKind kind);
   Tap* find_tap(std::string_view episode) const;

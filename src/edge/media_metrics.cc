@@ -40,6 +40,11 @@ void write_drops(MetricsPage& page, const MediaCounters& counters) {
                stats.unsent);
   page.counter("footlight_media_socket_drops_total", "Datagrams the socket did not take.",
                counters.socket_drops);
+  page.counter("footlight_media_tcp_strangers_total",
+               "TCP connections cut because no session's check came on them.",
+               counters.tcp_strangers);
+  page.counter("footlight_media_tcp_drops_total", "Datagrams that slow TCP connections lost.",
+               counters.tcp_drops);
   page.head("footlight_media_dropped_packets_total", "counter",
             "Packets dropped on their way, by reason.");
   page.line("footlight_media_dropped_packets_total", "reason=\"no_memory\"", stats.no_memory);
@@ -60,6 +65,8 @@ std::string media_metrics(const MediaCounters& counters) {
   MetricsPage page;
   write_flow(page, stats);
   write_drops(page, counters);
+  page.gauge("footlight_media_tcp_connections", "TCP connections that carry media.",
+             counters.tcp_connections);
   page.gauge("footlight_media_channels", "Data channels that carry a session.", stats.channels);
   page.counter("footlight_media_channels_opened_total",
                "Data channels that began to carry a session.", stats.channels_opened);

@@ -11,6 +11,7 @@ namespace footlight::edge {
 struct MediaCounters {
   MediaStats stats;
   uint64_t socket_drops = 0;
+  uint64_t tcp_connections = 0, tcp_strangers = 0, tcp_drops = 0;
   double cpu_s = 0;  // of the shard's thread, what else it does included
 };
 

@@ -198,6 +198,9 @@ Status Node::Impl::listen(uint64_t descriptors) {
   made.allowed_origins = config.server.allowed_origins;
   made.error_response = &HttpApi::error;
   made.bare_prefix = kYjsPrefix;
+  if (config.media.enabled && NodeMedia::shares_http_port(config)) {
+    made.framed = [this](net::FramedSocket socket) { media->adopt(std::move(socket)); };
+  }
   const uint64_t own = kOwnDescriptors + kDescriptorsPerLog * options.episodes.size();
   const uint64_t wanted = static_cast<uint64_t>(config.server.max_connections);
   made.max_connections = static_cast<uint32_t>(
@@ -226,8 +229,14 @@ Status Node::Impl::carry_media() {
   http_media = std::make_unique<HttpMedia>(*api, *media, *relays, clock);
   api->set_media(http_media.get());
   std::string where;
-  for (const auto& address : media->advertised()) where += " " + rtc::to_string(address);
+  for (const auto& address : media->advertised().udp) where += " " + rtc::to_string(address);
   options.log(LogLevel::kInfo, "media on UDP" + where);
+  where.clear();
+  for (const auto& address : media->advertised().tcp) where += " " + rtc::to_string(address);
+  if (!where.empty()) options.log(LogLevel::kInfo, "media on TCP" + where);
+  if (media->tcp_fault().code != Code::kOk) {
+    options.log(LogLevel::kWarning, "no media over TCP: " + media->tcp_fault().message());
+  }
   return {};
 }
 

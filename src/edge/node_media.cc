@@ -22,6 +22,10 @@ rtc::Address from_udp(const net::UdpAddress& address) {
   return {address.ip, address.port, address.v6};
 }
 
+const std::string& media_address(const Config& config) {
+  return config.media.address.empty() ? config.server.address : config.media.address;
+}
+
 // The addresses to bind: "::" is both families, as for TCP.
 Result<std::vector<net::UdpAddress>> bind_addresses(const std::string& text) {
   std::vector<net::UdpAddress> out;
@@ -66,6 +70,7 @@ Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_
   options.record_all = config.media.record;
   node->media_ = std::make_unique<Media>(std::move(options), entropy);
   node->recorder_->set_pool(node->media_->records());
+  if (node->streams_) node->streams_->serve(*node->media_);
   for (auto& port : node->ports_) {
     auto readiness =
         net::Readiness::watch(shard, port->socket->descriptor(),
@@ -77,8 +82,7 @@ Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_
 }
 
 Status NodeMedia::bind(const Config& config, uint16_t http_port) {
-  const auto& wanted = config.media.address.empty() ? config.server.address : config.media.address;
-  const auto addresses = bind_addresses(wanted);
+  const auto addresses = bind_addresses(media_address(config));
   if (!addresses) return std::unexpected(addresses.error());
   const bool chosen = config.media.port == 0 && config.server.port == 0;
   const auto number = static_cast<uint16_t>(config.media.port ? config.media.port : http_port);
@@ -94,6 +98,39 @@ Status NodeMedia::bind(const Config& config, uint16_t http_port) {
     port->socket = std::move(*socket);
     ports_.push_back(std::move(port));
   }
+  if (config.media.tcp) listen(config);
+  return advertise(config, http_port);
+}
+
+bool NodeMedia::shares_http_port(const Config& config) {
+  if (!config.media.tcp) return false;
+  if (config.media.port != 0 && config.media.port != config.server.port) return false;
+  const std::string& at = config.server.address;
+  const std::string& wanted = media_address(config);
+  return wanted == at || at == "::" || (at == "0.0.0.0" && wanted.find(':') == std::string::npos);
+}
+
+void NodeMedia::adopt(net::FramedSocket socket) {
+  shard_.post([this, socket = std::move(socket)]() mutable { streams_->adopt(std::move(socket)); });
+}
+
+// A port that something else has costs media over TCP, not the node.
+void NodeMedia::listen(const Config& config) {
+  streams_ = std::make_unique<NodeStreams>(shard_, clock_, [this] { send(); });
+  if (shares_http_port(config)) return;
+  const auto addresses = bind_addresses(media_address(config));
+  for (net::UdpAddress address : *addresses) {
+    address.port = port();
+    if (auto status = streams_->listen(address); !status) {
+      tcp_fault_ = status.error();
+      streams_.reset();
+      return;
+    }
+  }
+}
+
+Status NodeMedia::advertise(const Config& config, uint16_t http_port) {
+  const auto addresses = bind_addresses(media_address(config));
   std::vector<net::UdpAddress> told;
   for (const std::string& text : config.media.advertise) {
     const auto address = net::parse_udp_address(text);
@@ -106,8 +143,12 @@ Status NodeMedia::bind(const Config& config, uint16_t http_port) {
     }
   }
   for (net::UdpAddress address : told) {
-    if (address.port == 0) address.port = port();
-    advertised_.push_back(from_udp(address));
+    rtc::Address reached = from_udp(address);
+    if (address.port == 0) reached.port = port();
+    advertised_.udp.push_back(reached);
+    if (!streams_) continue;
+    if (address.port == 0 && shares_http_port(config)) reached.port = http_port;
+    advertised_.tcp.push_back(reached);
   }
   return {};
 }
@@ -145,6 +186,10 @@ void NodeMedia::send() {
   rtc::DatagramOut& out = media_->out();
   for (size_t i = 0; i < out.batch_count(); ++i) {
     const rtc::SendBatch batch = out.batch(i);
+    if (batch.path.stream) {
+      if (streams_) streams_->send(batch);
+      continue;
+    }
     ports_[batch.path.socket]->socket->send(to_udp(batch.path.remote), batch.bytes, batch.sizes);
   }
   for (auto& port : ports_) port->socket->flush();
@@ -187,7 +232,7 @@ MonoUs NodeMedia::on_turn_end(MonoUs now_us) {
   send();
   if (!media_->told().empty()) tell();
   if (now_us - renewed_us_ >= kRenewUs) renew_counters(now_us);
-  return media_->deadline();
+  return std::min(media_->deadline(), streams_ ? streams_->tend(now_us) : kNever);
 }
 
 void NodeMedia::renew_counters(MonoUs now_us) {
@@ -195,6 +240,12 @@ void NodeMedia::renew_counters(MonoUs now_us) {
   auto made = std::make_shared<MediaCounters>();
   made->stats = media_->stats();
   for (const auto& port : ports_) made->socket_drops += port->socket->stats().dropped;
+  if (streams_) {
+    const NodeStreamsStats tcp = streams_->stats();
+    made->tcp_connections = tcp.connections;
+    made->tcp_strangers = tcp.strangers;
+    made->tcp_drops = tcp.dropped;
+  }
   made->cpu_s = net::thread_cpu_s();
   counters_.store(std::move(made));
 }

@@ -1,4 +1,4 @@
-// The shell of Media: its UDP ports, on one shard of the node. The answers of WHIP and WHEP ask it;
+// The shell of Media: its ports, on one shard of the node. The answers of WHIP and WHEP ask it;
 // it asks Media, and moves datagrams between Media and the sockets.
 //
 // All media of a node live on one shard, so one core carries them (docs/adr/0004 says how they
@@ -16,6 +16,7 @@
 #include "edge/media_metrics.h"
 #include "edge/node_compositor.h"
 #include "edge/node_recorder.h"
+#include "edge/node_streams.h"
 #include "net/asio/datagrams.h"
 #include "net/asio/readiness.h"
 #include "net/asio/shard.h"
@@ -36,12 +37,18 @@ class NodeMedia final : public net::Resident, public MediaPort {
   net::Shard& shard() { return shard_; }
   Media& media() { return *media_; }  // on the shard's thread
   uint16_t port() const { return ports_.front()->socket->port(); }
-  const std::vector<rtc::Address>& advertised() const { return advertised_; }
+  const MediaAddresses& advertised() const { return advertised_; }
+  // Why there is no media over TCP although it is wanted; kOk: there is, or it is not wanted.
+  const Error& tcp_fault() const { return tcp_fault_; }
   std::string metrics() const;  // Prometheus' text format; any thread
 
   // The program streams; null when program.enabled is false. Before the shard starts.
   void begin_programs(const Config& config, const std::vector<NodeEpisode*>& episodes,
                       ProgramSinkMaker maker);
+  // Whether media over TCP come in at the HTTP port: it has the same number and covers the address.
+  static bool shares_http_port(const Config& config);
+  // One of those; any thread.
+  void adopt(net::FramedSocket socket);
 
   // The producer's calls about media; any thread, answered on the shard's.
   void api(ApiCall call, std::string episode, ApiReply reply);
@@ -71,6 +78,8 @@ class NodeMedia final : public net::Resident, public MediaPort {
   };
   NodeMedia(net::Shard& shard, const Clock& clock);
   Status bind(const Config& config, uint16_t http_port);
+  void listen(const Config& config);
+  Status advertise(const Config& config, uint16_t http_port);
   bool receive(Port& port);
   bool drop(Port& port);
   void send();
@@ -80,7 +89,9 @@ class NodeMedia final : public net::Resident, public MediaPort {
   net::Shard& shard_;
   const Clock& clock_;
   std::vector<std::unique_ptr<Port>> ports_;
-  std::vector<rtc::Address> advertised_;
+  std::unique_ptr<NodeStreams> streams_;  // null without TCP
+  MediaAddresses advertised_;
+  Error tcp_fault_{Code::kOk, {}, 0};
   std::unique_ptr<NodeRecorder> recorder_;
   std::unique_ptr<Media> media_;
   std::unique_ptr<NodeCompositors> programs_;

@@ -1,12 +1,14 @@
 #include "ops/media_crowd.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <future>
 #include <map>
 #include <utility>
 
 #include "net/asio/datagrams.h"
+#include "net/asio/framed.h"
 #include "net/asio/http_client.h"
 #include "net/asio/readiness.h"
 #include "net/asio/shard.h"
@@ -48,7 +50,9 @@ struct MediaCrowd::Impl final : net::Resident {
   // One session: made on the joining thread, handed to the shard with its answer.
   struct Member {
     MediaJoin join;
-    std::unique_ptr<net::UdpSocket> socket;
+    std::unique_ptr<net::UdpSocket> socket;  // one of the two
+    std::unique_ptr<net::FramedStream> stream;
+    rtc::IceTcpReader frames;
     std::unique_ptr<MediaPublisher> publisher;  // one of the two
     std::unique_ptr<MediaWatcher> watcher;
     std::string session;
@@ -76,7 +80,9 @@ struct MediaCrowd::Impl final : net::Resident {
   // On the shard.
   void adopt(uint32_t number, std::unique_ptr<Member> member, const std::string& answer);
   void note_failure(const MediaJoin& join, const Error& why);
+  Status watch(Member& member);
   bool receive(Member& member);
+  bool receive_stream(Member& member);
   void send();
   void tend(Member& member);
   void tell_lines();
@@ -119,13 +125,16 @@ Result<std::unique_ptr<MediaCrowd::Impl::Member>> MediaCrowd::Impl::make(const M
   member->join = join;
   const auto url = net::parse_url(join.call.url);
   if (!url) return std::unexpected(url.error());
-  net::UdpOptions options;
-  options.bind.v6 = url->host.contains(':');
-  options.receive_buffer_bytes = options.send_buffer_bytes = kSocketBuffer;
-  auto socket = net::UdpSocket::open(options);
-  if (!socket) return std::unexpected(socket.error());
-  member->socket = std::move(*socket);
-  const rtc::ClientPeer::Config config{next_number, !options.bind.v6, options.bind.v6};
+  const bool v6 = url->host.contains(':');
+  if (!join.tcp) {
+    net::UdpOptions options;
+    options.bind.v6 = v6;
+    options.receive_buffer_bytes = options.send_buffer_bytes = kSocketBuffer;
+    auto socket = net::UdpSocket::open(options);
+    if (!socket) return std::unexpected(socket.error());
+    member->socket = std::move(*socket);
+  }
+  const rtc::ClientPeer::Config config{next_number, !v6, v6, join.tcp};
   if (join.publishes) {
     PublisherOptions published;
     published.clip = &clip(join.clip);
@@ -174,20 +183,29 @@ void MediaCrowd::Impl::note_failure(const MediaJoin& join, const Error& why) {
 void MediaCrowd::Impl::adopt(uint32_t number, std::unique_ptr<Member> member,
                              const std::string& answer) {
   auto accepted = member->accept(answer, clock.now_us());
-  if (accepted) {
-    auto readiness = net::Readiness::watch(shard, member->socket->descriptor(),
-                                           [this, raw = member.get()] { return receive(*raw); });
-    if (readiness) {
-      member->readiness = std::move(*readiness);
-    } else {
-      accepted = std::unexpected(readiness.error());
-    }
-  }
+  if (accepted) accepted = watch(*member);
   if (!accepted) return note_failure(member->join, accepted.error());
   --joining;
   members.emplace(number, std::move(member));
   next_tick_us = 0;
   send();
+}
+
+// The connection is begun here: its first check is lost, the second finds it.
+Status MediaCrowd::Impl::watch(Member& member) {
+  if (member.join.tcp) {
+    auto stream = net::FramedStream::connect(to_udp(member.peer().first_way()));
+    if (!stream) return std::unexpected(stream.error());
+    member.stream = std::move(*stream);
+  }
+  const int descriptor = member.stream ? member.stream->descriptor() : member.socket->descriptor();
+  auto readiness = net::Readiness::watch(
+      shard, descriptor,
+      [this, &member] { return member.stream ? receive_stream(member) : receive(member); },
+      [&member] { (void)(member.stream && member.stream->on_writable()); });
+  if (!readiness) return std::unexpected(readiness.error());
+  member.readiness = std::move(*readiness);
+  return {};
 }
 
 // --- on the shard
@@ -208,11 +226,34 @@ bool MediaCrowd::Impl::receive(Member& member) {
   return true;
 }
 
+bool MediaCrowd::Impl::receive_stream(Member& member) {
+  for (int batch = 0; batch < kCrowdBatches; ++batch) {
+    const auto got = member.stream->read(memory);
+    if (!got || *got == 0) return false;  // at its end the peer's consent runs out
+    const MonoUs now = clock.now_us();
+    ByteView in = ByteView(memory).first(*got), frame;
+    std::array<uint8_t, rtc::IceTcpReader::kMaxFrameBytes> datagram;
+    for (;;) {
+      const auto more = member.frames.next(in, frame);
+      if (!more) return false;
+      if (!*more) break;
+      std::ranges::copy(frame, datagram.begin());
+      member.on_datagram(member.peer().first_way(), std::span(datagram).first(frame.size()), now);
+    }
+    send();
+  }
+  return true;
+}
+
 void MediaCrowd::Impl::send() {
   for (size_t i = 0; i < out.batch_count(); ++i) {
     const rtc::SendBatch batch = out.batch(i);
     const auto found = members.find(batch.path.socket);
     if (found == members.end()) continue;
+    if (found->second->stream) {
+      found->second->stream->write(batch.bytes, batch.sizes);
+      continue;
+    }
     found->second->socket->send(to_udp(batch.path.remote), batch.bytes, batch.sizes);
     found->second->socket->flush();
   }
@@ -285,7 +326,8 @@ CrowdReport MediaCrowd::Impl::report() const {
   for (const auto& [number, member] : members) {
     if (member->publisher) add_to(report.published, member->publisher->stats());
     if (member->watcher) report.watched.add(member->watcher->stats(clock.now_us()));
-    report.socket_drops += member->socket->stats().dropped;
+    report.socket_drops +=
+        member->stream ? member->stream->stats().dropped : member->socket->stats().dropped;
   }
   return report;
 }

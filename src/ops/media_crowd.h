@@ -1,5 +1,6 @@
 // Synthetic people who publish and watch, on real sockets: joined by WHIP and WHEP one after the
-// other on a thread that waits, alive on a shard of their own, each behind a UDP port of its own.
+// other on a thread that waits, alive on a shard of their own, each behind a UDP port or a TCP
+// connection of its own.
 //
 // Calls from any thread. Who loses the session is joined again after kAgainUs.
 #pragma once
@@ -18,6 +19,7 @@ struct MediaJoin {
   uint32_t number = 0;  // the caller's
   WhipCall call;
   bool publishes = false;
+  bool tcp = false;                 // by TCP alone, to the server's first such candidate
   size_t clip = 0;                  // of who publishes
   size_t voices = 1, pictures = 1;  // places of who watches
 };

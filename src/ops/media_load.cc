@@ -55,11 +55,20 @@ class MediaLoad {
     const uint32_t wanted = options_.places ? options_.places : options_.publishers;
     const uint32_t places = std::clamp(wanted, 1u, kMostPlaces);
     for (uint32_t i = 0; i < options_.publishers; ++i) {
-      crowd_->join({i, {options_.whip, tokens_(true, i), options_.tls_verify}, true, i, 0, 0});
+      crowd_->join({.number = i,
+                    .call = {options_.whip, tokens_(true, i), options_.tls_verify},
+                    .publishes = true,
+                    .tcp = options_.tcp,
+                    .clip = i,
+                    .voices = 0,
+                    .pictures = 0});
     }
     for (uint32_t i = 0; i < options_.subscribers; ++i) {
-      crowd_->join(
-          {i, {options_.whep, tokens_(false, i), options_.tls_verify}, false, 0, places, places});
+      crowd_->join({.number = i,
+                    .call = {options_.whep, tokens_(false, i), options_.tls_verify},
+                    .tcp = options_.tcp,
+                    .voices = places,
+                    .pictures = places});
     }
   }
   void connect() {

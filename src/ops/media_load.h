@@ -16,6 +16,7 @@ namespace footlight::ops {
 struct MediaLoadOptions {
   std::string whip, whep;  // endpoints
   bool tls_verify = true;
+  bool tcp = false;  // media over TCP
   uint32_t publishers = 4;
   uint32_t subscribers = 16;
   uint32_t places = 0;    // of a subscriber, of each kind; 0: as many as publishers, at most 32

@@ -81,14 +81,20 @@ class Stage final : public net::WsClientApp, public net::Resident, public Wire {
     };
     const std::vector<uint32_t> cast = show_.on_camera();
     for (uint32_t i = 0; i < cast.size(); ++i) {
-      crowd_->join({cast[i], call(cast[i], "whip"), true, i, 0, 0});
+      crowd_->join({.number = cast[i],
+                    .call = call(cast[i], "whip"),
+                    .publishes = true,
+                    .clip = i,
+                    .voices = 0,
+                    .pictures = 0});
     }
     const auto places = std::min<uint32_t>(kMediaPlaces, static_cast<uint32_t>(cast.size()));
     const uint32_t all = static_cast<uint32_t>(cast.size()) + show_.viewers();
     for (uint32_t i = 0; i < std::min(options.watchers, all); ++i) {
       const auto number =
           static_cast<uint32_t>(i < cast.size() ? cast[i] : show_.first_viewer() + i - cast.size());
-      crowd_->join({number, call(number, "whep"), false, 0, places, places});
+      crowd_->join(
+          {.number = number, .call = call(number, "whep"), .voices = places, .pictures = places});
     }
     return {};
   }

@@ -65,7 +65,7 @@ Status ClientPeer::accept(const SessionDescription& answer, MonoUs now) {
       channels_ = std::make_unique<DataChannels>(role, SctpConfig{}, entropy_);
     }
     for (const SdpCandidate& candidate : media.candidates) {
-      if (!candidate.tcp) add_pair(candidate.address, candidate.priority);
+      if (candidate.tcp == config_.tcp) add_pair(candidate.address, candidate.priority);
     }
   }
   if (pairs_.empty()) return fail(Code::kSdpTransport, "no candidate that can be reached");
@@ -126,7 +126,7 @@ void ClientPeer::check(Pair& pair, MonoUs now) {
   ++pair.tries;
   pair.sent_us = now;
   pair.next_us = now + wait;
-  const auto to = out_.room({pair.remote, config_.socket, false}, kCheckBytes);
+  const auto to = out_.room({pair.remote, config_.socket, config_.tcp}, kCheckBytes);
   if (to.empty()) return;
   StunWriter writer(to, StunType::kBindingRequest, pair.transaction);
   writer.username(theirs_.ufrag + ":" + own_.ufrag);
@@ -207,7 +207,7 @@ void ClientPeer::answer_check(const Address& from, const StunView& request) {
       !check_stun_integrity(request, own_.password)) {
     return;
   }
-  const auto to = out_.room({from, config_.socket, false}, kCheckBytes);
+  const auto to = out_.room({from, config_.socket, config_.tcp}, kCheckBytes);
   if (to.empty()) return;
   StunWriter writer(to, StunType::kBindingResponse, request.transaction);
   writer.xor_mapped_address(from);
@@ -280,7 +280,7 @@ void ClientPeer::fail_with(const Error& why) {
 }
 
 std::span<uint8_t> ClientPeer::room(size_t bytes) {
-  return out_.room({*selected_, config_.socket, false}, bytes);
+  return out_.room({*selected_, config_.socket, config_.tcp}, bytes);
 }
 
 void ClientPeer::send_rtp(ByteView head, ByteView payload) {

@@ -43,6 +43,7 @@ class ClientPeer {
   struct Config {
     uint32_t socket = 0;         // of the paths it sends on
     bool v4 = true, v6 = false;  // the families that socket has
+    bool tcp = false;            // the socket is a TCP connection: its owner frames (RFC 4571)
   };
   // `entropy` and `out` outlive it.
   ClientPeer(const Config& config, Entropy& entropy, std::shared_ptr<const DtlsIdentity> identity,
@@ -61,6 +62,8 @@ class ClientPeer {
   // The answer: begins with the checks. kSdpTransport says what is missing. Candidates that this
   // socket cannot reach are skipped.
   Status accept(const SessionDescription& answer, MonoUs now);
+  // The server's best candidate that suits the socket; once accept() is done.
+  const Address& first_way() const { return pairs_.front().remote; }
   // The fragment that answers a restart: the server's new credentials. kSdpSyntax.
   Status accept_restart(std::string_view fragment, MonoUs now);
 

@@ -206,9 +206,8 @@ void IceLite::forget_path(const Path& path) {
   std::erase_if(session.paths, [&](const KnownPath& known) { return known.path == path; });
   if (session.selected != path) return;
   session.selected.reset();
-  for (const auto& known : session.paths) {
-    if (!session.selected || known.checked_at > session.heard_at) session.selected = known.path;
-  }
+  const auto latest = std::ranges::max_element(session.paths, {}, &KnownPath::checked_at);
+  if (latest != session.paths.end()) session.selected = latest->path;
 }
 
 MonoUs IceLite::deadline() const { return expiries_.empty() ? kNever : expiries_.top().due; }

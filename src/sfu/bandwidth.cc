@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace footlight::sfu {
 namespace {
@@ -13,8 +14,11 @@ constexpr double kIncreasePerSecond = 1.08;
 constexpr double kLossHigh = 0.10, kLossLow = 0.02;
 constexpr MonoUs kLossWindowUs = 500 * kUsPerMs;
 constexpr uint32_t kLossWindowPackets = 20;
-constexpr MonoUs kProbeIntervalUs = 2 * kUsPerSecond;
+constexpr int64_t kProbedGrowthBps = 400'000;  // per second
+constexpr MonoUs kProbeLeastUs = 800 * kUsPerMs, kProbeMostUs = 4 * kUsPerSecond;
 constexpr MonoUs kProbeAfterDecreaseUs = kUsPerSecond;
+// From here on the path carries clearly less than is sent: what comes through is what it carries.
+constexpr double kSteepGradient = 0.05;
 // A probe makes a queue of its own: what grows in its shadow is not held against a path that the
 // streams do not fill.
 constexpr MonoUs kProbeShadowUs = 500 * kUsPerMs;
@@ -39,12 +43,26 @@ int64_t BandwidthEstimator::estimate_bps() const {
 void BandwidthEstimator::on_remb(int64_t bitrate_bps) { remb_bps_ = bitrate_bps; }
 
 void BandwidthEstimator::on_sent(size_t bytes, MonoUs now, uint8_t cluster) {
-  sent_[static_cast<size_t>(next_) % kSentWindow] = {static_cast<uint32_t>(now),
-                                                     static_cast<uint16_t>(bytes), cluster, false};
+  const Sent& oldest = sent_[static_cast<size_t>(next_) % sent_.size()];
+  if (!oldest.told && sent_.size() < kSentWindow && now - oldest.sent_at(now) < kUsPerSecond) {
+    widen_window();
+  }
+  sent_[static_cast<size_t>(next_) % sent_.size()] = {static_cast<uint32_t>(now),
+                                                      static_cast<uint16_t>(bytes), cluster, false};
   ++next_;
   if (cluster == 0 || cluster != cluster_.id) return;
   if (cluster_.sent_bytes == 0) cluster_.started_at = now;
   cluster_.sent_bytes += static_cast<int64_t>(bytes);
+}
+
+// Feedback about the oldest may still come: more are on their way than the window holds.
+void BandwidthEstimator::widen_window() {
+  std::vector<Sent> wider(2 * sent_.size());
+  for (int64_t i = 1; i <= static_cast<int64_t>(sent_.size()) && i <= next_; ++i) {
+    const auto number = static_cast<size_t>(next_ - i);
+    wider[number % wider.size()] = sent_[number % sent_.size()];
+  }
+  sent_ = std::move(wider);
 }
 
 bool BandwidthEstimator::on_feedback(const rtc::RtcpPacket& packet, MonoUs now) {
@@ -57,10 +75,11 @@ bool BandwidthEstimator::on_feedback(const rtc::RtcpPacket& packet, MonoUs now) 
     // The number nearest below the next one to be sent.
     const int64_t sequence =
         next_ - static_cast<uint16_t>(static_cast<uint16_t>(next_) - item.sequence);
-    if (sequence < 1 || sequence >= next_ || next_ - sequence > static_cast<int64_t>(kSentWindow)) {
+    if (sequence < 1 || sequence >= next_ ||
+        next_ - sequence > static_cast<int64_t>(sent_.size())) {
       continue;
     }
-    Sent& sent = sent_[static_cast<size_t>(sequence) % kSentWindow];
+    Sent& sent = sent_[static_cast<size_t>(sequence) % sent_.size()];
     if (sent.told) continue;
     if (!item.received) {
       ++lost;  // may still be told as received: it then counts as that too
@@ -195,7 +214,12 @@ void BandwidthEstimator::decrease(MonoUs now) {
   // queue stands is.
   const auto through = static_cast<double>(std::max(acknowledged_bps_, busy_bps()));
   const bool again = now - decreased_at_ < kNextDecreaseUs;
-  const auto lowered = static_cast<int64_t>((again ? kNextDecreaseTo : kFirstDecreaseTo) * through);
+  auto lowered = static_cast<int64_t>((again ? kNextDecreaseTo : kFirstDecreaseTo) * through);
+  if (!filled && trendline_.gradient() < kSteepGradient) {
+    // The queue is mostly others': who sends little gives way in steps, not down to what it sends.
+    if (now - decreased_at_ < round_trip_ + 100 * kUsPerMs) return;
+    lowered = std::max(lowered, delay_limit_bps_ * 9 / 10);
+  }
   if (lowered < delay_limit_bps_) delay_limit_bps_ = std::max(lowered, config_.min_bps);
   decreased_at_ = now;
   // A slow mean of the throughput at which queues began to grow, in kbps as the paper has it.
@@ -251,11 +275,16 @@ std::optional<Probe> BandwidthEstimator::take_probe(int64_t wanted_bps, MonoUs n
   if (startup_probes_ < kStartupProbes) {
     if (startup_probes_ == 0) rate = 3 * estimate;
     ++startup_probes_;
-  } else if (now - probed_at_ < kProbeIntervalUs || now - decreased_at_ < kProbeAfterDecreaseUs) {
+  } else if (const MonoUs wait = probe_wait();
+             now - probed_at_ < wait ||
+             now - decreased_at_ < std::min(wait, kProbeAfterDecreaseUs)) {
     return std::nullopt;
   }
   rate = std::min({rate, wanted_bps + wanted_bps / 4, config_.max_bps});
   probed_at_ = now;
+  // What arrived when differs from flow to flow.
+  const auto mixed = static_cast<uint64_t>(last_arrival_ ^ next_) * 0x9E3779B97F4A7C15ull;
+  probe_spread_ = 75 + static_cast<int64_t>((mixed >> 32) % 50);
   if (++last_cluster_ == 0) last_cluster_ = 1;
   const int64_t bytes = std::max<int64_t>(rate / 8 * kProbeLengthUs / kUsPerSecond,
                                           kProbeMinPackets * kTypicalPacketBits / 8);
@@ -264,6 +293,11 @@ std::optional<Probe> BandwidthEstimator::take_probe(int64_t wanted_bps, MonoUs n
   cluster_.rate_bps = rate;
   cluster_.want_bytes = bytes;
   return Probe{cluster_.id, rate, bytes};
+}
+
+MonoUs BandwidthEstimator::probe_wait() const {
+  const MonoUs even = estimate_bps() * kUsPerSecond / kProbedGrowthBps;
+  return std::clamp(even, kProbeLeastUs, kProbeMostUs) * probe_spread_ / 100;
 }
 
 void BandwidthEstimator::on_probe_packet(const Sent& sent, MonoUs sent_at, MonoUs arrived_at) {

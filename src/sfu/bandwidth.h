@@ -5,12 +5,14 @@
 // decrease to 0.9 and 0.85 of what gets through; loss over 10 % lowers it further; probes (short
 // bursts above the estimate) let it jump up when the path carries more than is sent now.
 //
-// Bounds: kSentWindow packets are remembered; feedback about older ones is ignored. Nothing
-// allocates. Times are of the sender's clock.
+// Bounds: kSentWindow packets are remembered (fewer while fewer are on their way); feedback about
+// older ones is ignored. Nothing allocates but that window when it grows, twice at most. Times are
+// of the sender's clock.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "core/time.h"
 #include "rtc/rtcp.h"
@@ -34,7 +36,7 @@ struct Probe {
 
 class BandwidthEstimator {
  public:
-  static constexpr size_t kSentWindow = 1024;
+  static constexpr size_t kFirstSentWindow = 256, kSentWindow = 1024;
 
   explicit BandwidthEstimator(const BandwidthConfig& config = {});
 
@@ -55,8 +57,11 @@ class BandwidthEstimator {
   // What got through, per second; 0 until enough is known.
   int64_t acknowledged_bps() const { return acknowledged_bps_; }
 
-  // A probe that should be sent now, when the streams would use `wanted_bps`. Asks at most every
-  // few seconds; the caller sends all of it soon or calls again later.
+  // A probe that should be sent now, when the streams would use `wanted_bps`; the caller sends all
+  // of it soon or calls again later. A probe doubles, and the wait for the next one is the longer
+  // the higher the estimate: so each flow gains about as much per second as any other, and those
+  // that share a bottleneck come to share it evenly. The waits are spread, lest flows probe in step
+  // and each takes the others' probes for a queue.
   std::optional<Probe> take_probe(int64_t wanted_bps, MonoUs now);
 
  private:
@@ -84,6 +89,8 @@ class BandwidthEstimator {
   int64_t busy_bps() const;
   void on_probe_packet(const Sent& sent, MonoUs sent_at, MonoUs arrived_at);
   void finish_probe();
+  void widen_window();
+  MonoUs probe_wait() const;
   void update_delay_limit(MonoUs now);
   void increase(MonoUs now);
   void decrease(MonoUs now);
@@ -91,7 +98,7 @@ class BandwidthEstimator {
   MonoUs unwrap_arrival(MonoUs arrived_at);
 
   BandwidthConfig config_;
-  std::array<Sent, kSentWindow> sent_{};
+  std::vector<Sent> sent_{kFirstSentWindow};
   int64_t next_ = 1;
   Trendline trendline_;
 
@@ -119,6 +126,7 @@ class BandwidthEstimator {
   uint8_t last_cluster_ = 0;
   int startup_probes_ = 0;
   MonoUs probed_at_ = -kUsPerSecond * 60;
+  int64_t probe_spread_ = 100;  // percent of the wait for the next one
 };
 
 }  // namespace footlight::sfu

@@ -15,6 +15,10 @@ constexpr uint32_t kOurSsrc = 1;  // in reports: we send no stream of our own
 constexpr size_t kRtcpBytes = 1200;
 constexpr size_t kVideoRing = 512, kAudioRing = 128;
 
+size_t ring_slots(rtc::MediaKind kind) {
+  return kind == rtc::MediaKind::kAudio ? kAudioRing : kVideoRing;
+}
+
 std::string_view text_of(const Packet& packet, rtc::RtpExtension extension) {
   return rtc::read_stream_name(packet.extensions[extension]);
 }
@@ -79,6 +83,20 @@ void Room::leave(MemberId id) {
   count_watchers();
 }
 
+size_t Room::packet_slots(const rtc::NegotiatedMedia& media) {
+  return ring_slots(media.kind) * media.encodings.size();
+}
+
+size_t Room::packet_slots(MemberId id) const {
+  const auto found = members_.find(id);
+  size_t sum = 0;
+  if (found == members_.end()) return sum;
+  for (const Track* track : found->second->tracks) {
+    sum += ring_slots(track->kind) * track->encodings.size();
+  }
+  return sum;
+}
+
 Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, uint8_t priority) {
   Member* member = find(id);
   if (!member || tracks_.size() >= limits_.tracks ||
@@ -95,8 +113,8 @@ Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, ui
       media.encodings.size() > kMaxEncodings) {
     return fail(Code::kTrackCodec, media.mid);
   }
-  const size_t ring = media.kind == rtc::MediaKind::kAudio ? kAudioRing : kVideoRing;
-  if (!pool_.can_claim(ring * media.encodings.size())) {
+  const size_t ring = ring_slots(media.kind);
+  if (!pool_.can_claim(packet_slots(media))) {
     return fail(Code::kTrackLimit, "packets in memory");
   }
   auto track = std::make_unique<Track>();

@@ -53,6 +53,9 @@ class Room {
   Result<MemberId> join(Sink& sink, const BandwidthConfig& bandwidth = {});
   void leave(MemberId member);
 
+  // Of the pool's packets, what an m-line would claim, and what a member's tracks have claimed.
+  static size_t packet_slots(const rtc::NegotiatedMedia& media);
+  size_t packet_slots(MemberId member) const;
   // Publishes an m-line of the member's offer. kTrackLimit (also: the pool has no packets for it),
   // kTrackExists (its mid), kTrackCodec (no codec that can be forwarded).
   Result<TrackId> publish(MemberId member, const rtc::NegotiatedMedia& media, uint8_t priority);

@@ -30,7 +30,6 @@ Status Subscriber::watch(Track& track, const OutgoingSpec& spec, const WatchOpti
   }
   demands_.resize(watches_.size());
   careful_.resize(watches_.size());
-  if (queue_.empty()) queue_.resize(kMaxQueue);
   allocated_at_ = -kUsPerSecond;
   return {};
 }
@@ -107,6 +106,7 @@ void Subscriber::refill(MonoUs now) {
 }
 
 void Subscriber::enqueue(Watch& watch, uint8_t encoding, int64_t sequence) {
+  if (queue_.empty()) queue_.resize(kMaxQueue);  // most paths never need it
   if (queue_size_ == queue_.size()) {
     queue_first_ = (queue_first_ + 1) % queue_.size();
     --queue_size_;

@@ -106,7 +106,7 @@ class Subscriber {
   std::vector<Subscription::Place> places_;  // of SSRCs that carry nothing now
   size_t last_n_ = 0;
 
-  std::vector<Queued> queue_ = std::vector<Queued>(0);
+  std::vector<Queued> queue_;  // kMaxQueue, from the first packet on that had to wait
   size_t queue_first_ = 0, queue_size_ = 0;
   double budget_bytes_ = 0;
   MonoUs refilled_at_ = 0;

@@ -17,6 +17,8 @@ constexpr MonoUs kMinResendIntervalUs = 10 * kUsPerMs;
 // A switch may shift the picture by this much at most before it is measured by arrival instead.
 constexpr int64_t kMaxAlignS = 3;
 
+uint32_t low_ms(MonoUs at) { return static_cast<uint32_t>(at / kUsPerMs); }
+
 }  // namespace
 
 Subscription::Subscription(const OutgoingSpec& spec) : spec_(spec) {}
@@ -63,7 +65,7 @@ std::optional<Outgoing> Subscription::forward(const IncomingStream& stream, uint
   Sent& sent = history_[static_cast<uint16_t>(*out) % kHistory];
   sent.in = packet.sequence;
   sent.timestamp = packet.view.timestamp + timestamp_offset_;
-  sent.resent_at = 0;
+  sent.resent_ms = 0;
   sent.out = static_cast<uint16_t>(*out);
   sent.transport_sequence = transport_sequence;
   sent.numbers = numbers;
@@ -258,8 +260,8 @@ Subscription::Sent* Subscription::sent_packet(uint16_t sequence, MonoUs now, Mon
     resend_window_ = now;
     resends_ = 0;
   }
-  const bool just_resent =
-      sent.resent_at && now - sent.resent_at < std::max(round_trip / 2, kMinResendIntervalUs);
+  const bool just_resent = sent.resent_ms && (low_ms(now) - sent.resent_ms) * kUsPerMs <
+                                                 std::max(round_trip / 2, kMinResendIntervalUs);
   if (just_resent || resends_ >= kMaxResends) {
     ++stats_.resends_refused;
     return nullptr;
@@ -275,7 +277,7 @@ std::optional<Outgoing> Subscription::repeat(Sent& sent, const Packet* packet, u
     ++stats_.resend_misses;
     return std::nullopt;
   }
-  sent.resent_at = now;
+  sent.resent_ms = std::max<uint32_t>(low_ms(now), 1);
   ++stats_.resent;
   if (spec_.rtx_ssrc) return write_rtx(sent, *packet, transport_sequence, buffer);
   const rtc::RtpHead head = original_head(sent, *packet);

@@ -138,15 +138,16 @@ class Subscription {
     bool used = false, forwarded = false;
     Numbers numbers;
   };
-  struct Sent {
-    int64_t in = 0;  // the publisher's sequence
-    MonoUs resent_at = 0;
+  struct Sent {           // kept small: a session's memory is mostly these
+    int64_t in : 54 = 0;  // the publisher's sequence
+    uint64_t stream : 8 = 0;
+    bool marker : 1 = false, used : 1 = false;
+    uint32_t resent_ms = 0;  // low bits of the time; 0: not yet
     uint32_t timestamp = 0;
     uint16_t out = 0, transport_sequence = 0;
     Numbers numbers;
-    uint8_t stream = 0;
-    bool marker = false, used = false;
   };
+  static_assert(sizeof(Sent) == 24);
 
   bool admit(const IncomingStream& stream, uint8_t index, const Packet& packet, MonoUs now);
   void begin(const IncomingStream& stream, uint8_t index, const Packet& packet, MonoUs now);

@@ -21,6 +21,9 @@ class Trendline {
   // A packet that arrived; in the order of sending. Times are of two clocks that need not agree.
   void on_packet(MonoUs sent_at, MonoUs arrived_at);
   LinkUsage usage() const { return usage_; }
+  // How much later a packet arrives for each unit of time: 0.1 is a path that carries ten elevenths
+  // of what is sent on it by all.
+  double gradient() const { return previous_slope_; }
 
  private:
   static constexpr size_t kWindow = 20;

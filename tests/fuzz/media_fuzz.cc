@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto identity = *rtc::DtlsIdentity::make(entropy, 1'700'000'000'000);
   MediaOptions options;
   options.identity = identity;
-  options.candidates = {rtc::Address::v4(192, 0, 2, 1, 8080)};
+  options.candidates.udp = {rtc::Address::v4(192, 0, 2, 1, 8080)};
   options.max_sessions = 16;
   options.packet_slots = 4'096;
   options.out_bytes = 1 << 16;

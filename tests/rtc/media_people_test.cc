@@ -94,7 +94,7 @@ class Table {
   static MediaOptions options() {
     MediaOptions options;
     options.identity = identity();
-    options.candidates = {kServer};
+    options.candidates.udp = {kServer};
     options.packet_slots = 32'768;  // a picture in three encodings takes 1,536
     return options;
   }

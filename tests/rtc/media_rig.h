@@ -22,7 +22,7 @@ inline std::shared_ptr<const rtc::DtlsIdentity> identity() {
 inline MediaOptions options() {
   MediaOptions options;
   options.identity = identity();
-  options.candidates = {rtc::Address::v4(192, 0, 2, 1, 8080)};
+  options.candidates.udp = {rtc::Address::v4(192, 0, 2, 1, 8080)};
   options.bandwidth.start_bps = 3'000'000;  // time stands still during a turn: probes say nothing
   return options;
 }

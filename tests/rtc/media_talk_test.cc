@@ -10,6 +10,7 @@ namespace {
 
 class MediaTalkTest : public MediaTest {
  protected:
+  explicit MediaTalkTest(MediaOptions made = options()) : MediaTest(std::move(made)) {}
   // Opens by the session protocol: `session` of edge 0 is told.
   Person& asked(MediaUse use, const std::string& account, uint64_t session, size_t places = 1) {
     Person& one = person(use, account, account == "gm" ? 200 : 100, places, places);
@@ -50,6 +51,29 @@ class MediaTalkTest : public MediaTest {
   }
   std::vector<MediaTold> told_;
 };
+
+class SmallMediaTest : public MediaTalkTest {
+ protected:
+  static MediaOptions small() {
+    MediaOptions made = options();
+    made.packet_slots = 1'000;  // one picture and a few voices
+    return made;
+  }
+  SmallMediaTest() : MediaTalkTest(small()) {}
+};
+
+TEST_F(SmallMediaTest, WhoIsHeardAndNotSeenForLackOfMemoryIsTold) {
+  asked(MediaUse::kPublish, "gm", 1);
+  EXPECT_EQ(last(1, "media").find("code"), nullptr);
+  Person& ann = person(MediaUse::kPublish, "ann");
+  ann.request.owner = {0, 2};
+  media_.ask({ann.request, MediaAsk::Open{9, ann.client->offer()}}, now_);
+  const Json notice = last(2, "media");
+  EXPECT_EQ(told(2, "media"), 2u) << "the answer, and what of the offer was left out";
+  EXPECT_EQ(notice["code"].as_int(), static_cast<int64_t>(Code::kTrackLimit));
+  EXPECT_EQ(notice.find("over"), nullptr);
+  EXPECT_NE(notice["id"].as_string(), "");
+}
 
 TEST_F(MediaTalkTest, AWatcherIsToldWhomEachPlaceShowsAndWhenThatChanges) {
   Person& viewer = asked(MediaUse::kWatch, "ann", 1);

@@ -205,11 +205,29 @@ TEST_F(MediaTest, PublishersBeyondWhatMemoryHoldsAreRefusedAndTheOthersGoOn) {
     MediaClient client({true, 1, video, 77}, identity());
     return media.open(request(MediaUse::kPublish, account, 1), client.offer(), now_);
   };
-  EXPECT_TRUE(publish("a", 1));
+  ASSERT_TRUE(publish("a", 1));
   EXPECT_TRUE(publish("b", 0));
+  const auto again = publish("a", 1);  // in the place of the first
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->sdp.find("m=video 0 "), std::string::npos);
   const auto refused = publish("c", 0);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kTrackLimit);
+}
+
+TEST_F(MediaTest, APictureThatMemoryHasNoRoomForIsRefusedInTheAnswerAndTheVoiceIsTaken) {
+  MediaOptions small = options();
+  small.packet_slots = 1'000;
+  Media media(small, entropy_);
+  const auto publish = [&](const std::string& account) {
+    MediaClient client({true, 1, 1, 77}, identity());
+    return media.open(request(MediaUse::kPublish, account, 1), client.offer(), now_)->sdp;
+  };
+  EXPECT_EQ(publish("a").find("m=video 0 "), std::string::npos);
+  const std::string beyond = publish("b");
+  EXPECT_NE(beyond.find("m=video 0 "), std::string::npos) << beyond;
+  EXPECT_EQ(beyond.find("m=audio 0 "), std::string::npos) << beyond;
+  EXPECT_EQ(media.stats().tracks, 3u);
 }
 
 }  // namespace

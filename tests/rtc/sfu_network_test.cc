@@ -77,6 +77,35 @@ TEST(SfuNetwork, FivePercentLossLeavesAudioWholeAndVideoWithoutFreezes) {
   }
 }
 
+TEST(SfuNetwork, ThreeFlowsBehindOneBottleneckShareWithinOneAndAHalfOnEverySeed) {
+  double sum = 0;
+  constexpr int kSeeds = 12;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Stage stage(seed);
+    Performer gm(stage.world, stage.room, stage.pool,
+                 {{150'000, 400'000, 700'000, 1'000'000}, 2, 30, 1000, true});
+    const auto shared = link(stage.world, 3'000'000);
+    std::vector<std::unique_ptr<Viewer>> viewers;
+    for (int i = 0; i < 3; ++i) {
+      viewers.push_back(std::make_unique<Viewer>(stage.world, stage.room, shared));
+      viewers.back()->watch(gm);
+    }
+    stage.world.run_until(15 * kSecond);
+    for (auto& viewer : viewers) viewer->reset_seen();
+    stage.world.run_until(60 * kSecond);
+    double least = 1e18, most = 0;
+    for (auto& viewer : viewers) {
+      const auto bytes = static_cast<double>(viewer->picture(gm).bytes + viewer->voice(gm).bytes);
+      least = std::min(least, bytes);
+      most = std::max(most, bytes);
+      EXPECT_EQ(viewer->voice(gm).lost_for_good, 0u) << "seed " << seed;
+    }
+    EXPECT_LE(most / least, 1.5) << "seed " << seed;
+    sum += most / least / kSeeds;
+  }
+  RecordProperty("mean_percent", static_cast<int>(100 * sum));
+}
+
 TEST(SfuNetwork, ADropToAHalfMegabitMovesLayersWithinASecondAndSparesAudio) {
   for (const uint64_t seed : {8, 9, 10}) {
     Stage stage(seed);

@@ -18,6 +18,7 @@ interface Network {
   websocket?: Way;
   https?: Way;
   udp?: Way;
+  tcp?: Way | null;
   channel?: boolean | null;
   relays?: (KnownRelay & { way?: Way })[];
 }
@@ -36,10 +37,11 @@ async function examined(network: Network): Promise<{
       tried.push(kind);
       return Promise.resolve(network[kind] ?? open);
     },
-    media: () => {
-      tried.push('udp');
+    media: (by) => {
+      tried.push(by);
       const channel = network.channel === undefined ? true : network.channel;
-      return Promise.resolve({ way: network.udp ?? open, channel });
+      const way = network[by];
+      return Promise.resolve({ way: way === undefined ? open : way, channel });
     },
     relay: (url) => {
       tried.push(url);
@@ -62,7 +64,7 @@ describe('the doctor', () => {
   test('finds nothing where nothing is wrong', async () => {
     const { summary, all } = await examined({ relays: [relay('turn:a:3478')] });
     expect(summary).toEqual({ health: 'good', text: 'Everything works from here.' });
-    expect(all.map((one) => one.health)).toEqual(['good', 'good', 'good', 'good', 'good']);
+    expect(all.map((one) => one.health)).toEqual(Array(6).fill('good'));
     expect(all.every((one) => one.advice === '')).toBe(true);
   });
 
@@ -75,15 +77,20 @@ describe('the doctor', () => {
 
   test('sends people to a relay where UDP is blocked, and elsewhere where there is none', async () => {
     const blocked = shut('no packet came back within twelve seconds.');
-    const relayed = await examined({ udp: blocked, channel: null, relays: [relay('turns:a:443')] });
+    const relayed = await examined({
+      ...{ udp: blocked, tcp: blocked, channel: null },
+      relays: [relay('turns:a:443')],
+    });
+    expect(relayed.of('tcp')).toMatchObject({ health: 'warn' });
     expect(relayed.summary).toMatchObject({ health: 'warn' });
     expect(relayed.summary.text).toMatch(/by a relay/);
-    const alone = await examined({ udp: blocked, channel: null });
+    const alone = await examined({ udp: blocked, tcp: blocked, channel: null });
+    expect(alone.of('tcp')).toMatchObject({ health: 'bad' });
     expect(alone.summary).toMatchObject({ health: 'bad' });
     expect(alone.of('udp')).toMatchObject({ health: 'bad' });
     expect(alone.of('udp')?.advice).toMatch(/another network/);
     const none = await examined({
-      udp: blocked,
+      ...{ udp: blocked, tcp: null },
       relays: [
         relay('turn:a:1', shut('no packet.')),
         { ...relay('turn:b:2'), works: false, why: 'full' },
@@ -93,6 +100,20 @@ describe('the doctor', () => {
     expect(none.of('turn:b:2')).toMatchObject({ health: 'bad' });
     expect(none.of('turn:b:2')?.found).toMatch(/the server says: full/);
     expect(none.tried).not.toContain('turn:b:2');
+    expect(none.of('tcp')).toMatchObject({ health: 'skipped' });
+  });
+
+  test('says that TCP serves where UDP is blocked, and is no matter where it is not', async () => {
+    const served = await examined({ udp: shut('no packet.'), relays: [] });
+    expect(served.summary).toMatchObject({ health: 'warn' });
+    expect(served.summary.text).toMatch(/go over TCP/);
+    expect(served.of('udp')).toMatchObject({ health: 'warn' });
+    expect(served.of('udp')?.advice).toMatch(/over TCP by themselves/);
+    const fine = await examined({ tcp: shut('no packet.') });
+    expect(fine.of('tcp')).toMatchObject({ health: 'warn' });
+    expect(fine.summary.text).toMatch(/a way to fall back on/);
+    const off = await examined({ tcp: null });
+    expect(off.summary.health).toBe('good');
   });
 
   test('does not try what cannot come to anything', async () => {
@@ -102,6 +123,7 @@ describe('the doctor', () => {
     expect(offline.summary.text).toMatch(/cannot be reached/);
     const stale = await examined({ server: shut('The token has expired.', 4105) });
     expect(stale.tried).toEqual([]);
+    expect(stale.of('tcp')?.health).toBe('skipped');
     expect(stale.of('server')?.found).toMatch(/4105/);
     expect(stale.of('server')?.advice).toMatch(/new link/);
   });
@@ -109,13 +131,14 @@ describe('the doctor', () => {
   test('knows who may not watch from who cannot', async () => {
     const { of, summary } = await examined({ udp: shut('This token does not …', 4755) });
     expect(of('udp')?.health).toBe('skipped');
+    expect(of('tcp')?.health).toBe('skipped');
     expect(summary.health).toBe('good');
   });
 
   test('writes a report without a token in it', async () => {
     const { all, summary } = await examined({ websocket: shut('cut'), channel: false });
     const text = report_of(all, summary, 'a browser');
-    expect(text.split('\n')).toHaveLength(6);
+    expect(text.split('\n')).toHaveLength(7);
     expect(text).toMatch(/warn {4}WebSocket: Blocked: cut/);
   });
 

@@ -92,6 +92,13 @@ export class FakeMedia implements FakeMediaHost {
     this.#arrange();
   }
 
+  /** Says that the picture of what was published last is not taken. */
+  refusePicture(code: number = Codes.TrackLimit): void {
+    const last = this.sessions.filter((one) => one.use === 'publish').at(-1);
+    if (!last) return;
+    this.#tell(last.session, { t: 'media', id: last.id, code, message: sentence(code) });
+  }
+
   /** The process died: media sessions are gone and nobody was told. */
   forget(): void {
     this.sessions = [];

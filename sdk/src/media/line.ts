@@ -34,6 +34,8 @@ export interface LineSpec {
   /** The server has taken the session: mids are known. */
   opened(peer: RTCPeerConnection): void;
   message(message: AnyMediaMessage): void;
+  /** A part of what was offered is not taken; the rest goes on. */
+  refused?(problem: Problem): void;
 }
 
 /** How peer connections are made, and what they may carry. */
@@ -99,7 +101,9 @@ export class Line {
 
   message(message: AnyMediaMessage): void {
     if (message.t === 'media') {
-      if (message.over) this.#over({ code: message.code ?? 0, message: message.message ?? '' });
+      const problem = { code: message.code ?? 0, message: message.message ?? '' };
+      if (message.over) this.#over(problem);
+      else if (problem.code) this.#spec.refused?.(problem);
     } else {
       this.#spec.message(message);
     }

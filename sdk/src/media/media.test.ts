@@ -317,6 +317,20 @@ describe('what is told of people and lines', () => {
     expect(ann.media.links.get().get(who)).toEqual({ rttMs: 60, lossPm: 0 });
   });
 
+  test('who is heard and not seen is told, and goes on', async () => {
+    const table = new Table();
+    const gm = await table.gm();
+    const told: number[] = [];
+    gm.media.on('refused', ({ problem }) => told.push(problem.code));
+    const own = gm.media.publish(camera());
+    await table.until(() => own.state.get() === 'live');
+    expect(own.refused.get()).toBeNull();
+    table.fake.refusePicture();
+    await table.until(() => own.refused.get() !== null);
+    expect(told).toEqual([4751]);
+    expect(own.state.get()).toBe('live');
+  });
+
   test('close leaves no timer, no connection and no listener', async () => {
     const table = new Table();
     const gm = await table.gm();

@@ -56,6 +56,8 @@ export interface MediaEvents {
   active: Who | null;
   /** A publication or the watching has ended, and not by its own `end`. */
   ended: { of: Publication | Watching; problem: Problem };
+  /** The server has no room for the picture of a publication; its voice is heard. */
+  refused: { of: Publication; problem: Problem };
 }
 
 /**
@@ -122,6 +124,9 @@ export class FootlightMedia {
     for (const other of this.#publications.get()) if (other.label === label) other.end();
     const made = new Publication(this.#signaling, options, this.#peers());
     this.#publications.set([...this.#publications.get(), made]);
+    made.refused.subscribe((problem) => {
+      if (problem) this.#events.emit('refused', { of: made, problem });
+    });
     this.#follow(made, () =>
       this.#publications.set(this.#publications.get().filter((one) => one !== made)),
     );

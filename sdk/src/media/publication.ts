@@ -28,10 +28,13 @@ export class Publication {
   /** Muted, or without a track: others see that it is on purpose. */
   readonly muted: Readable<PerKind<boolean>>;
   readonly tracks: Readable<PerKind<MediaStreamTrack | null>>;
+  /** Why others hear and do not see it: the server has no room for the picture. Null: it is taken whole. */
+  readonly refused: Readable<Problem | null>;
   /** @internal */
   readonly line: Line;
   readonly #signaling: Signaling;
   readonly #options: PublishOptions;
+  readonly #refused = new Value<Problem | null>(null);
   readonly #muted = new Value<PerKind<boolean>>({ audio: false, video: false });
   readonly #tracks: Value<PerKind<MediaStreamTrack | null>>;
   #senders: { audio: RTCRtpTransceiver | null; video: RTCRtpTransceiver | null } = {
@@ -50,13 +53,18 @@ export class Publication {
     });
     this.tracks = this.#tracks;
     this.muted = this.#muted;
+    this.refused = this.#refused;
     this.line = new Line(signaling, {
       use: 'publish',
       label: this.label,
       ...peers,
       build: (peer) => this.#build(peer),
-      opened: () => this.#tellMuted('audio', 'video'),
+      opened: () => {
+        this.#refused.set(null);
+        this.#tellMuted('audio', 'video');
+      },
       message: () => {},
+      refused: (problem) => this.#refused.set(problem),
     });
   }
 

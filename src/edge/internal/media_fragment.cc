@@ -4,6 +4,8 @@ namespace footlight::edge {
 namespace {
 
 constexpr uint32_t kHostPreference = 126;  // RFC 8445 section 5.1.2.2
+constexpr uint32_t kTcpPreference = 90;    // below every UDP host, above relays
+constexpr uint32_t kPassive = 4 << 13;     // RFC 6544 section 4.2: the direction, of a host
 
 // The first value of `name` ("a=ice-ufrag:") in the text; "" when there is none.
 std::string_view attribute(std::string_view text, std::string_view name) {
@@ -33,16 +35,18 @@ Result<MediaFragment> read_fragment(std::string_view text) {
   return fragment;
 }
 
-std::vector<rtc::SdpCandidate> fragment_candidates(std::span<const rtc::Address> addresses) {
+std::vector<rtc::SdpCandidate> fragment_candidates(const MediaAddresses& addresses) {
   std::vector<rtc::SdpCandidate> candidates;
-  for (const rtc::Address& address : addresses) {
+  const auto add = [&](const rtc::Address& address, bool tcp, uint32_t type, uint32_t local) {
     rtc::SdpCandidate candidate;
     candidate.foundation = std::to_string(candidates.size() + 1);
-    const auto local = static_cast<uint32_t>(65'535 - candidates.size());
-    candidate.priority = kHostPreference << 24 | local << 8 | 255;
+    candidate.priority = type << 24 | (local - static_cast<uint32_t>(candidates.size())) << 8 | 255;
     candidate.address = address;
+    candidate.tcp = tcp;
     candidates.push_back(candidate);
-  }
+  };
+  for (const auto& address : addresses.udp) add(address, false, kHostPreference, 65'535);
+  for (const auto& address : addresses.tcp) add(address, true, kTcpPreference, kPassive + 8'191);
   return candidates;
 }
 
@@ -51,7 +55,7 @@ std::string fragment_line(const rtc::SdpMedia& media) {
 }
 
 std::string write_fragment(const rtc::IceCredentials& ice, std::string_view line,
-                           std::span<const rtc::Address> addresses) {
+                           const MediaAddresses& addresses) {
   std::string out = "a=ice-lite\r\na=ice-ufrag:" + ice.ufrag + "\r\na=ice-pwd:" + ice.password;
   out.append("\r\n").append(line);
   for (const rtc::SdpCandidate& each : fragment_candidates(addresses)) {

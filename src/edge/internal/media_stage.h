@@ -35,6 +35,7 @@ struct Media::Session final : sfu::Sink {
   MediaFragment transport;                   // the client's
   std::string first_line;                    // of the answer's first m-section, for fragments
   std::string told_places;                   // as the owner knows them
+  Error refused{Code::kOk, {}, 0};           // what of the offer was left out, and why
   std::optional<MediaAsk::Report> report;    // the client's last
   struct Rate {
     uint64_t bytes = 0;  // when it was measured last

@@ -67,6 +67,10 @@ void Media::ask_open(MediaRequest& from, const MediaAsk::Open& ask, MonoUs now) 
   session.request.owner = owner;
   session.stage->told_speaking.clear();  // who comes hears what the others know
   session.stage->told_links.clear();
+  if (session.refused.code != Code::kOk) {
+    const std::string text = proto::peer_message(session.refused);
+    answer(owner, {.id = opened->id, .code = session.refused.code, .message = text});
+  }
   tell_recording(session);
   tell_places(session);
 }

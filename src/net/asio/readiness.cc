@@ -9,21 +9,29 @@
 namespace footlight::net {
 
 struct Readiness::Impl final : Pollable {
-  Impl(Poller& poller, int descriptor, std::function<bool()> on_readable)
-      : poller(poller), descriptor(descriptor), on_readable(std::move(on_readable)) {}
+  Impl(Poller& poller, int descriptor, std::function<bool()> on_readable,
+       std::function<void()> on_writable)
+      : poller(poller),
+        descriptor(descriptor),
+        on_readable(std::move(on_readable)),
+        on_writable(std::move(on_writable)) {}
   void on_ready(uint32_t events) override {
-    // An error waits to be taken by a receive, like a datagram.
-    if (events & (EPOLLIN | EPOLLERR) && on_readable()) poller.again(this);
+    if (events & EPOLLOUT && on_writable) on_writable();
+    // An error waits to be taken by a receive, like a datagram; the peer's end as well.
+    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP) && on_readable()) poller.again(this);
   }
   Poller& poller;
   int descriptor;
   std::function<bool()> on_readable;
+  std::function<void()> on_writable;
 };
 
 Result<std::unique_ptr<Readiness>> Readiness::watch(Shard& shard, int descriptor,
-                                                    std::function<bool()> on_readable) {
+                                                    std::function<bool()> on_readable,
+                                                    std::function<void()> on_writable) {
   Poller& poller = shard.impl().poller;
-  auto impl = std::make_unique<Impl>(poller, descriptor, std::move(on_readable));
+  auto impl =
+      std::make_unique<Impl>(poller, descriptor, std::move(on_readable), std::move(on_writable));
   if (!poller.add(descriptor, impl.get())) return fail(Code::kIo, std::strerror(errno));
   return std::unique_ptr<Readiness>(new Readiness(std::move(impl)));
 }

@@ -1,4 +1,5 @@
-// Waiting on a shard for a socket that is not one of the server's connections: a UDP port.
+// Waiting on a shard for a socket that is not one of the server's connections: a UDP port, a
+// connection that carries media.
 #pragma once
 #include <functional>
 #include <memory>
@@ -10,13 +11,15 @@ namespace footlight::net {
 
 // Calls `on_readable` on the shard's thread whenever the descriptor has newly become readable. It
 // answers whether it left something to be read; then it is called again in the next batch, after
-// the shard's other sockets. Made and destroyed on the shard's thread, or while the shard is not
-// running; the descriptor is the caller's and outlives it.
+// the shard's other sockets. `on_writable`: there is room again. Made and destroyed on the shard's
+// thread, or while the shard is not running, and never within one of its calls; the descriptor is
+// the caller's and outlives it.
 class Readiness {
  public:
   // kIo.
   static Result<std::unique_ptr<Readiness>> watch(Shard& shard, int descriptor,
-                                                  std::function<bool()> on_readable);
+                                                  std::function<bool()> on_readable,
+                                                  std::function<void()> on_writable = {});
   ~Readiness();
   Readiness(const Readiness&) = delete;
   Readiness& operator=(const Readiness&) = delete;

@@ -63,7 +63,9 @@ std::string_view HttpRequest::header(std::string_view name) const {
 
 struct Server::Impl final : Pollable, Resident {
   ServerOptions options;
-  ServerCounters counters;
+  // Also of those that were handed on, which may end after this.
+  const std::shared_ptr<ServerCounters> counted = std::make_shared<ServerCounters>();
+  ServerCounters& counters = *counted;
   std::vector<std::unique_ptr<ServerShard>> shards;
   int listener = -1;
   uint16_t port = 0;

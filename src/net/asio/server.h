@@ -5,12 +5,16 @@
 // when pipelined) and may become a Connection: a WebSocket by upgrade, or an event stream by the
 // application's answer. A Connection holds no buffer while idle.
 //
+// One whose first byte says that it carries framed datagrams is handed on, so that media can share
+// the one port that a firewall lets through.
+//
 // What a peer can take is bounded: header, body, time for each (slow senders and slow readers), and
 // the number of connections; at the bound the connection that has been in HTTP for longest makes
 // room, and when there is none the new one gets 503.
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,6 +24,7 @@
 
 #include "core/chain.h"
 #include "core/result.h"
+#include "net/asio/framed.h"
 #include "net/asio/shard.h"
 #include "net/asio/tls.h"
 #include "net/http.h"
@@ -141,15 +146,19 @@ struct ServerOptions {
   uint32_t linger_ms = 2'000;  // for the peer to take our last bytes after a close
   uint32_t event_stream_comment_ms = 15'000;
   uint32_t send_buffer_bytes = 0;  // SO_SNDBUF; 0: the system's
+  // Takes connections that begin framed (net/asio/framed.h), before TLS; any shard's thread. They
+  // count as connections until they end. Empty: they are bad requests.
+  std::function<void(FramedSocket)> framed;
   // The answer to a fault; the default has the error's number and sentence as JSON.
   HttpResponse (*error_response)(const Error&) = nullptr;
 };
 
-struct ServerCounters {
+struct ServerCounters : std::enable_shared_from_this<ServerCounters> {
   std::atomic<uint64_t> connections{0};  // now
   std::atomic<uint64_t> accepted{0};
   std::atomic<uint64_t> turned_away{0};  // 503 at max_connections
   std::atomic<uint64_t> evicted{0};      // in HTTP for longest, to make room
+  std::atomic<uint64_t> framed{0};       // handed over as framed
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> upgrades{0};
   std::atomic<uint64_t> timeouts{0};

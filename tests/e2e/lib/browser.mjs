@@ -26,13 +26,24 @@ export async function launch(more = []) {
   });
 }
 
-/** A script of a page: what a firewall does, the way to the node's UDP port leads nowhere. Relays are not touched. */
+/** A script of a page: what many firewalls do, the way to the node's UDP port leads nowhere. Relays are not touched. */
 export function without_udp() {
   const set = RTCPeerConnection.prototype.setRemoteDescription;
   RTCPeerConnection.prototype.setRemoteDescription = function (description) {
     const { iceTransportPolicy } = this.getConfiguration();
     if (iceTransportPolicy === 'relay') return set.call(this, description);
     const sdp = description.sdp.replace(/( udp \d+ \S+) \d+ typ/gi, '$1 9 typ');
+    return set.call(this, { ...description, sdp });
+  };
+}
+
+/** The same of a strict firewall: neither UDP nor TCP of media gets to the node. */
+export function without_media() {
+  const set = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function (description) {
+    const { iceTransportPolicy } = this.getConfiguration();
+    if (iceTransportPolicy === 'relay') return set.call(this, description);
+    const sdp = description.sdp.replace(/( (?:udp|tcp) \d+ \S+) \d+ typ/gi, '$1 9 typ');
     return set.call(this, { ...description, sdp });
   };
 }

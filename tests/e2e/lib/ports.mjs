@@ -22,4 +22,5 @@ export const ports = {
   program: first + 20,
   program_cable: first + 21,
   hls: first + 17,
+  tcp: first + 18,
 };

@@ -17,6 +17,7 @@ export class Relay {
     relay.folder = await mkdtemp(join(tmpdir(), 'footlight-relay-'));
     relay.port = port;
     relay.url = `turn:127.0.0.1:${port}?transport=udp`;
+    relay.tcp_url = `turn:127.0.0.1:${port}?transport=tcp`;
     relay.secret_file = join(relay.folder, 'secret');
     await writeFile(relay.secret_file, `${secret}\n`);
     await chmod(relay.secret_file, 0o600);

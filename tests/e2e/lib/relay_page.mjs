@@ -1,4 +1,5 @@
-// Bundled by suites/relay.mjs: people who publish and watch with nothing but the SDK, over relays or without.
+// Bundled by suites/relay.mjs and suites/tcp.mjs: people who publish and watch with nothing but the SDK, over relays
+// or without.
 import { createClient } from '@footlight/client';
 import { createMedia, openCamera } from '@footlight/client/media';
 
@@ -29,12 +30,13 @@ window.frames = (name) => people[name].video.getVideoPlaybackQuality().totalVide
 window.line_state = (name) => (people[name].own ?? people[name].media.watching.get())?.state.get();
 window.transport = (name) => people[name].client.state.get().transport;
 window.relays = (name) => people[name].media.relays();
-/** Of the pair of candidates that is used, what kind the own one is. */
-window.own_candidate = async (name) => {
+/** Of the pair of candidates that is used, what kind the own one is, and by which protocol it goes. */
+window.own_way = async (name) => {
   const { own, media } = people[name];
   const stats = await (own ?? media.watching.get()).line.peer.getStats();
   const all = [...stats.values()];
   const pair = all.find((one) => one.type === 'candidate-pair' && one.nominated);
-  return all.find((one) => one.id === pair?.localCandidateId)?.candidateType ?? null;
+  const used = all.find((one) => one.id === pair?.localCandidateId);
+  return used ? `${used.candidateType} ${used.relayProtocol ?? used.protocol}` : null;
 };
 window.end = (name) => people[name].client.close();

@@ -12,7 +12,7 @@ import {
   open_page,
   overflow_px,
   shot,
-  without_udp,
+  without_media,
 } from '../lib/browser.mjs';
 import { bundled } from '../lib/bundle.mjs';
 import { Cable } from '../lib/cable.mjs';
@@ -106,7 +106,7 @@ test('two browsers lay one table: map, tokens, drawing', async () => {
     cable.address,
   );
   // No UDP for her: the cable is all she has, else her session would go on over the call's data channel.
-  ann = await open_page(browser, link, { allow: kExpected, script: without_udp });
+  ann = await open_page(browser, link, { allow: kExpected, script: without_media });
   await gm.locator('summary', { hasText: 'Map and fog' }).click();
   await gm.locator('input[type=file]').setInputFiles(kMap);
   await gm.getByText('3 walls, 1 doors').waitFor({ timeout: 20_000 });

@@ -8,6 +8,7 @@ import {
   open_page,
   overflow_px,
   shot,
+  without_media,
   without_udp,
 } from '../lib/browser.mjs';
 import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
@@ -86,7 +87,7 @@ relays:
   test('a player whose ways are open is told so, and which relay is out of order', async () => {
     const page = await open('player');
     const said = await verdict(page);
-    for (const id of ['server', 'websocket', 'https', 'udp', relay.url]) {
+    for (const id of ['server', 'websocket', 'https', 'udp', 'tcp', relay.url]) {
       equal(await health(page, id), 'good', `${id}: ${await text(page, id)}`);
     }
     assert(/session goes over it/.test(await text(page, 'udp')), await text(page, 'udp'));
@@ -109,8 +110,17 @@ relays:
     await page.context().close();
   });
 
-  test('where the network blocks UDP and WebSocket, it says what goes on and what to do', async () => {
-    const page = await open('player', { script: [without_udp, without_websocket] });
+  test('where the network blocks UDP alone, it says that TCP serves', async () => {
+    const page = await open('player', { script: without_udp });
+    const said = await verdict(page);
+    equal(await health(page, 'udp'), 'warn', await text(page, 'udp'));
+    equal(await health(page, 'tcp'), 'good', await text(page, 'tcp'));
+    assert(/go over TCP/.test(said), said);
+    await page.context().close();
+  });
+
+  test('where the network blocks media and WebSocket, it says what goes on and what to do', async () => {
+    const page = await open('player', { script: [without_media, without_websocket] });
     const said = await verdict(page);
     equal(await health(page, 'websocket'), 'warn', await text(page, 'websocket'));
     assert(/proxy/.test(await text(page, 'websocket')), 'what it may be');

@@ -35,7 +35,7 @@ if (!has_coturn()) {
         config,
         `media: { relay_check_s: 1, region: here }
 relays:
-  - { urls: ["${relay.url}"], secret_file: "${relay.secret_file}", region: here, priority: 5 }
+  - { urls: ["${relay.url}", "${relay.tcp_url}"], secret_file: "${relay.secret_file}", region: here, priority: 5 }
   - { urls: ["turn:127.0.0.1:9"], secret_file: "${relay.secret_file}", region: here, priority: 9 }
 `,
       );
@@ -88,7 +88,7 @@ relays:
     }, 'the relays');
     equal(
       servers.map((one) => one.urls),
-      [[`stun:127.0.0.1:${ports.turn}`], [relay.url]],
+      [[`stun:127.0.0.1:${ports.turn}`], [relay.url, relay.tcp_url]],
       'handed out',
     );
   });
@@ -109,16 +109,29 @@ relays:
     await call('watch', 'ann');
     await call('publish', 'gale');
     await until(async () => (await call('frames', 'ann')) > 15, 'frames', 30_000);
-    equal(await call('own_candidate', 'gale'), 'relay', 'the way of who publishes');
+    equal(await call('own_way', 'gale'), 'relay udp', 'the way of who publishes');
     await join('bo', 'player', { iceTransportPolicy: 'relay' });
     await call('watch', 'bo');
     await until(async () => (await call('frames', 'bo')) > 15, 'frames over the relay', 30_000);
-    equal(await call('own_candidate', 'bo'), 'relay', 'the way of who watches');
+    equal(await call('own_way', 'bo'), 'relay udp', 'the way of who watches');
     await until(
       async () => (await call('transport', 'bo')) === 'channel',
       'the session, too',
       10_000,
     );
+  });
+
+  test('where the relay is reached by TCP alone, it serves as well', async () => {
+    const [, handed] = await call('relays', 'vera');
+    const iceServers = [{ ...handed, urls: [relay.tcp_url] }];
+    await join('eve', 'player', { iceTransportPolicy: 'relay', iceServers });
+    await call('watch', 'eve');
+    await until(async () => (await call('frames', 'eve')) > 15, 'frames over the relay', 30_000);
+    equal(await call('own_way', 'eve'), 'relay tcp', 'the way of who watches');
+    await call('publish', 'eve');
+    await call('end', 'gale');
+    await until(async () => (await call('line_state', 'eve')) === 'live', 'to publish', 30_000);
+    equal(await call('own_way', 'eve'), 'relay tcp', 'the way of who publishes');
   });
 
   test('`footlight doctor` asks them, too, and says what to do', async () => {

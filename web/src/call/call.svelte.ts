@@ -86,6 +86,9 @@ export class Call {
       if (of === this.camera) this.#left();
       if (of === this.screen) this.#screen_ended();
     });
+    this.media.on('refused', ({ problem }) => {
+      this.trouble = `Others hear you and do not see you: ${call_problem(problem)}`;
+    });
     this.media.on('shown', (place) => this.#say(place, 'is heard', 'is seen', 'shares a screen'));
     this.media.on('gone', (place) => this.#say(place, '', 'is no longer seen', 'shares no screen'));
     this.media.watch({ audio: 10, video: 10 });

@@ -1,5 +1,5 @@
 // The ways from this browser to the server, tried one after another by what the SDK does on them: a session by
-// WebSocket, one by HTTPS, a peer connection over UDP, one over each relay. Words for all that can come of it.
+// WebSocket, one by HTTPS, a peer connection over UDP, one over TCP, one over each relay. Words for all that can come of it.
 import {
   type ClientOptions,
   type Client,
@@ -38,8 +38,11 @@ export interface Probes {
   /** The relays; a refusal is a `Way` that is not open. */
   server(): Promise<{ way: Way; relays: KnownRelay[] }>;
   session(kind: 'websocket' | 'https'): Promise<Way>;
-  /** Over UDP, without a relay; whether the session went over its data channel, too (null: not for this role). */
-  media(): Promise<{ way: Way; channel: boolean | null }>;
+  /**
+   * Without a relay; whether the session went over its data channel, too (null: not for this role). The way is
+   * null when the server does not offer it.
+   */
+  media(by: 'udp' | 'tcp'): Promise<{ way: Way | null; channel: boolean | null }>;
   relay(url: string): Promise<Way>;
 }
 
@@ -61,6 +64,7 @@ const kNames = {
   websocket: 'WebSocket',
   https: 'HTTPS without WebSocket',
   udp: 'Voice and video over UDP',
+  tcp: 'Voice and video over TCP',
 } as const;
 
 export const first_findings = (): Finding[] =>
@@ -92,10 +96,10 @@ export async function examine(
   const { way: server, relays } = await probes.server();
   put(server_finding(server));
   if (!server.open && server.code >= 4000) {
-    for (const id of ['websocket', 'https', 'udp'] as const) {
+    for (const id of ['websocket', 'https', 'udp', 'tcp'] as const) {
       put(finding(id, kNames[id], 'skipped', 'Not tried without a link that the server takes.'));
     }
-    return summary_of(all, { server, websocket: server, https: server, udp: server, relay: false });
+    return summary_of(all, { ...kNothing, server, websocket: server, https: server, udp: server });
   }
   running('websocket');
   const websocket = await probes.session('websocket');
@@ -104,21 +108,32 @@ export async function examine(
   const https = await probes.session('https');
   put(https_finding(https));
   if (!websocket.open && !https.open) {
-    put(finding('udp', kNames.udp, 'skipped', 'Not tried without a session.'));
-    return summary_of(all, { server, websocket, https, udp: https, relay: false });
+    for (const id of ['udp', 'tcp'] as const) {
+      put(finding(id, kNames[id], 'skipped', 'Not tried without a session.'));
+    }
+    return summary_of(all, { ...kNothing, server, websocket, https, udp: https });
   }
   running('udp');
-  const { way: udp, channel } = await probes.media();
-  put(udp_finding(udp, channel, relays.length > 0));
-  const relay = await try_relays(probes, relays, put, udp.open);
-  return summary_of(all, { server, websocket, https, udp, relay });
+  const over_udp = await probes.media('udp');
+  const udp = over_udp.way ?? { open: false, why: kNotOffered, code: 0 };
+  const refused = !udp.open && udp.code >= 4000;
+  running('tcp');
+  const { way: tcp } = refused ? { way: udp } : await probes.media('tcp');
+  const others = { tcp: tcp?.open === true, relays: relays.length > 0 };
+  put(udp_finding(udp, over_udp.channel, others));
+  put(tcp_finding(tcp, udp.open, relays.length > 0));
+  const relay = await try_relays(probes, relays, put, udp.open || others.tcp);
+  return summary_of(all, { server, websocket, https, udp, tcp: others.tcp, relay });
 }
+
+const kNotOffered = 'the server does not offer it.';
+const kNothing = { tcp: false, relay: false };
 
 async function try_relays(
   probes: Probes,
   relays: readonly KnownRelay[],
   put: (made: Finding) => void,
-  udp_open: boolean,
+  other_way: boolean,
 ): Promise<boolean> {
   let any = false;
   for (const { urls, works, why } of relays) {
@@ -127,7 +142,7 @@ async function try_relays(
       if (!works) {
         const advice = 'Nothing to do here: whoever runs the show has to look at the relay.';
         const found = `Out of order, the server says: ${why}`;
-        put(finding(url, title, udp_open ? 'warn' : 'bad', found, advice));
+        put(finding(url, title, other_way ? 'warn' : 'bad', found, advice));
         continue;
       }
       put(finding(url, title, 'running'));
@@ -139,9 +154,9 @@ async function try_relays(
           : finding(
               url,
               title,
-              udp_open ? 'warn' : 'bad',
+              other_way ? 'warn' : 'bad',
               `It works for the server, and not from here: ${way.why}`,
-              udp_open
+              other_way
                 ? ''
                 : 'The network here blocks it. Another relay below, or another network, may do.',
             ),
@@ -180,14 +195,21 @@ function https_finding(way: Way): Finding {
   return finding('https', title, 'warn', `Blocked: ${way.why}`, advice);
 }
 
-function udp_finding(way: Way, channel: boolean | null, relays: boolean): Finding {
+function udp_finding(
+  way: Way,
+  channel: boolean | null,
+  others: { tcp: boolean; relays: boolean },
+): Finding {
   const { udp: title } = kNames;
   if (!way.open) {
     if (way.code >= 4000) return finding('udp', title, 'skipped', `${way.why} (${way.code})`);
-    const advice = relays
-      ? 'Most company and many hotel networks block UDP. The relays below are for that.'
-      : 'Most company and many hotel networks block UDP. Try another network, such as a phone’s, or ask who runs the show for a relay.';
-    return finding('udp', title, relays ? 'warn' : 'bad', `Blocked: ${way.why}`, advice);
+    const advice = others.tcp
+      ? 'Most company and many hotel networks block UDP. Voice and video go over TCP by themselves; they may stutter where packets are lost.'
+      : others.relays
+        ? 'Most company and many hotel networks block UDP. The relays below are for that.'
+        : 'Most company and many hotel networks block UDP. Try another network, such as a phone’s, or ask who runs the show for a relay.';
+    const health = others.tcp || others.relays ? 'warn' : 'bad';
+    return finding('udp', title, health, `Blocked: ${way.why}`, advice);
   }
   const found = `Open; a connection stood after ${ms_of(way.ms)}.`;
   if (channel === false) {
@@ -201,6 +223,21 @@ function udp_finding(way: Way, channel: boolean | null, relays: boolean): Findin
   return finding('udp', title, 'good', channel ? `${found} The session goes over it, too.` : found);
 }
 
+/** Over TCP it is only worse than UDP, and better than nothing. */
+function tcp_finding(way: Way | null, udp_open: boolean, relays: boolean): Finding {
+  const { tcp: title } = kNames;
+  if (!way) return finding('tcp', title, 'skipped', 'The server does not offer it.');
+  if (way.open) {
+    return finding('tcp', title, 'good', `Open; a connection stood after ${ms_of(way.ms)}.`);
+  }
+  if (way.code >= 4000) return finding('tcp', title, 'skipped', `${way.why} (${way.code})`);
+  const advice = udp_open
+    ? 'It is only the way to fall back on. A proxy before the server may be the reason.'
+    : 'A firewall, or a proxy before the server, lets nothing but web pages through.';
+  const health = udp_open || relays ? 'warn' : 'bad';
+  return finding('tcp', title, health, `Blocked: ${way.why}`, advice);
+}
+
 export interface Summary {
   readonly health: 'good' | 'warn' | 'bad';
   readonly text: string;
@@ -211,6 +248,7 @@ interface Ways {
   websocket: Way;
   https: Way;
   udp: Way;
+  tcp: boolean;
   relay: boolean;
 }
 
@@ -224,6 +262,8 @@ export function summary_of(all: readonly Finding[], ways: Ways): Summary {
     );
   }
   if (!ways.udp.open && ways.udp.code < 4000) {
+    if (ways.tcp)
+      return warn('The show works. Voice and video go over TCP, since this network blocks UDP.');
     if (!ways.relay)
       return bad('The show works. Voice and video do not get through from this network.');
     return warn('The show works. Voice and video go by a relay, since this network blocks UDP.');
@@ -289,10 +329,13 @@ export function browserProbes({ token, episode, server }: Where): Probes {
     },
     session: (kind) =>
       session_over(client([kind === 'websocket' ? websocketTransport() : httpsTransport(clock)])),
-    async media() {
+    async media(by) {
       const made = client(both());
       try {
-        const way = await media_over(made, { iceServers: [] });
+        const peers = peers_over(by);
+        const options = { iceServers: [], RTCPeerConnection: peers.kind };
+        const way = await media_over(made, options, () => !peers.offered);
+        if (!peers.offered) return { way: null, channel: null };
         const cast = made.session.get()?.role !== 'viewer';
         const on_channel = (): boolean => {
           const state = made.state.get();
@@ -318,6 +361,26 @@ export function browserProbes({ token, episode, server }: Where): Probes {
   };
 }
 
+/** Peer connections that know the server's candidates of one protocol alone. */
+function peers_over(by: 'udp' | 'tcp'): { kind: typeof RTCPeerConnection; offered: boolean } {
+  const peers = {
+    offered: true,
+    kind: class extends RTCPeerConnection {
+      override setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+        const lines = (description.sdp ?? '').split('\r\n');
+        const is_other = (line: string): boolean =>
+          line.startsWith('a=candidate:') && line.split(' ')[2]?.toLowerCase() !== by;
+        const kept = lines.filter((line) => !is_other(line));
+        peers.offered = kept.some((line) => line.startsWith('a=candidate:'));
+        // Nobody waits for a way that is not there.
+        if (!peers.offered) throw new Error(kNotOffered);
+        return super.setRemoteDescription({ ...description, sdp: kept.join('\r\n') });
+      }
+    },
+  };
+  return peers;
+}
+
 async function session_over(client: Client): Promise<Way> {
   const began = performance.now();
   let problem = { code: 0, message: 'nothing came of it in time.' };
@@ -336,7 +399,11 @@ async function session_over(client: Client): Promise<Way> {
   return open ? { open, ms } : { open, why: problem.message, code: problem.code };
 }
 
-async function media_over(client: Client, options: MediaOptions): Promise<Way> {
+async function media_over(
+  client: Client,
+  options: MediaOptions,
+  given_up = (): boolean => false,
+): Promise<Way> {
   client.connect();
   if (!(await until(() => client.state.get().name === 'live', kWait_ms))) {
     return { open: false, why: 'there is no session to begin it by.', code: 0 };
@@ -344,7 +411,8 @@ async function media_over(client: Client, options: MediaOptions): Promise<Way> {
   const media = createMedia(client, options);
   const began = performance.now();
   const watching = media.watch({ audio: 1, video: 0 });
-  await until(() => ['live', 'ended'].includes(watching.state.get()), kMediaWait_ms);
+  const done = (): boolean => ['live', 'ended'].includes(watching.state.get()) || given_up();
+  await until(done, kMediaWait_ms);
   const ms = performance.now() - began;
   const state = watching.state.get();
   const problem = watching.problem.get();

@@ -1,6 +1,8 @@
 #include "net/asio/internal/http_session.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <exception>
@@ -70,6 +72,7 @@ HttpSession::Task<HttpSession::Wake> HttpSession::wait(Want want) {
 }
 
 HttpSession::Task<> HttpSession::run() {
+  if (shard_.options().framed && alive()) co_await look_at_first_byte();
   bool go_on = alive();
   if (go_on && connection_->transport().is_tls()) go_on = co_await handshake();
   while (go_on) {
@@ -90,6 +93,23 @@ HttpSession::Task<> HttpSession::run() {
     if (go_on) connection_->set_deadline(shard_.after_ms(shard_.options().keep_alive_ms));
   }
   if (connection_ != nullptr) connection_->release_http();
+}
+
+// What is no HTTP and no TLS from its first byte on is handed on. Whatever else happens meanwhile
+// is for who reads next.
+HttpSession::Task<> HttpSession::look_at_first_byte() {
+  while (alive()) {
+    uint8_t first = 0;
+    const ssize_t got = ::recv(connection_->transport().fd(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+      const Wake woken = co_await wait(Want::kReadable);
+      if (woken == Wake::kGo) continue;
+      timed_out_ = woken == Wake::kTimeout;
+      co_return;
+    }
+    if (got == 1 && begins_framed(first)) connection_->hand_on();
+    co_return;
+  }
 }
 
 HttpSession::Task<bool> HttpSession::handshake() {

@@ -39,6 +39,7 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   using Task = boost::asio::awaitable<T>;
 
   Task<> run();
+  Task<> look_at_first_byte();
   Task<bool> handshake();
   Task<std::optional<HttpRequest>> read_request();
   Task<bool> read_more();

@@ -256,6 +256,17 @@ void ServerConnection::finish_http(bool in_order) {
   read_and_drop();
 }
 
+void ServerConnection::hand_on() {
+  auto& counters = shard_.counters();
+  counters.framed++;
+  counters.connections++;  // this object gives one back, too
+  const std::shared_ptr<void> counted(
+      nullptr, [counts = counters.shared_from_this()](void*) { counts->connections--; });
+  shard_.poller().remove(transport_.fd());
+  shard_.options().framed(FramedSocket(transport_.release(), counted));
+  die();
+}
+
 void ServerConnection::set_deadline(MonoUs at_us) { shard_.set_deadline(*this, at_us); }
 
 void ServerConnection::on_deadline(MonoUs now_us) {

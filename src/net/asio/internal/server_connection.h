@@ -49,6 +49,7 @@ class ServerConnection final : public Connection, public Pollable {
   void become_event_stream(std::string_view head);
   void release_http();              // the HTTP session is over
   void finish_http(bool in_order);  // shuts down in order, or drops
+  void hand_on();                   // to ServerOptions::framed
 
   void die();  // the transport is of no more use; the object goes at the turn's end
   void set_deadline(MonoUs at_us);

@@ -87,8 +87,8 @@ void ServerShard::adopt(PeerSocket peer) {
     return connection.die();
   }
   connection.http_ = std::make_shared<HttpSession>(connection, std::move(peer.ip));
-  connection.http_->start();
-  if (!poller().add(peer.fd, &connection)) connection.die();
+  if (!poller().add(peer.fd, &connection)) return connection.die();
+  connection.http_->start();  // which may hand the descriptor on at once
 }
 
 // At the bound, whoever has been in HTTP for longest of some makes room: a slow sender cannot keep

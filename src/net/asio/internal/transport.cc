@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "core/assert.h"
 #include "net/asio/internal/openssl.h"
@@ -116,6 +117,12 @@ void Transport::close() {
   tls_.reset();
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
+}
+
+int Transport::release() {
+  FL_ASSERT(!tls_ || SSL_in_before(tls_->ssl.get()), "TLS has begun on this descriptor");
+  tls_.reset();
+  return std::exchange(fd_, -1);
 }
 
 bool Transport::start_tls(const SslContext& context, bool server) {

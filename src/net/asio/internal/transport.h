@@ -51,6 +51,7 @@ class Transport {
   void shutdown_write();      // TLS close_notify where possible, then FIN
   void reset();               // the next close sends RST and drops what is unsent
   void close();               // idempotent
+  int release();              // gives the descriptor away, before TLS began
   size_t heap_bytes() const;  // of ours, without OpenSSL's
 
  private:
