@@ -3,7 +3,6 @@
 import type { Poll } from '@footlight/client';
 import { createMedia, type FootlightMedia, type Place } from '@footlight/client/media';
 import { Program, type ProgramState, Rtc } from '@footlight/client/program';
-import Hls from 'hls.js';
 import { fromStore } from 'svelte/store';
 import type { Show } from '../lib/show.svelte';
 
@@ -21,6 +20,7 @@ export class Watch {
   #polls = $derived(this.#program ? fromStore(this.#program.polls) : null);
   #places;
   #off: (() => void)[] = [];
+  #closed = false;
 
   constructor(show: Show) {
     this.show = show;
@@ -29,7 +29,10 @@ export class Watch {
   }
 
   /** The program plays in this element. */
-  begin(video: HTMLVideoElement, url: string): void {
+  async begin(video: HTMLVideoElement, url: string): Promise<void> {
+    // Half a megabyte that the page does not need to be there.
+    const { default: Hls } = await import('hls.js');
+    if (this.#closed) return;
     const program = new Program(this.show.client, {
       video,
       hls: Hls as unknown as NonNullable<ConstructorParameters<typeof Program>[1]['hls']>,
@@ -67,6 +70,7 @@ export class Watch {
     this.#program?.catchUp();
   }
   close(): void {
+    this.#closed = true;
     for (const off of this.#off.splice(0)) off();
     this.#program?.close();
     this.media.close();
