@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 
 #include "edge/config_table.h"
 #include "edge/config_yaml.h"
@@ -16,6 +17,15 @@ constexpr std::string_view kWebhookEvents[] = {"episode.started", "episode.ended
 constexpr size_t kMostFaults = 50;
 constexpr size_t kMostWebhooks = 16;
 constexpr size_t kMostRelays = 16;
+
+// "1280x720@2500", as `footlight-media compose --rung` takes it.
+bool is_rung(const std::string& text) {
+  int width = 0, height = 0, kbps = 0, end = 0;
+  if (std::sscanf(text.c_str(), "%4dx%4d@%5d%n", &width, &height, &kbps, &end) != 3) return false;
+  return static_cast<size_t>(end) == text.size() && width >= 320 && width <= 3'840 &&
+         height >= 180 && height <= 2'160 && width % 2 == 0 && height % 2 == 0 && kbps >= 100 &&
+         kbps <= 50'000;
+}
 
 class Loader {
  public:
@@ -53,6 +63,12 @@ class Loader {
     const ConfigNode nowhere;
     if (config_.server.tls_cert.empty() != config_.server.tls_key.empty()) {
       fault(nowhere, "server.tls_cert", "needs server.tls_key, and the other way round");
+    }
+    if (config_.program.fps != 25 && config_.program.fps != 30) {
+      fault(nowhere, "program.fps", "must be 25 or 30");
+    }
+    if (config_.program.rungs.empty() || !std::ranges::all_of(config_.program.rungs, &is_rung)) {
+      fault(nowhere, "program.rungs", "must be like [1280x720@2500, 854x480@1100], sizes even");
     }
     for (size_t i = 0; i < config_.keys.size(); ++i) {
       for (size_t j = 0; j < i; ++j) {

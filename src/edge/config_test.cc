@@ -125,6 +125,19 @@ TEST(Config, ACertificateNeedsItsKey) {
   EXPECT_TRUE(load("server:\n  tls_cert: a.pem\n  tls_key: b.pem\n", config).empty());
 }
 
+TEST(Config, AProgramsLadderAndPaceAreCheckedBeforeItIsStarted) {
+  Config config;
+  EXPECT_TRUE(
+      load("program:\n  rungs: [1920x1080@5000, 640x360@700]\n  fps: 25\n", config).empty());
+  EXPECT_EQ(load("program:\n  fps: 29\n", config).size(), 1u);
+  for (const char* rung :
+       {"1280x720", "1280x720@2500k", "1281x720@2500", "64x64@500", "x@", "1x1@1"}) {
+    Config other;
+    EXPECT_EQ(load("program:\n  rungs: [\"" + std::string(rung) + "\"]\n", other).size(), 1u)
+        << rung;
+  }
+}
+
 TEST(Config, TwoKeysOfOneNameAreRefused) {
   Config config;
   EXPECT_EQ(load("keys:\n - {kid: a, file: x}\n - {kid: a, file: y}\n", config).size(), 1u);

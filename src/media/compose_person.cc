@@ -121,14 +121,17 @@ void Person::decode_voice(const LiveOrder::Packet& packet, const rtc::RtpView& v
   const ByteView payload = view.payload();
   const auto size = static_cast<int>(payload.size());
   const int64_t at_us = clock_.due(PlayoutClock::kVoice, view.timestamp) - start_us;
-  const int64_t position = at_us * kSampleRate / kUsPerSecond;
+  // What it claims to be of another hour is not heard.
+  const bool sane = std::abs(clock_.due(PlayoutClock::kVoice, view.timestamp) - packet.arrived_us) <
+                    10 * kUsPerSecond;
+  const int64_t position = sane ? at_us * kSampleRate / kUsPerSecond : 0;
   const auto put = [&](int64_t where, int count) {
     if (count <= 0) return;
     voice_.put(where, {samples.data(), static_cast<size_t>(count) * kChannels});
   };
   // What is missing is made up: the last of it from what this packet tells of it (RFC 6716, FEC).
   const int64_t missing = voice_sequence_ ? packet.sequence - *voice_sequence_ - 1 : 0;
-  for (int64_t left = std::min<int64_t>(missing, 5); left > 0; --left) {
+  for (int64_t left = sane ? std::min<int64_t>(missing, 5) : 0; left > 0; --left) {
     const bool last = left == 1;
     const int made =
         opus_decode_float(opus_.get(), last ? payload.data() : nullptr, last ? size : 0,
@@ -140,7 +143,7 @@ void Person::decode_voice(const LiveOrder::Packet& packet, const rtc::RtpView& v
       opus_decode_float(opus_.get(), payload.data(), size, samples.data(), kMostSamples, 0);
   if (made <= 0) return;
   voice_samples_ = made;
-  put(position, made);
+  if (sane) put(position, made);
 }
 
 void Person::advance_picture(MonoUs now) {
@@ -179,7 +182,10 @@ void Person::decode_picture(const Frame& frame) {
     if (avcodec_receive_frame(decoder_.get(), picture.get()) < 0) return;
     const auto timestamp = static_cast<uint32_t>(picture->pts);
     if (pictures_.size() == kMaxPictures) pictures_.pop_front();
-    pictures_.push_back({clock_.due(PlayoutClock::kPicture, timestamp), std::move(picture)});
+    const MonoUs due = clock_.due(PlayoutClock::kPicture, timestamp);
+    const auto came = static_cast<MonoUs>(frame.arrived_us);
+    const MonoUs latest = came + PlayoutClock::kMostUs;  // a clock of its own does not freeze it
+    pictures_.push_back({std::min(due, latest), std::move(picture)});
   }
 }
 
@@ -231,9 +237,9 @@ void Person::scale(int width, int height, bool whole) {
         static_cast<size_t>((source->height - across / width) / 2) & ~size_t{1};
   }
   if (av_frame_apply_cropping(source.get(), AV_FRAME_CROP_UNALIGNED) < 0) return;
-  scaler_.reset(sws_getCachedContext(scaler_.release(), source->width, source->height,
-                                     static_cast<AVPixelFormat>(source->format), w, h,
-                                     AV_PIX_FMT_YUV420P, SWS_FAST_BILINEAR, nullptr, nullptr, nullptr));
+  scaler_.reset(sws_getCachedContext(
+      scaler_.release(), source->width, source->height, static_cast<AVPixelFormat>(source->format),
+      w, h, AV_PIX_FMT_YUV420P, SWS_FAST_BILINEAR, nullptr, nullptr, nullptr));
   if (!scaler_) return;
   const int x = ((width - w) / 2) & ~1, y = ((height - h) / 2) & ~1;
   std::array<uint8_t*, 4> to{};

@@ -5,6 +5,7 @@
 namespace footlight::media {
 namespace {
 
+constexpr int64_t kStepUs = kUsPerSecond;    // nothing on the way takes so long
 constexpr MonoUs kMarginUs = 30 * kUsPerMs;  // of decoding, and of ticks of 33 ms
 
 // UQ32.32 seconds to microseconds; only differences matter.
@@ -79,8 +80,10 @@ int64_t PlayoutClock::report_time(const Stream& stream, int64_t ticks) {
   return *stream.reported_us + ticks_to_us(ticks - *stream.reported_ticks, stream.rate);
 }
 
+// Reports of two clocks that have nothing to do with each other tie nothing.
 bool PlayoutClock::shared() const {
-  return std::ranges::all_of(streams_, [](const Stream& each) { return each.shared.any(); });
+  const SlidingLeast &voice = streams_[kVoice].shared, &picture = streams_[kPicture].shared;
+  return voice.any() && picture.any() && std::abs(voice.least() - picture.least()) < kStepUs;
 }
 
 int64_t PlayoutClock::base(const Stream& stream) const {
@@ -94,7 +97,6 @@ void PlayoutClock::on_report(Which which, const rtc::SenderInfo& info) {
   const int64_t ticks = stream.timestamps.peek(info.rtp_timestamp);
   const int64_t at_us = ntp_us(info.ntp);
   // A sender whose clock was set: what was learnt with the old one is void.
-  constexpr int64_t kStepUs = 500'000;
   if (stream.reported_us && std::abs(report_time(stream, ticks) - at_us) > kStepUs) {
     for (Stream& each : streams_) each.shared = {};
   }
@@ -105,6 +107,12 @@ void PlayoutClock::on_report(Which which, const rtc::SenderInfo& info) {
 void PlayoutClock::on_packet(Which which, uint32_t timestamp, MonoUs now) {
   Stream& stream = streams_[which];
   const int64_t ticks = stream.timestamps.unwrap(timestamp);
+  // Timestamps that jump begin anew.
+  if (stream.own.any() &&
+      std::abs(now - own_time(stream, ticks) - stream.own.least()) > 2 * kStepUs) {
+    stream.own = stream.shared = {};
+    stream.reported_us.reset();
+  }
   stream.own.add(now - own_time(stream, ticks), now);
   if (stream.reported_us) stream.shared.add(now - report_time(stream, ticks), now);
   const int64_t time = shared() ? report_time(stream, ticks) : own_time(stream, ticks);

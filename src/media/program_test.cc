@@ -194,6 +194,32 @@ TEST(PlayoutClock, TheDelayGrowsAtOnceAndShrinksSlowly) {
   EXPECT_GT(clock.delay(), calm);
 }
 
+TEST(PlayoutClock, ClocksThatJumpOrHaveNothingToDoWithEachOtherCostNoSilence) {
+  PlayoutClock clock;
+  clock.set_rate(PlayoutClock::kVoice, 48'000);
+  clock.set_rate(PlayoutClock::kPicture, 90'000);
+  MonoUs now = 0;
+  uint32_t voice = 1'000'000'000, picture = 5;
+  const auto check = [&](int packets) {
+    for (int i = 0; i < packets; ++i, now += 20'000, voice += 960, picture += 1'800) {
+      clock.on_packet(PlayoutClock::kVoice, voice, now);
+      clock.on_packet(PlayoutClock::kPicture, picture, now);
+      for (const MonoUs due :
+           {clock.due(PlayoutClock::kVoice, voice), clock.due(PlayoutClock::kPicture, picture)}) {
+        ASSERT_GE(due, now);
+        ASSERT_LE(due, now + PlayoutClock::kMostUs);
+      }
+    }
+  };
+  check(50);
+  clock.on_report(PlayoutClock::kVoice, {.ntp = 1, .rtp_timestamp = voice});
+  clock.on_report(PlayoutClock::kPicture, {.ntp = UINT64_MAX, .rtp_timestamp = picture});
+  check(50);
+  voice -= 900'000'000;
+  picture += 2'000'000'000;
+  check(50);
+}
+
 std::vector<float> tone(int64_t from, size_t frames, float level) {
   std::vector<float> out;
   for (size_t i = 0; i < frames; ++i) {

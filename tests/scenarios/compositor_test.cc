@@ -3,8 +3,10 @@
 // seen; what the node does not read is bounded.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +14,7 @@
 #include <memory>
 #include <sstream>
 
+#include "media/compose_link.h"
 #include "tests/scenarios/compositor_rig.h"
 
 namespace footlight::testing {
@@ -181,10 +184,8 @@ TEST_F(CompositorTest, ASnapshotIsInTheVeryFrameThatItsCueNamesAndLayoutsMoveThe
       << "no picture of anybody";
 }
 
-TEST_F(CompositorTest, ANodeThatDoesNotReadCostsPartsAndNoMemory) {
-  auto arguments = small();
-  arguments.insert(arguments.end(), {"--fps", "30"});
-  CompositorRig rig(FOOTLIGHT_MEDIA, arguments);
+TEST_F(CompositorTest, ANodeThatPausesMissesNothing) {
+  CompositorRig rig(FOOTLIGHT_MEDIA, small());
   ASSERT_FALSE(rig.streams.empty());
   rig.seat(0, "Mira", Role::kGm, 0, 0);
   rig.run(kUsPerSecond);
@@ -194,6 +195,48 @@ TEST_F(CompositorTest, ANodeThatDoesNotReadCostsPartsAndNoMemory) {
   rig.run(2 * kUsPerSecond);
   EXPECT_FALSE(rig.ended());
   check_streams(rig);  // two seconds fit its queue: nothing is missing
+}
+
+TEST(FeedLink, ANodeThatDoesNotReadCostsTheOldestPartsAndNoMemory) {
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+  media::FeedLink link;
+  ASSERT_TRUE(link.open("fd:" + std::to_string(pair[0])));
+  constexpr uint64_t kParts = 64;
+  for (uint64_t i = 0; i < kParts; ++i) {
+    link.send_part({.msn = i}, Bytes(1 << 20, static_cast<uint8_t>(i)));
+    ASSERT_TRUE(link.flush());
+    ASSERT_LE(link.queued_bytes(), media::FeedLink::kMostBytes);
+  }
+  link.send(proto::FeedKeyFrame{5});
+  EXPECT_GE(link.dropped(), kParts - 18);
+  proto::FeedReader reader;
+  std::vector<uint64_t> got;
+  bool key = false;
+  std::vector<uint8_t> bytes(1 << 20);
+  while (!key) {
+    ASSERT_TRUE(link.flush());
+    const ssize_t size = ::recv(pair[1], bytes.data(), bytes.size(), 0);
+    ASSERT_GT(size, 0);
+    reader.push({bytes.data(), static_cast<size_t>(size)});
+    while (true) {
+      const auto frame = reader.next();
+      ASSERT_TRUE(frame);
+      if (!*frame) break;
+      const auto message = proto::decode_compositor(**frame);
+      ASSERT_TRUE(message && *message);
+      key = std::holds_alternative<proto::FeedKeyFrame>(**message);
+      const auto* part = std::get_if<proto::FeedPart>(&**message);
+      if (!part) continue;
+      EXPECT_EQ(part->bytes.size(), size_t{1} << 20) << "whole, though it was half sent";
+      got.push_back(part->msn);
+    }
+  }
+  EXPECT_EQ(got.size() + link.dropped(), kParts);
+  EXPECT_EQ(got.front(), 0u) << "what was half sent is finished";
+  EXPECT_EQ(got.back(), kParts - 1);
+  EXPECT_TRUE(std::ranges::is_sorted(got));
+  ::close(pair[1]);
 }
 
 TEST_F(CompositorTest, AStoppedProcessLetsTheLostTimeGoAndGoesOn) {
