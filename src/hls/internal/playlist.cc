@@ -112,7 +112,9 @@ struct Bounds {
 };
 Bounds bounds_of(const Track& track, const StreamTimes& times) {
   const int64_t until_us = int64_t{times.skip_until_s()} * 1'000'000;
-  const size_t shown = std::min(kSegmentsWithParts, track.segments.size() - track.listed);
+  // The one that is only hinted at counts.
+  const size_t most = kSegmentsWithParts - (track.next_part == 0 ? 1 : 0);
+  const size_t shown = std::min(most, track.segments.size() - track.listed);
   Bounds out{0, track.segments.size() - shown};
   int64_t after_us = 0;  // from a segment's end to the playlist's
   for (size_t i = track.segments.size(); i-- > track.listed;) {
