@@ -267,6 +267,8 @@ void Origin::Impl::end_open_segments() {
 Status Origin::Impl::on_discontinuity() {
   if (ended) return refuse(nullptr, Code::kFeedEnded, "");
   if (periods.size() >= kMaxPeriods) return refuse(nullptr, Code::kFeedTooLarge, "restarts");
+  const bool between =
+      std::ranges::none_of(tracks, [](const Track& track) { return track.next_part != 0; });
   end_open_segments();
   uint64_t next = 0;
   for (const Track& track : tracks) next = std::max(next, track.next_msn);
@@ -280,6 +282,13 @@ Status Origin::Impl::on_discontinuity() {
     while (track.next_msn < next) {
       const uint64_t one = nominal_ticks(track);
       fill_gaps(i, times.parts_per_segment, track.next_tfdt + one * times.parts_per_segment);
+    }
+    // Between two segments the next one's number has been hinted at already. hls.js then takes it
+    // for a part of the old run, so that number becomes a short gap and the new run has the next.
+    if (between && track.has_parts() && periods.back().anchored) {
+      add_part(i, nominal_ticks(track), nullptr);
+      if (track.next_part != 0) end_segment(i);
+      ++counters.gaps;
     }
     track.begun = false;
     track.init = nullptr;

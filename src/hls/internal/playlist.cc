@@ -10,7 +10,9 @@ namespace footlight::hls {
 namespace {
 
 constexpr std::string_view kVersion = "#EXTM3U\n#EXT-X-VERSION:9\n";
-constexpr int64_t kPartsShownTargets = 3;  // 4.4.4.9: parts are listed for so many targets
+// 4.4.4.9: parts are listed for the last three target durations at the most; segments are no
+// longer.
+constexpr size_t kSegmentsWithParts = 3;
 
 void add(std::string& out, uint64_t number) { out.append(std::to_string(number)); }
 
@@ -110,11 +112,12 @@ struct Bounds {
 };
 Bounds bounds_of(const Track& track, const StreamTimes& times) {
   const int64_t until_us = int64_t{times.skip_until_s()} * 1'000'000;
-  const int64_t shown_us = kPartsShownTargets * times.target_s * 1'000'000;
-  Bounds out{0, track.segments.size()};
+  // The one that is only hinted at counts.
+  const size_t most = kSegmentsWithParts - (track.next_part == 0 ? 1 : 0);
+  const size_t shown = std::min(most, track.segments.size() - track.listed);
+  Bounds out{0, track.segments.size() - shown};
   int64_t after_us = 0;  // from a segment's end to the playlist's
   for (size_t i = track.segments.size(); i-- > track.listed;) {
-    if (after_us + duration_us(track, track.segments[i]) <= shown_us) out.parts_from = i;
     if (after_us >= until_us) {
       out.skip = i + 1 - track.listed;
       break;
