@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/signing.h"
@@ -13,13 +15,50 @@ struct Options {
   ops::Identity who;
   std::string role = "viewer";
   std::string url;
+  std::string publish, subscribe, tracks;
 };
+
+// "yes" or "no"; nothing: as the role has it.
+bool read_word(const std::string& word, std::optional<bool>& out) {
+  if (word == "yes" || word == "no") out = word == "yes";
+  return word.empty() || out.has_value();
+}
+
+// "audio,screen"; nothing: as the role has it, "none": none.
+bool read_tracks(std::string text, std::optional<uint8_t>& out) {
+  using gate::MediaGrants;
+  if (text.empty()) return true;
+  out = 0;
+  if (text == "none") return true;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    const std::string word = text.substr(0, comma);
+    text.erase(0, comma + 1);
+    const uint8_t bit = word == "audio"    ? MediaGrants::kAudio
+                        : word == "video"  ? MediaGrants::kVideo
+                        : word == "screen" ? MediaGrants::kScreen
+                                           : 0;
+    if (bit == 0) return false;
+    *out |= bit;
+  }
+  return true;
+}
 
 int token(Options options) {
   const auto role = proto::parse_role(options.role);
   if (!role) return complain({Code::kUsage, "roles: producer, gm, player, viewer", 0}, kExitUsage);
   options.who.role = *role;
-  auto tokens = token_source(options.signing, options.episode);
+  gate::Claims media;
+  if (!read_word(options.publish, media.publish) ||
+      !read_word(options.subscribe, media.subscribe) ||
+      !read_tracks(options.tracks, media.tracks)) {
+    return complain({Code::kUsage,
+                     "--publish and --subscribe take yes or no; --tracks takes audio, video and "
+                     "screen, with commas, or none",
+                     0},
+                    kExitUsage);
+  }
+  auto tokens = token_source(options.signing, options.episode, media);
   if (!tokens) return complain(tokens.error());
   const std::string text = (*tokens)(options.who);
   if (text.empty())
@@ -45,6 +84,10 @@ void add_token(CommandLine& line) {
   command.option("--name", options->who.name, "shown name");
   command.option("--char", options->who.characters,
                  "a character this player may change; may be repeated");
+  command.option("--publish", options->publish,
+                 "yes or no: may publish voice and video, whatever the role may");
+  command.option("--subscribe", options->subscribe, "yes or no: may watch");
+  command.option("--tracks", options->tracks, "what may be published: audio,video,screen; or none");
   command.option("--page", options->url,
                  "print this page's address with the token, e.g. https://show.example/stage/");
   add_signing_options(command, options->signing);

@@ -39,13 +39,15 @@ Result<std::shared_ptr<gate::SignatureSigner>> signer_of(const SigningOptions& o
 
 }  // namespace
 
-Result<ops::TokenSource> token_source(const SigningOptions& options, const std::string& episode) {
+Result<ops::TokenSource> token_source(const SigningOptions& options, const std::string& episode,
+                                      const gate::Claims& media) {
   auto signer = signer_of(options);
   if (!signer) return std::unexpected(signer.error());
   const std::string kid = options.dev ? kDevKid : options.kid;
   const int64_t now_s = net::SystemClock().wall_ms() / 1000;
-  return [signer = *signer, kid, now_s, episode, hours = options.hours](const ops::Identity& who) {
-    gate::Claims claims;
+  return [signer = *signer, kid, now_s, episode, hours = options.hours,
+          media](const ops::Identity& who) {
+    gate::Claims claims = media;
     claims.sub = who.sub;
     claims.episode = episode;
     claims.role = who.role;

@@ -5,6 +5,7 @@
 
 #include "cli/arguments.h"
 #include "core/result.h"
+#include "gate/token.h"
 #include "ops/show.h"
 
 namespace footlight::cli {
@@ -21,8 +22,10 @@ struct SigningOptions {
   int64_t hours = 24;  // until the token expires
 };
 
-// Signs tokens for one episode. kKeyFile when the key cannot be used.
-Result<ops::TokenSource> token_source(const SigningOptions& options, const std::string& episode);
+// Signs tokens for one episode; what they say of media is `media`'s (publish, subscribe, tracks).
+// kKeyFile when the key cannot be used.
+Result<ops::TokenSource> token_source(const SigningOptions& options, const std::string& episode,
+                                      const gate::Claims& media = {});
 void add_signing_options(Command& command, SigningOptions& options);
 
 }  // namespace footlight::cli

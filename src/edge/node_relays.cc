@@ -22,19 +22,56 @@ constexpr MonoUs kPatience = 8 * kUsPerSecond;      // whatever the probes say
 constexpr size_t kMostBytes = 1500;
 constexpr MonoUs kLookUpUs = 100 * kUsPerMs;  // whether to stop
 
+// A question to the resolver, which may wait for a name server that is silent for half a minute.
+struct LookUp {
+  LookUp(std::string host, uint16_t port) : name(std::move(host)), service(std::to_string(port)) {
+    hints.ai_socktype = SOCK_DGRAM;
+    request.ar_name = name.c_str();
+    request.ar_service = service.c_str();
+    request.ar_request = &hints;
+  }
+  std::string name, service;
+  addrinfo hints{};
+  gaicb request{};
+};
+
+// Resolves a name, but no longer than it may take or until `stop`. The caller frees what it found.
+Result<addrinfo*> resolve(const std::string& host, uint16_t port, const Clock& clock,
+                          const std::atomic<bool>& stop) {
+  auto look_up = std::make_unique<LookUp>(host, port);
+  gaicb* request = &look_up->request;
+  int fault = getaddrinfo_a(GAI_NOWAIT, &request, 1, nullptr);
+  const MonoUs end = clock.now_us() + kPatience;
+  while (fault == 0 && (fault = gai_error(request)) == EAI_INPROGRESS) {
+    if (stop || clock.now_us() >= end) {
+      // What cannot be taken back is written to by the resolver when it is done: it is left to it.
+      if (gai_cancel(request) == EAI_NOTCANCELED) (void)look_up.release();
+      return fail(Code::kRelaySilent, host + ": the look-up of its name takes too long");
+    }
+    const timespec wait{0, kLookUpUs * 1000};
+    const gaicb* waiting = request;
+    (void)gai_suspend(&waiting, 1, &wait);
+    fault = 0;
+  }
+  if (fault != 0 || !request->ar_result) {
+    return fail(Code::kRelaySilent, host + ": " + gai_strerror(fault));
+  }
+  return request->ar_result;
+}
+
 // The first address of the relay's first URL over UDP.
-Result<net::UdpAddress> address_of(const Relay& relay) {
+Result<net::UdpAddress> address_of(const Relay& relay, const Clock& clock,
+                                   const std::atomic<bool>& stop) {
   for (const std::string& text : relay.urls) {
     const auto url = parse_relay_url(text);
     if (!url || url->tcp) continue;
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_DGRAM;
-    addrinfo* found = nullptr;
-    const int fault =
-        getaddrinfo(url->host.c_str(), std::to_string(url->port).c_str(), &hints, &found);
-    if (fault != 0 || !found) {
-      return fail(Code::kRelaySilent, url->host + ": " + gai_strerror(fault));
+    if (auto numeric = net::parse_udp_address(url->host)) {
+      numeric->port = url->port;
+      return *numeric;
     }
+    const auto resolved = resolve(url->host, url->port, clock, stop);
+    if (!resolved) return std::unexpected(resolved.error());
+    addrinfo* found = *resolved;
     net::UdpAddress address;
     address.port = url->port;
     address.v6 = found->ai_family == AF_INET6;
@@ -56,8 +93,8 @@ struct Question {
   Question(const Relay& relay, const Clock& clock, Entropy& entropy)
       : probe(rtc::turn_credentials(relay.secret, kAccount, clock.wall_ms() / 1000 + kLifetimeS),
               entropy) {}
-  Status begin(const Relay& relay, MonoUs now) {
-    auto address = address_of(relay);
+  Status begin(const Relay& relay, const Clock& clock, const std::atomic<bool>& stop) {
+    auto address = address_of(relay, clock, stop);
     if (!address) return std::unexpected(address.error());
     to = *address;
     net::UdpOptions options;
@@ -66,7 +103,7 @@ struct Question {
     auto opened = net::UdpSocket::open(options);
     if (!opened) return std::unexpected(opened.error());
     socket = std::move(*opened);
-    probe.start(now);
+    probe.start(clock.now_us());
     send();
     return {};
   }
@@ -140,7 +177,7 @@ std::vector<RelayState> ask_relays(std::span<const Relay> relays, const Clock& c
   std::vector<RelayState> states(relays.size());
   for (size_t i = 0; i < relays.size(); ++i) {
     questions.push_back(std::make_unique<Question>(relays[i], clock, entropy));
-    const auto begun = questions[i]->begin(relays[i], clock.now_us());
+    const auto begun = questions[i]->begin(relays[i], clock, stop);
     if (!begun) states[i].why = begun.error().message();
   }
   ask_all(questions, clock, stop);

@@ -167,7 +167,7 @@ class Viewer : public Sink {
   Room& room_;
   std::shared_ptr<Link> down_;
   MemberId id_ = 0;
-  PacketPool pool_{4096};
+  PacketPool pool_{8192};
   rtc::TransportFeedbackWriter feedback_;
   std::map<uint32_t, Receiving> receiving_;  // by SSRC
   std::map<uint32_t, Seen> seen_;

@@ -63,6 +63,12 @@ Json claims_json(const Claims& claims) {
   out.set("exp", Json::integer(claims.expires_s));
   out.set("nbf", Json::integer(claims.not_before_s));
   out.set("iat", Json::integer(claims.issued_s));
+  if (!claims.publish && !claims.subscribe && !claims.tracks) return out;
+  // What is said of media, and what comes of it with the role.
+  if (claims.publish) out.set("publish", Json::boolean(*claims.publish));
+  if (claims.subscribe) out.set("subscribe", Json::boolean(*claims.subscribe));
+  if (claims.tracks) out.set("tracks", Json::integer(*claims.tracks));
+  out.set("grants", Json::integer(media_grants(claims).bits));
   return out;
 }
 
