@@ -31,6 +31,7 @@
 #include "core/prng.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "edge/fallback_rule.h"
 #include "edge/internal/media_fragment.h"
 #include "edge/media_port.h"
 #include "proto/program_feed.h"
@@ -132,6 +133,8 @@ class Media {
 
   // Every session of the episode and its tracks (docs/openapi.json, MediaFigures).
   std::string figures_json(std::string_view episode, MonoUs now) const;
+  // Of the viewers who watch the episode's call and have reported: how the median of them does.
+  CallHealth call_health(std::string_view episode) const;
   // Chunks that were written come back to it; null when there is no disk.
   sfu::RecordPool* records() { return records_.get(); }
 

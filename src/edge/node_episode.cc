@@ -72,6 +72,23 @@ void NodeEpisode::ask_program_view(std::function<void(std::string)> answer) {
   shard_->post([this, answer = std::move(answer)] { answer(owner_->program_view()); });
 }
 
+void NodeEpisode::check_call(const CallHealth& health, const FallbackLimits& limits) {
+  shard_->post([this, health, limits] {
+    if (!fallback_) fallback_.emplace(limits);
+    const auto move = fallback_->step(health, std::string(episode::media_mode(owner_->state())),
+                                      shard_->now_us());
+    if (!move) return;
+    ApiCall call;
+    call.route = ApiRoute::kCommands;
+    call.name = "Footlight";
+    JsonWriter json(call.body);
+    json.object().field("k", "media.mode").key("a").object();
+    json.field("mode", move->back ? "full" : "hls").field("why", std::string_view(move->why));
+    json.end_object().end_object();
+    owner_->api(call, [](const ApiAnswer&) {});
+  });
+}
+
 void NodeEpisode::append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) {
   worker_->post([this, batch = std::move(batch), boards = std::move(boards)] {
     auto head = boards.empty() ? log_->append(batch) : log_->boards()->append(batch, boards);

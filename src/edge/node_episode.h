@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "edge/fallback_rule.h"
 #include "edge/node.h"
 #include "edge/owner.h"
 #include "edge/ports.h"
@@ -34,6 +35,9 @@ class NodeEpisode final : public LogPort {
   Owner& owner() { return *owner_; }
   // Owner::program_view, told on the owner's thread. Any thread, while the shards run.
   void ask_program_view(std::function<void(std::string)> answer);
+  // How the audience's call was over the last second: moves it to the stream and back where
+  // `limits` say so, as if a producer had done it. Any thread, while the shards run.
+  void check_call(const CallHealth& health, const FallbackLimits& limits);
   size_t shard_index() const { return static_cast<size_t>(shard_->index()); }
   // After the shards and the worker have ended.
   void end() { owner_.reset(); }
@@ -53,6 +57,7 @@ class NodeEpisode final : public LogPort {
   std::unique_ptr<log::EventLog> log_;  // on the worker's thread after begin()
   std::unique_ptr<Recovered> recovered_;
   std::unique_ptr<Owner> owner_;
+  std::optional<FallbackRule> fallback_;  // on the owner's thread
   net::Shard* shard_ = nullptr;
   net::Worker* worker_ = nullptr;
   std::atomic<bool> halted_ = false;

@@ -208,6 +208,10 @@ void NodeMedia::set_edges(std::vector<NodeShard*> edges) {
 void NodeMedia::begin_programs(const Config& config, const std::vector<NodeEpisode*>& episodes,
                                ProgramSinkMaker maker) {
   if (!config.program.enabled) return;
+  fallback_ = {static_cast<uint32_t>(config.program.fallback_loss_pm),
+               static_cast<uint32_t>(config.program.fallback_rtt_ms),
+               static_cast<uint32_t>(config.program.fallback_cpu_pm)};
+  if (fallback_.any()) episodes_ = episodes;
   programs_ = std::make_unique<NodeCompositors>(config, shard_, *media_, clock_);
   programs_->begin(episodes, std::move(maker));
 }
@@ -236,7 +240,7 @@ MonoUs NodeMedia::on_turn_end(MonoUs now_us) {
 }
 
 void NodeMedia::renew_counters(MonoUs now_us) {
-  renewed_us_ = now_us;
+  const auto passed_us = static_cast<double>(now_us - std::exchange(renewed_us_, now_us));
   auto made = std::make_shared<MediaCounters>();
   made->stats = media_->stats();
   for (const auto& port : ports_) made->socket_drops += port->socket->stats().dropped;
@@ -247,6 +251,12 @@ void NodeMedia::renew_counters(MonoUs now_us) {
     made->tcp_drops = tcp.dropped;
   }
   made->cpu_s = net::thread_cpu_s();
+  const double busy_us = (made->cpu_s - std::exchange(cpu_s_, made->cpu_s)) * kUsPerSecond;
+  for (NodeEpisode* episode : episodes_) {
+    CallHealth health = media_->call_health(episode->id());
+    health.cpu_pm = static_cast<uint32_t>(std::clamp(1'000 * busy_us / passed_us, 0.0, 1'000.0));
+    episode->check_call(health, fallback_);
+  }
   counters_.store(std::move(made));
 }
 

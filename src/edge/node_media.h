@@ -97,6 +97,9 @@ class NodeMedia final : public net::Resident, public MediaPort {
   std::unique_ptr<NodeCompositors> programs_;
   std::vector<sfu::Packet*> packets_;
   std::vector<net::UdpSlot> slots_;
+  FallbackLimits fallback_;
+  std::vector<NodeEpisode*> episodes_;  // that are looked after by it
+  double cpu_s_ = 0;
   MonoUs renewed_us_ = 0;
   std::vector<NodeShard*> edges_;
   std::atomic<std::shared_ptr<const MediaCounters>> counters_;

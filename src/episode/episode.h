@@ -186,6 +186,8 @@ Status may_join(const State& state, const Actor& actor);  // kBanned
 std::string encode_entity(const State& state, proto::ViewClass view, std::string_view collection,
                           std::string_view id);
 // The whole view as one JSON object. `cast` is left out: the owner adds it.
+// "full", "capped", "hls", "audio" or "votes".
+std::string_view media_mode(const State& state);
 std::string encode_view(const State& state, proto::ViewClass view);
 // The JSON object `me` of welcome (docs/protocol.md).
 std::string encode_me(const State& state, const Actor& actor, uint64_t cid);

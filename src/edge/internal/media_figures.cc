@@ -85,6 +85,29 @@ void Media::write_places(JsonWriter& out, const Session& session) const {
   out.end_array();
 }
 
+CallHealth Media::call_health(std::string_view episode) const {
+  CallHealth out;
+  const auto found = stages_.find(episode);
+  if (found == stages_.end()) return out;
+  std::vector<uint32_t> losses, round_trips;
+  for (const Session* session : found->second->sessions) {
+    if (session->request.use != MediaUse::kWatch || !session->report) continue;
+    if (session->request.role != proto::Role::kViewer) continue;
+    losses.push_back(session->report->loss_pm);
+    round_trips.push_back(session->report->rtt_ms);
+  }
+  if (losses.empty()) return out;
+  const auto median = [](std::vector<uint32_t>& of) {
+    const auto middle = of.begin() + static_cast<ptrdiff_t>(of.size() / 2);
+    std::ranges::nth_element(of, middle);
+    return *middle;
+  };
+  out.watching = static_cast<uint32_t>(losses.size());
+  out.loss_pm = median(losses);
+  out.rtt_ms = median(round_trips);
+  return out;
+}
+
 void Media::write_session(JsonWriter& out, const Session& session, MonoUs now) const {
   const MediaRequest& from = session.request;
   const bool watches = from.use == MediaUse::kWatch;

@@ -42,6 +42,8 @@ void write_result(JsonWriter& out, const PollState& poll) {
 
 }  // namespace
 
+std::string_view media_mode(const State& state) { return media_mode_name(state.impl().media_mode); }
+
 bool ViewWriter::episode(JsonWriter& out, std::string_view id) const {
   if (id != "state") return false;
   const Definition& definition = state.definition;
