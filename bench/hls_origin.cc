@@ -6,9 +6,8 @@
 // part every 533 ms, and clients that follow it live through a cache at the other.
 //
 // Prints one line of JSON: requests per second of the server's processor time, how long a client
-// waited for the playlist once the part existed, and the memory of a waiting request.
+// waited for the playlist once the part existed.
 #include <arpa/inet.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -141,7 +140,7 @@ class App final : public net::ServerApp {
 
 struct Outcome {
   uint64_t requests = 0;
-  double cpu_s = 0, wall_s = 0, parked_bytes = 0;
+  double cpu_s = 0, wall_s = 0;
   Histogram waits;
   void add_waits(const std::vector<int64_t>& times, int64_t from_us) {
     for (const int64_t at : times) {
@@ -151,10 +150,10 @@ struct Outcome {
   void print() const {
     std::printf(
         "{\"requests\": %llu, \"per_cpu_s\": %.0f, \"wall_s\": %.3f, \"wait_p50_ms\": %.3f, "
-        "\"wait_p99_ms\": %.3f, \"parked_bytes\": %.0f}\n",
+        "\"wait_p99_ms\": %.3f}\n",
         static_cast<unsigned long long>(requests), static_cast<double>(requests) / cpu_s, wall_s,
         static_cast<double>(waits.quantile(500)) / 1e3,
-        static_cast<double>(waits.quantile(990)) / 1e3, parked_bytes);
+        static_cast<double>(waits.quantile(990)) / 1e3);
   }
 };
 
@@ -243,13 +242,8 @@ void run_own(size_t count, uint64_t rounds, const std::string& folder) {
   const int64_t began = now_us();
   for (uint64_t n = kWarmUp; n < kWarmUp + rounds; ++n) {
     settle();
-    const auto before = mallinfo2().uordblks;
     clients.ask(list_path(n));
     settle();
-    const auto parked = mallinfo2().uordblks;
-    outcome.parked_bytes =
-        std::max(outcome.parked_bytes, (static_cast<double>(parked) - static_cast<double>(before)) /
-                                           static_cast<double>(count));
     std::promise<int64_t> at;
     std::thread feeder([&] { at.set_value(own.feed(n)); });
     outcome.add_waits(clients.take(), at.get_future().get());

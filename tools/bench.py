@@ -7,8 +7,8 @@ Measures each figure beside its budget and, where a peer is installed, the ratio
   crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs);
             and boards of the server on real sockets
   sfu       forwarding: packets per CPU-second, cost beside a bare loop, allocations, memory of a session
-  hls       the program's origin: requests per CPU-second beside nginx with the same bytes as files, waits, memory of a
-            waiting request, requests that reach it through Varnish and nginx
+  hls       the program's origin: requests per CPU-second beside nginx with the same bytes as files, waits, requests
+            that reach it through Varnish and nginx
   micro     the Google Benchmark programs of bench/
 
 Machines are noisy: each figure is the median of --rounds runs, ours and the peer's in turn.

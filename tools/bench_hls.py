@@ -14,7 +14,7 @@ root = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = root / "build/release/bench/hls_origin"
 
 CLIENTS, PARTS = 1000, 12
-WAIT_P99_MS, PARKED_BYTES, PER_THING = 5, 4096, 2
+WAIT_P99_MS, PER_THING = 5, 2
 
 FILES_CONF = """
 daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1; worker_rlimit_nofile 8192;
@@ -128,7 +128,6 @@ def bench_hls(results, rounds, say):
         say("skipped: nginx with the same bytes as files, as nginx is not installed")
     results.add("wait for the playlist after the part exists, p50", median(own, "wait_p50_ms"), "ms")
     results.add("wait for the playlist after the part exists, p99", median(own, "wait_p99_ms"), "ms", WAIT_P99_MS)
-    results.add("memory of a waiting request", median(own, "parked_bytes"), "bytes", PARKED_BYTES)
     for name, path, through in (("varnish", varnishd, behind_varnish), ("nginx", nginx, behind_nginx)):
         if not path:
             say(f"skipped: the origin behind {name}, as {name} is not installed")
