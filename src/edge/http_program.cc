@@ -109,6 +109,17 @@ net::HttpResponse make_response(const hls::Reply& reply, const Wanted& wanted) {
   return response;
 }
 
+// For pages, which would log each 404 while they wait for a program to begin.
+net::HttpResponse status_response(const Program::Presence& presence) {
+  net::HttpResponse response;
+  response.content_type = "application/json";
+  response.body = std::string("{\"there\":") + (presence.there ? "true" : "false") +
+                  ",\"live\":" + (presence.live ? "true" : "false") + "}";
+  response.headers.emplace_back("Cache-Control", "public, max-age=1");
+  response.headers.emplace_back("Access-Control-Allow-Origin", "*");
+  return response;
+}
+
 // Methods that are none here, and the question of a page of another origin whether it may ask.
 net::HttpResponse other_method(const net::HttpRequest& request) {
   net::HttpResponse response;
@@ -209,6 +220,9 @@ void HttpProgram::handle(const net::Shard& shard, const net::HttpRequest& reques
   std::string_view path = std::string_view(request.path).substr(kPrefix.size());
   const std::string_view episode = path.substr(0, path.find('/'));
   const auto stage = stages_.find(episode);
+  if (stage != stages_.end() && path == std::string(episode) + "/status.json") {
+    return responder.send(status_response(stage->second->program->presence()));
+  }
   // The path as it was sent: another spelling of an address is no address.
   const bool plain = request.target.starts_with(request.path);
   path.remove_prefix(std::min(path.size(), episode.size() + 1));

@@ -76,7 +76,7 @@ void NodeEpisode::check_call(const CallHealth& health, const FallbackLimits& lim
   shard_->post([this, health, limits] {
     if (!fallback_) fallback_.emplace(limits);
     const auto move = fallback_->step(health, std::string(episode::media_mode(owner_->state())),
-                                      shard_->now_us());
+                                      net::SystemClock().now_us());
     if (!move) return;
     ApiCall call;
     call.route = ApiRoute::kCommands;

@@ -13,6 +13,10 @@ namespace footlight::edge {
 namespace {
 
 constexpr int kBatchesAtOnce = 4;  // of 64 datagrams, before the shard's other sockets have a turn
+// How a compositor is that there is none of.
+constexpr std::string_view kNoProgram =
+    R"({"state":"off","layout":"table","chosen":false,"starts":0,"parts":0,"bytes":0,)"
+    R"("last_end":null,"renditions":[],"encoder":null})";
 constexpr MonoUs kRenewUs = kUsPerSecond;
 
 net::UdpAddress to_udp(const rtc::Address& address) {
@@ -276,8 +280,9 @@ void NodeMedia::api(ApiCall call, std::string episode, ApiReply reply) {
       return reply(std::move(answer));
     }
     if (call.route >= ApiRoute::kProgram && call.route <= ApiRoute::kProgramRestart) {
-      return reply(programs_ ? programs_->api(call, episode)
-                             : api_error({Code::kProgramOff, "program.enabled is false", 0}));
+      if (programs_) return reply(programs_->api(call, episode));
+      if (call.route == ApiRoute::kProgram) return reply({.body = std::string(kNoProgram)});
+      return reply(api_error({Code::kProgramOff, "program.enabled is false", 0}));
     }
     if (call.route == ApiRoute::kRecord) {
       const auto wanted = Json::parse(call.body);

@@ -175,6 +175,11 @@ void Program::stored(uint32_t rendition, uint64_t msn) {
   });
 }
 
+Program::Presence Program::presence() const {
+  const auto told = told_.load();
+  return {told != nullptr && told->parts > 0, live_};
+}
+
 ProgramMetrics Program::metrics() const {
   ProgramMetrics out;
   out.episode = episode_;

@@ -72,6 +72,11 @@ class Program {
   void drop(size_t shard);
 
   // --- any thread
+  // Something has been published, live or as a recording; and more comes.
+  struct Presence {
+    bool there = false, live = false;
+  };
+  Presence presence() const;
   ProgramMetrics metrics() const;
   void stored(uint32_t rendition, uint64_t msn);  // the store has the segment
 

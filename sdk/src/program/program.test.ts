@@ -78,7 +78,7 @@ class FakeRtc implements RtcWay {
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
   FakeHls.all = [];
-  vi.stubGlobal('fetch', () => Promise.resolve(new Response('', { status: 200 })));
+  vi.stubGlobal('fetch', () => Promise.resolve(new Response('{"there":true}', { status: 200 })));
 });
 afterEach(() => {
   vi.useRealTimers();

@@ -217,12 +217,12 @@ export class Program {
   #ask(now_ms: number): void {
     if (this.#player || now_ms - this.#asked_ms < ASK_MS || typeof fetch !== 'function') return;
     this.#asked_ms = now_ms;
-    fetch(this.#options.url, { cache: 'no-cache' }).then(
-      (answer) => {
-        this.#there = answer.ok;
-        void answer.body?.cancel();
-      },
-      () => undefined, // offline: what was there will be there again
-    );
+    const url = this.#options.url.replace(/[^/]*$/, 'status.json');
+    fetch(url, { cache: 'no-cache' })
+      .then(async (answer) => {
+        const { there } = (await answer.json()) as { there?: boolean };
+        this.#there = answer.ok && there === true;
+      })
+      .catch(() => undefined); // offline: what was there will be there again
   }
 }

@@ -84,9 +84,9 @@ export class Rtc implements RtcWay {
   health(): Health {
     const watching = this.#watching;
     if (!watching || watching.state.get() === 'ended') return 'dead';
-    if (!this.#shown) return 'starting';
     // Nobody sends: nothing arrives, and nothing is wrong.
     const sent = watching.places.get().some((place) => !place.muted);
+    if (!this.#shown) return watching.state.get() === 'live' && !sent ? 'good' : 'starting';
     if (sent && this.#silent >= SILENT_LOOKS) return 'dead';
     const quality = this.#media.quality.get();
     return quality && (quality.lossPm > 100 || quality.rttMs > 800) ? 'poor' : 'good';

@@ -38,6 +38,11 @@ export class FakeNode {
     node.#mirror();
     node.http = await serve_pages(port, {
       '/v1/episodes/demo/recording': { recording: false },
+      '/v1/program/demo/status.json': { there: false, live: false },
+      '/v1/episodes/demo/program': {
+        ...{ state: 'off', layout: 'table', chosen: false, starts: 0, parts: 0, bytes: 0 },
+        ...{ last_end: null, renditions: [], encoder: null },
+      },
       ...answers,
     });
     node.address = `http://127.0.0.1:${port}`;

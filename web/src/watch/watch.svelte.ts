@@ -29,7 +29,7 @@ export class Watch {
   }
 
   /** The program plays in this element. */
-  async begin(video: HTMLVideoElement, url: string): Promise<void> {
+  async begin(video: HTMLVideoElement, url: string, calls: boolean): Promise<void> {
     // Half a megabyte that the page does not need to be there.
     const { default: Hls } = await import('hls.js');
     if (this.#closed) return;
@@ -37,7 +37,7 @@ export class Watch {
       video,
       hls: Hls as unknown as NonNullable<ConstructorParameters<typeof Program>[1]['hls']>,
       url,
-      rtc: new Rtc(this.media, { audio: 8, video: 8 }),
+      ...(calls && { rtc: new Rtc(this.media, { audio: 8, video: 8 }) }),
     });
     this.#program = program;
     const look = (): void => {
@@ -74,6 +74,21 @@ export class Watch {
     for (const off of this.#off.splice(0)) off();
     this.#program?.close();
     this.media.close();
+  }
+}
+
+/**
+ * Whether a viewer's token names the call. The server lets all watch whose token does not forbid it; a
+ * page for many asks for the call only where it was meant.
+ */
+export function names_the_call(token: string): boolean {
+  try {
+    const claims = JSON.parse(
+      atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/')),
+    );
+    return (claims as { subscribe?: unknown }).subscribe === true;
+  } catch {
+    return false;
   }
 }
 
