@@ -30,6 +30,7 @@ import urllib.request
 
 from bench_boards import bench_boards as board_rows
 from bench_crdt import bench_crdt as crdt_rows
+from bench_compositor import bench_compositor as compositor_rows
 from bench_hls import bench_hls as hls_rows
 from bench_sfu import bench_sfu as sfu_rows
 
@@ -266,7 +267,9 @@ def bench_crdt(args):
 
 
 def bench_hls(args):
-    return hls_rows(Results("hls", args.json), args.rounds, say)
+    results = Results("hls", args.json)
+    compositor_rows(results, args.rounds, args.seconds, say)
+    return hls_rows(results, args.rounds, say)
 
 
 def bench_sfu(args):

@@ -114,7 +114,7 @@ TEST(Compositor, AnEndIsADiscontinuityAndPausesDoubleUntilItWorksForAWhile) {
   MonoUs pause = Compositor::kFirstPauseUs;
   for (int i = 0; i < 12; ++i) {
     rig.compositor.on_exit("signal 9", rig.now);
-    EXPECT_EQ(rig.sink.take(), "gap4783 ");
+    EXPECT_EQ(rig.sink.take(), "gap4813 ");
     EXPECT_EQ(rig.compositor.deadline(), rig.now + pause);
     rig.now = rig.compositor.deadline() - 1;
     rig.compositor.on_time(rig.now);
@@ -139,24 +139,24 @@ TEST(Compositor, SilenceNonsenseAndItsOwnComplaintEndIt) {
   rig.begin();
   rig.now += Compositor::kSilenceUs;
   rig.compositor.on_time(rig.now);
-  EXPECT_EQ(rig.sink.take(), "gap4784 ");
+  EXPECT_EQ(rig.sink.take(), "gap4814 ");
   EXPECT_EQ(rig.port.kills, 1);
   rig.now = rig.compositor.deadline();
   rig.compositor.on_time(rig.now);
   rig.compositor.on_bytes(Bytes(4), rig.now);
-  EXPECT_EQ(rig.sink.take(), "gap4780 ");
+  EXPECT_EQ(rig.sink.take(), "gap4810 ");
   rig.now = rig.compositor.deadline();
   rig.compositor.on_time(rig.now);
   rig.say(proto::FeedEnd{static_cast<uint16_t>(Code::kCompositorSetup), "no encoder"});
   rig.compositor.on_exit("exit code 3", rig.now);
-  EXPECT_EQ(rig.sink.take(), "gap4785 ") << "told once, in its own words";
+  EXPECT_EQ(rig.sink.take(), "gap4815 ") << "told once, in its own words";
 }
 
 TEST(Compositor, AProgramThatCannotBeStartedIsTriedAgain) {
   Rig rig;
   rig.port.start_fails = true;
   rig.compositor.set_wanted(true, rig.now);
-  EXPECT_EQ(rig.sink.take(), "gap4785 ");
+  EXPECT_EQ(rig.sink.take(), "gap4815 ");
   rig.port.start_fails = false;
   rig.now = rig.compositor.deadline();
   rig.compositor.on_time(rig.now);
@@ -172,7 +172,7 @@ TEST(Compositor, WhoIsThereIsToldWhenItChangesAndWholeAfterARestart) {
   rig.compositor.on_time(rig.now);
   EXPECT_TRUE(rig.port.take().empty());
   rig.compositor.restart(rig.now);
-  EXPECT_EQ(rig.sink.take(), "gap4783 ");
+  EXPECT_EQ(rig.sink.take(), "gap4813 ");
   (void)rig.port.take();
   rig.greet();
   const auto told = rig.port.take();

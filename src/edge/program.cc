@@ -177,7 +177,7 @@ void Program::stored(uint32_t rendition, uint64_t msn) {
 
 Program::Presence Program::presence() const {
   const auto told = told_.load();
-  return {told != nullptr && told->parts > 0, live_};
+  return {told != nullptr && told->listed, live_};
 }
 
 ProgramMetrics Program::metrics() const {

@@ -47,6 +47,7 @@ struct OriginCounters {
   uint64_t parts = 0, segments = 0, bytes = 0, gaps = 0, discontinuities = 0, cues = 0;
   uint64_t versions = 0;      // playlists rendered
   uint64_t dropped = 0;       // segments that left because of memory_bytes alone
+  bool listed = false;        // the multivariant playlist is there
   uint64_t memory_bytes = 0;  // now
   std::map<Code, uint64_t> refused;
 };

@@ -66,7 +66,7 @@ TEST(ProgramFeed, EveryMessageComesOutAsItWentIn) {
   EXPECT_EQ(there_and_back(status), status);
   EXPECT_EQ(there_and_back(FeedCueShown{9, 300, 4, 2, -5}), (FeedCueShown{9, 300, 4, 2, -5}));
   EXPECT_EQ(there_and_back(FeedKeyFrame{0xDEADBEEF}), FeedKeyFrame{0xDEADBEEF});
-  EXPECT_EQ(there_and_back(FeedEnd{4785, "no encoder"}), (FeedEnd{4785, "no encoder"}));
+  EXPECT_EQ(there_and_back(FeedEnd{4815, "no encoder"}), (FeedEnd{4815, "no encoder"}));
   EXPECT_EQ(there_and_back(FeedNodeHello{kFeedVersion, 9}), (FeedNodeHello{kFeedVersion, 9}));
   FeedParticipants people{{{2,
                             "Gale",

@@ -39,7 +39,7 @@ class KeptSink final : public ProgramSink {
       if (part.rendition == 0) ++seen.parts_of_this;
     });
   }
-  void on_cue_shown(const proto::FeedCueShown&) override {
+  void on_cue_shown(const proto::FeedCueShown&, const proto::FeedSnapshot*) override {
     note([](Seen& seen) { ++seen.cues; });
   }
   void on_status(const proto::FeedStatus& status) override {
@@ -90,7 +90,9 @@ class SharedSink final : public ProgramSink {
   void on_hello(const proto::FeedHello& hello) override { to_->on_hello(hello); }
   void on_init(const proto::FeedInit& init) override { to_->on_init(init); }
   void on_part(const proto::FeedPart& part) override { to_->on_part(part); }
-  void on_cue_shown(const proto::FeedCueShown& cue) override { to_->on_cue_shown(cue); }
+  void on_cue_shown(const proto::FeedCueShown& cue, const proto::FeedSnapshot* snapshot) override {
+    to_->on_cue_shown(cue, snapshot);
+  }
   void on_status(const proto::FeedStatus& status) override { to_->on_status(status); }
   void on_poster(const proto::FeedPoster& poster) override { to_->on_poster(poster); }
   void on_discontinuity(const Error& why) override { to_->on_discontinuity(why); }
@@ -139,7 +141,7 @@ TEST_F(NodeTest, the_cast_is_composed_and_a_killed_compositor_comes_back) {
   ASSERT_EQ(sink->seen().ends.size(), 1u);
   EXPECT_THAT(sink->seen().ends[0], HasSubstr("signal 9"));
   const std::string status = call("GET", path, "", producer).body;
-  EXPECT_THAT(status, HasSubstr(R"("last_end":{"code":4783,)"));
+  EXPECT_THAT(status, HasSubstr(R"("last_end":{"code":4813,)"));
   EXPECT_THAT(status, HasSubstr(R"("name":"ann","state":"live")"));
 
   EXPECT_EQ(call("POST", path + "/restart", "", producer).status, 200);
@@ -155,7 +157,7 @@ TEST_F(NodeTest, a_node_without_programs_says_so) {
   const auto producer = bearer(token_of("boss", proto::Role::kProducer));
   const auto answer = call("GET", "/v1/episodes/demo/program", "", producer);
   EXPECT_EQ(answer.status, 409);
-  EXPECT_EQ(code_of(answer), 4786);
+  EXPECT_EQ(code_of(answer), 4780);
 }
 
 }  // namespace

@@ -44,19 +44,19 @@ describe('Ladder', () => {
     });
   });
 
-  it('leaves WebRTC for LL-HLS within a second and a half of silence', () => {
+  it('leaves WebRTC for LL-HLS within a second of silence', () => {
     const viewer = new Viewer();
     viewer.for(10_000, 'good');
     const cut_ms = viewer.now_ms;
     expect(viewer.for(5_000, 'dead')).toMatchObject({ mode: 'llhls', why: 'stopped' });
-    expect(viewer.now_ms - cut_ms).toBeLessThanOrEqual(1_500);
+    expect(viewer.now_ms - cut_ms).toBeLessThanOrEqual(1_000);
   });
 
   it('does not leave for a hiccup', () => {
     const viewer = new Viewer();
     viewer.for(10_000, 'good');
     for (let i = 0; i < 5; ++i) {
-      viewer.for(1_000, 'dead');
+      viewer.for(500, 'dead');
       viewer.for(1_000, 'good');
     }
     expect(viewer.for(5_500, 'poor').mode).toBe('rtc');

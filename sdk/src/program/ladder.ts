@@ -46,9 +46,9 @@ const HIGHEST: Record<MediaMode, WatchMode> = {
   votes: 'none',
 };
 
-/** So long nothing at all, then it is given up. */
+/** So long nothing at all, then it is given up; of WebRTC after half a second in which nothing came. */
 const DEAD_MS: Record<WatchMode, number> = {
-  rtc: 1_200,
+  rtc: 500,
   llhls: 6_000,
   hls: 15_000,
   audio: 15_000,

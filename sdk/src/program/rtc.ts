@@ -19,8 +19,8 @@ export interface RtcWay {
 }
 
 const REFUSED: readonly number[] = [4754, 4755, 4756, 4757, ClientCode.noWebRtc];
-/** Streams are looked at so often; two looks without a byte are silence. */
-const SILENT_LOOKS = 2;
+/** A look, of half a second, without a byte of anything is silence. */
+const SILENT_LOOKS = 1;
 
 export class Rtc implements RtcWay {
   allowed = true;

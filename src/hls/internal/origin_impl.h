@@ -34,6 +34,7 @@ struct Origin::Impl {
   void change(Change made);
   void publish_playlist(uint32_t rendition);
   void publish_index();
+  bool is_playable() const;
   void publish_manifest();
   void publish_end();
   ResourcePtr text(std::string body, std::string_view type, const std::string& etag, bool gzip);

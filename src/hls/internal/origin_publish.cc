@@ -96,13 +96,21 @@ void Origin::Impl::publish_playlist(uint32_t rendition) {
   made.playlist.full = text(std::move(full), kPlaylistType, etag, false);
   ++counters.versions;
   change(std::move(made));
-  if (index_text.empty()) publish_index();
+  if (index_text.empty() && is_playable()) publish_index();
+}
+
+// Players give up on a playlist that has parts and no segment yet (hls.js, levelEmptyError).
+bool Origin::Impl::is_playable() const {
+  return std::ranges::all_of(tracks, [](const Track& track) {
+    return track.behind || (track.has_parts() && track.segments.front().complete);
+  });
 }
 
 void Origin::Impl::publish_index() {
   std::string made = multivariant(hello, tracks, ended);
   if (made == index_text) return;
   index_text = made;
+  counters.listed = true;
   const std::string etag = hello.epoch + ".i" + std::to_string(index_version++);
   Change out;
   out.what = Change::Do::kIndex;

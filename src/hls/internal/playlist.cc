@@ -52,7 +52,9 @@ void append_segment(std::string& out, const Track& track, const SegmentState& se
   if (segment.starts_period) out.append("#EXT-X-DISCONTINUITY\n");
   if (map) append_map(out, track.info.id + "/", segment.period);
   if (parts) {
-    append_date(out, segment);
+    // Not yet of one that grows: hls.js (1.6, 1.7) looks for a segment at each date that a
+    // DATERANGE may belong to, and ends with an exception where there are only parts.
+    if (segment.complete) append_date(out, segment);
     for (uint32_t i = 0; i < segment.parts.size(); ++i) append_part(out, track, segment, i);
     if (segment.complete)
       out.append(std::string_view(segment.lines).substr(segment.lines.find('\n') + 1));

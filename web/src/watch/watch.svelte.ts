@@ -6,7 +6,7 @@ import { Program, type ProgramState, Rtc } from '@footlight/client/program';
 import { fromStore } from 'svelte/store';
 import type { Show } from '../lib/show.svelte';
 
-/** Two looks without a byte are a cut, and the picture has to come back within 3 s. */
+/** A look without a byte is a cut, and the picture has to come back within 3 s. */
 const kStatsMs = 500;
 
 export class Watch {
