@@ -49,7 +49,6 @@ import {
   type Limits,
   type Me,
   type Mode,
-  type WatchMode,
   type WelcomeMessage,
 } from './wire.ts';
 
@@ -73,6 +72,9 @@ export class FootlightClient extends Commands implements Client {
   readonly clock = new Value<ClockEstimate | null>(null);
   readonly board: Client['board'] = (id, handlers) => this.#boards.attach(id, handlers);
   readonly media: Client['media'] = (handlers) => this.#media.attach(handlers);
+  readonly reportWatch: Client['reportWatch'] = (mode, cue) => {
+    if (this.#link.live) this.#link.send(JSON.stringify({ t: 'watch', mode, cue }));
+  };
 
   readonly #options: ClientOptions;
   readonly #clock: Clock;
@@ -118,8 +120,8 @@ export class FootlightClient extends Commands implements Client {
     this.#reactions = new Reactions(random);
     this.#ballots = new Ballots(clock, this.#storage);
     const locks = options.locks ?? platform.locksFor(options, clock, random);
-    const wall = (): number => clock.wall();
-    this.#store = new OutboxStore(this.#storage, locks, random, wall, () => this.#storageFailed());
+    const [wall, failed] = [() => clock.wall(), () => this.#storageFailed()];
+    this.#store = new OutboxStore(this.#storage, locks, random, wall, failed);
     this.#outbox = new Outbox({
       clock,
       limit: options.outboxLimit ?? 256,
@@ -440,9 +442,8 @@ export class FootlightClient extends Commands implements Client {
       }
       case 'pong': {
         const rtt_ms = this.#sync.end(message.c, message.s);
-        if (rtt_ms === null) break;
-        this.#latency.add('rtt', rtt_ms);
-        this.clock.set(this.#sync.estimate());
+        if (rtt_ms !== null) this.#latency.add('rtt', rtt_ms);
+        if (rtt_ms !== null) this.clock.set(this.#sync.estimate());
         break;
       }
       case 'mode': {
@@ -475,23 +476,17 @@ export class FootlightClient extends Commands implements Client {
     if (this.#sync.exact && delta.at >= this.#welcomed_ms) {
       this.#latency.add('delta', this.serverNow() - delta.at);
     }
-    const { off, at: atMs, cause = null } = delta;
-    this.#events.emit('delta', { off, atMs, changed, cause });
+    const cause = delta.cause ?? null;
+    this.#events.emit('delta', { off: delta.off, atMs: delta.at, changed, cause });
   }
 
   #ping(): string {
     return JSON.stringify({ t: 'ping', c: this.#sync.begin() });
   }
 
-  reportWatch(mode: WatchMode, cue?: string): void {
-    if (!this.#link.live) return;
-    this.#link.send(JSON.stringify({ t: 'watch', mode, ...(cue !== undefined && { cue }) }));
-  }
-
   #heartbeat(): string[] {
-    const messages = [this.#ping()];
     const m = this.#latency.takeReport();
-    if (m.length) messages.push(JSON.stringify({ t: 'lat', m }));
+    const messages = [this.#ping(), ...(m.length ? [JSON.stringify({ t: 'lat', m })] : [])];
     if (this.#outbox.size === 0 && this.#clock.now() - this.#orphan_ms > ORPHAN_MS) {
       void this.#adoptOrphan();
     }

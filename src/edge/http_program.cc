@@ -109,6 +109,26 @@ net::HttpResponse make_response(const hls::Reply& reply, const Wanted& wanted) {
   return response;
 }
 
+// What left the memory is read from its file.
+void send_stored(ProgramFiles& files, const hls::Reply& reply, const Wanted& wanted,
+                 net::Responder responder) {
+  auto to = std::make_shared<net::Responder>(std::move(responder));
+  files.read(reply.resource->store_name, [to, reply, wanted](Result<std::string> bytes) {
+    hls::Reply whole = reply;
+    if (bytes) {
+      auto made = std::make_shared<hls::Resource>(*reply.resource);
+      made->body.add(make_blob(std::move(*bytes)));
+      whole.resource = std::move(made);
+    } else {
+      whole.resource = nullptr;
+      whole.status = 404;
+      whole.error = {Code::kProgramGone, "", 0};
+      whole.cache_control = "no-store";
+    }
+    to->send(make_response(whole, wanted));
+  });
+}
+
 // For pages, which would log each 404 while they wait for a program to begin.
 net::HttpResponse status_response(const Program::Presence& presence) {
   net::HttpResponse response;
@@ -237,29 +257,14 @@ void HttpProgram::handle(const net::Shard& shard, const net::HttpRequest& reques
   }
   asked->gzip = net::accepts_encoding(request.header("Accept-Encoding"), "gzip");
   Wanted wanted{std::string(request.header("Range")), std::string(request.header("If-None-Match"))};
-  stage->second->program->get(
-      static_cast<size_t>(shard.index()), *asked,
-      [files = stage->second->files.get(), wanted = std::move(wanted),
-       responder = std::move(responder)](hls::Reply reply) mutable {
-        if (!reply.resource || !reply.resource->stored) {
-          return responder.send(make_response(reply, wanted));
-        }
-        auto to = std::make_shared<net::Responder>(std::move(responder));
-        files->read(reply.resource->store_name, [to, reply, wanted](Result<std::string> bytes) {
-          hls::Reply whole = reply;
-          if (bytes) {
-            auto made = std::make_shared<hls::Resource>(*reply.resource);
-            made->body.add(make_blob(std::move(*bytes)));
-            whole.resource = std::move(made);
-          } else {
-            whole.resource = nullptr;
-            whole.status = 404;
-            whole.error = {Code::kProgramGone, "", 0};
-            whole.cache_control = "no-store";
-          }
-          to->send(make_response(whole, wanted));
-        });
-      });
+  stage->second->program->get(static_cast<size_t>(shard.index()), *asked,
+                              [files = stage->second->files.get(), wanted = std::move(wanted),
+                               responder = std::move(responder)](hls::Reply reply) mutable {
+                                if (!reply.resource || !reply.resource->stored) {
+                                  return responder.send(make_response(reply, wanted));
+                                }
+                                send_stored(*files, reply, wanted, std::move(responder));
+                              });
 }
 
 std::string HttpProgram::metrics() const {

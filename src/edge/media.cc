@@ -86,8 +86,8 @@ Status check_grants(const MediaRequest& request, const rtc::SessionDescription& 
     const uint8_t kind = video ? MediaGrants::kVideo : MediaGrants::kAudio;
     if (!grants.publishes(request.label == Media::kScreen ? MediaGrants::kScreen : kind)) {
       return fail(Code::kMediaTracks, request.label == Media::kScreen ? "screen"
-                                      : video                  ? "video"
-                                                               : "audio");
+                                      : video                         ? "video"
+                                                                      : "audio");
     }
   }
   return {};

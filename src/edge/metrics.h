@@ -32,7 +32,7 @@ struct EdgeMetrics {
   uint64_t events = 0;   // that passed to the owner
   uint64_t ballots = 0;  // of them
   uint64_t emotes = 0;
-  uint64_t rejected = 0;    // events refused at the edge
+  uint64_t rejected = 0;  // events refused at the edge
   uint64_t forged_cues = 0;
   uint64_t shed = 0;        // of them: by admission
   uint64_t deliveries = 0;  // frames handed to connections

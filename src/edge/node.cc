@@ -14,10 +14,10 @@
 #include "edge/node_episode.h"
 #include "edge/node_keys.h"
 #include "edge/node_media.h"
+#include "edge/node_programs.h"
 #include "edge/node_relays.h"
 #include "edge/node_shard.h"
 #include "edge/node_webhooks.h"
-#include "edge/program_glue.h"
 #include "edge/static_files.h"
 #include "net/asio/server.h"
 #include "net/asio/shard.h"
@@ -102,8 +102,6 @@ struct Node::Impl {
   Status prepare();
   Status listen(uint64_t descriptors);
   Status carry_media();
-  void carry_programs();
-  ProgramSinkMaker program_sinks();
   Status open_episodes();
   Status make_api();
   void begin_owners(std::vector<WebhookEndpoint> hooks);
@@ -228,48 +226,17 @@ Status Node::Impl::carry_media() {
   media = std::move(*opened);
   http_media = std::make_unique<HttpMedia>(*api, *media, *relays, clock);
   api->set_media(http_media.get());
-  std::string where;
-  for (const auto& address : media->advertised().udp) where += " " + rtc::to_string(address);
-  options.log(LogLevel::kInfo, "media on UDP" + where);
-  where.clear();
-  for (const auto& address : media->advertised().tcp) where += " " + rtc::to_string(address);
-  if (!where.empty()) options.log(LogLevel::kInfo, "media on TCP" + where);
+  const auto say = [&](const std::string& how, const auto& addresses) {
+    std::string where;
+    for (const auto& address : addresses) where += " " + rtc::to_string(address);
+    if (!where.empty()) options.log(LogLevel::kInfo, "media on " + how + where);
+  };
+  say("UDP", media->advertised().udp);
+  say("TCP", media->advertised().tcp);
   if (media->tcp_fault().code != Code::kOk) {
     options.log(LogLevel::kWarning, "no media over TCP: " + media->tcp_fault().message());
   }
   return {};
-}
-
-void Node::Impl::carry_programs() {
-  HttpProgramOptions made = program_options(options.config);
-  made.clock = &clock;
-  made.log = [this](const std::string& text) { options.log(LogLevel::kWarning, text); };
-  programs = std::make_unique<HttpProgram>(std::move(made));
-  std::vector<net::Shard*> all;
-  for (const auto& shard : shards) all.push_back(shard.get());
-  std::vector<std::string> ids;
-  for (const auto& episode : episodes) ids.push_back(episode->id());
-  programs->begin(all, ids);
-  api->set_program(programs.get());
-}
-
-// What the compositor of an episode makes goes to its program, unless somebody else takes it.
-ProgramSinkMaker Node::Impl::program_sinks() {
-  if (options.program_sinks) return options.program_sinks;
-  return [this](const std::string& id) {
-    ProgramGlueOptions made;
-    made.episode = id;
-    made.clock = &clock;
-    const auto found =
-        std::ranges::find_if(episodes, [&](const auto& each) { return each->id() == id; });
-    if (found != episodes.end()) made.key = (*found)->voter_key();
-    made.post = [this, id](std::move_only_function<void(Program&)> job) {
-      Program* program = programs->find(id);
-      if (program == nullptr) return;
-      shards[program->home()]->post([program, job = std::move(job)]() mutable { job(*program); });
-    };
-    return make_program_glue(std::move(made));
-  };
 }
 
 // What is wrong with one episode costs that episode alone.
@@ -367,10 +334,13 @@ void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
     made.relays = relays.get();
     apps[i]->begin(std::move(made), app_pointers(), episode_pointers());
   }
-  carry_programs();
+  const ProgramHouse house{options.config, clock, shards, episode_pointers(), options.log};
+  programs = make_programs(house);
+  api->set_program(programs.get());
+  if (!options.program_sinks) options.program_sinks = make_program_sinks(house, *programs);
   if (media) {
     media->set_edges(app_pointers());
-    media->begin_programs(options.config, episode_pointers(), program_sinks());
+    media->begin_programs(options.config, episode_pointers(), options.program_sinks);
   }
   api->begin(app_pointers(), episode_pointers());
   running = true;
@@ -511,9 +481,7 @@ void Node::drain(uint32_t timeout_ms) {
   while (!impl.all_told() && impl.clock.now_us() < until_us) {
     std::this_thread::sleep_for(kDrainPoll);
   }
-  if (impl.media) {
-    impl.drain_media(began_us + impl.options.config.media.drain_ms * kUsPerMs);
-  }
+  if (impl.media) impl.drain_media(began_us + impl.options.config.media.drain_ms * kUsPerMs);
   impl.server->stop_accepting();
 }
 
@@ -522,8 +490,8 @@ void Node::stop() { impl_->stop(); }
 bool Node::feed(std::string_view episode, std::move_only_function<void(Program&)> job) {
   Program* program = impl_->programs->find(episode);
   if (!program) return false;
-  impl_->shards[program->home()]->post(
-      [program, job = std::move(job)]() mutable { job(*program); });
+  auto& home = impl_->shards[program->home()];
+  home->post([program, job = std::move(job)]() mutable { job(*program); });
   return true;
 }
 

@@ -67,9 +67,10 @@ TEST_F(View, ResultsOfPolls) {
   show.tick(1);
   const Json poll = *Json::parse(show.entity(kViewer, "polls", "final"));
   EXPECT_EQ(poll["state"].as_string(), "closed");
-  EXPECT_EQ(poll["result"].dump(), R"({"counts":[0,1],"voters":1,"late":0,"winner":1,"why":"votes","log":)" +
-                                       std::to_string(show.records.back().log) + R"(,"chain":")" +
-                                       std::string(64, '0') + R"("})");
+  EXPECT_EQ(poll["result"].dump(),
+            R"({"counts":[0,1],"voters":1,"late":0,"winner":1,"why":"votes","log":)" +
+                std::to_string(show.records.back().log) + R"(,"chain":")" + std::string(64, '0') +
+                R"("})");
 }
 
 TEST_F(View, HiddenTalliesAreForDirectorsUntilTheClose) {

@@ -315,7 +315,7 @@ Result<ComposeOptions> read_compose_options(const std::vector<std::string>& argu
 Status compose(const ComposeOptions& options) {
   (void)std::signal(SIGPIPE, SIG_IGN);
   (void)setpriority(PRIO_PROCESS, 0, 1);  // where there is too little, the call has it
-  av_log_set_level(AV_LOG_ERROR);  // what goes wrong is told over the socket
+  av_log_set_level(AV_LOG_ERROR);         // what goes wrong is told over the socket
   return std::make_unique<Composition>(options)->run();
 }
 

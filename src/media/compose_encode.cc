@@ -109,9 +109,9 @@ AVFrame* Rung::scaled(AVFrame& canvas) {
     av_frame_unref(work_.get());
     return av_frame_ref(work_.get(), &canvas) < 0 ? nullptr : work_.get();
   }
-  scaler_.reset(sws_getCachedContext(scaler_.release(), canvas.width, canvas.height,
-                                     AV_PIX_FMT_YUV420P, options_.width, options_.height,
-                                     AV_PIX_FMT_YUV420P, SWS_FAST_BILINEAR, nullptr, nullptr, nullptr));
+  scaler_.reset(sws_getCachedContext(
+      scaler_.release(), canvas.width, canvas.height, AV_PIX_FMT_YUV420P, options_.width,
+      options_.height, AV_PIX_FMT_YUV420P, SWS_FAST_BILINEAR, nullptr, nullptr, nullptr));
   // A new buffer when the encoder still holds the last one.
   if (!small_ || !av_frame_is_writable(small_.get())) {
     small_ = make_picture(options_.width, options_.height);

@@ -264,7 +264,15 @@ export class FakeEpisode {
     if (open.state !== 'open') return { code: Codes.PollNotOpen };
     const { counts, voters } = this.tally(poll);
     const winner = voters ? counts.indexOf(Math.max(...counts)) : null;
-    const result = { counts, voters, late: 0, winner, why: voters ? 'votes' : 'no_quorum', log, chain: '' };
+    const result = {
+      counts,
+      voters,
+      late: 0,
+      winner,
+      why: voters ? 'votes' : 'no_quorum',
+      log,
+      chain: '',
+    };
     return { patches: [this.change('polls', poll, { state: 'closed', result })] };
   }
 

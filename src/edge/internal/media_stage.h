@@ -70,7 +70,7 @@ struct Media::Tap {
     uint32_t ssrc = 0;
     uint8_t payload_type = 0;
   };
-  struct Seat {  // of who publishes
+  struct Seat {            // of who publishes
     uint64_t session = 0;  // Session::order
     uint8_t slot = 0;
     std::array<Line, 2> lines;  // voice, picture
