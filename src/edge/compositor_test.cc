@@ -127,7 +127,7 @@ TEST(Compositor, AnEndIsADiscontinuityAndPausesDoubleUntilItWorksForAWhile) {
   }
   const auto status = Json::parse(rig.compositor.status_json());
   ASSERT_TRUE(status);
-  EXPECT_EQ((*status)["last_end"]["code"].as_int(), 4'783);
+  EXPECT_EQ((*status)["last_end"]["code"].as_int(), 4'813);
   EXPECT_NE((*status)["last_end"]["message"].as_string().find("signal 9"), std::string::npos);
   rig.now += Compositor::kHealthyUs;
   rig.compositor.on_exit("signal 9", rig.now);

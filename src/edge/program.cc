@@ -196,15 +196,16 @@ ProgramMetrics Program::metrics() const {
 
 std::string program_metrics(const std::vector<ProgramMetrics>& programs) {
   MetricsPage page;
+  // Of all episodes together: there may be many, and the API tells of each.
   const auto each = [&](std::string_view name, std::string_view type, std::string_view help,
                         auto value) {
     page.head(name, type, help);
-    for (const ProgramMetrics& one : programs) {
-      page.line(name, "episode=\"" + one.episode + "\"", value(one));
-    }
+    uint64_t sum = 0;
+    for (const ProgramMetrics& one : programs) sum += value(one);
+    page.line(name, "", sum);
   };
   using M = ProgramMetrics;
-  each("footlight_program_live", "gauge", "Whether a program stream runs.",
+  each("footlight_program_streams", "gauge", "Program streams that run.",
        [](const M& m) { return uint64_t{m.live}; });
   each("footlight_program_requests_total", "counter", "Requests for playlists and media.",
        [](const M& m) { return m.shelves.requests; });
@@ -231,20 +232,19 @@ std::string program_metrics(const std::vector<ProgramMetrics>& programs) {
   each("footlight_program_memory_bytes", "gauge", "Parts in memory.",
        [](const M& m) { return m.origin.memory_bytes; });
   page.head("footlight_program_refused_units_total", "counter", "Units refused, by code.");
+  std::map<Code, uint64_t> refused;
+  Histogram wake_us;
   for (const M& one : programs) {
-    for (const auto& [code, count] : one.origin.refused) {
-      page.line(
-          "footlight_program_refused_units_total",
-          "episode=\"" + one.episode + "\",code=\"" + std::to_string(static_cast<int>(code)) + "\"",
-          count);
-    }
+    for (const auto& [code, count] : one.origin.refused) refused[code] += count;
+    wake_us.merge(one.wake_us);
+  }
+  for (const auto& [code, count] : refused) {
+    page.line("footlight_program_refused_units_total",
+              "code=\"" + std::to_string(static_cast<int>(code)) + "\"", count);
   }
   page.head("footlight_program_wake_seconds", "histogram",
             "From a part's arrival to the last waiting request answered, per thread.");
-  for (const M& one : programs) {
-    page.histogram("footlight_program_wake_seconds", "episode=\"" + one.episode + "\"", one.wake_us,
-                   1);
-  }
+  page.histogram("footlight_program_wake_seconds", "", wake_us, 1);
   return page.take();
 }
 
