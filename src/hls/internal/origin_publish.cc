@@ -99,10 +99,11 @@ void Origin::Impl::publish_playlist(uint32_t rendition) {
   if (index_text.empty() && is_playable()) publish_index();
 }
 
-// Players give up on a playlist that has parts and no segment yet (hls.js, levelEmptyError).
+// Players give up on a playlist that has parts and no segment yet (hls.js, levelEmptyError), and
+// reload one whose only segment is number 0 too late to play on.
 bool Origin::Impl::is_playable() const {
   return std::ranges::all_of(tracks, [](const Track& track) {
-    return track.behind || (track.has_parts() && track.segments.front().complete);
+    return track.behind || (track.segments.size() > 1 && track.segments[1].complete);
   });
 }
 
