@@ -116,14 +116,16 @@ TEST(HlsOrigin, ARungThatFallsBehindIsLeftOutUntilItHasCaughtUp) {
   TestStream stream;
   stream.inits();
   stream.run(4);
+  EXPECT_EQ(stream.get("index.m3u8").status, 404) << "before there are two segments of each";
+  stream.run(4);
   EXPECT_THAT(stream.text("index.m3u8"), HasSubstr("e1/v480.m3u8"));
-  for (uint64_t n = 4; n < 24; ++n) {
+  for (uint64_t n = 8; n < 28; ++n) {
     ASSERT_TRUE(stream.part(0, n));
     ASSERT_TRUE(stream.part(2, n));
   }
   EXPECT_THAT(stream.text("index.m3u8"), Not(HasSubstr("e1/v480.m3u8")));
   EXPECT_EQ(stream.origin.counters().refused.at(Code::kFeedLag), 1u);
-  for (uint64_t n = 4; n < 24; ++n) ASSERT_TRUE(stream.part(1, n));
+  for (uint64_t n = 8; n < 28; ++n) ASSERT_TRUE(stream.part(1, n));
   EXPECT_THAT(stream.text("index.m3u8"), HasSubstr("e1/v480.m3u8"));
 }
 

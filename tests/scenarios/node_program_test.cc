@@ -58,7 +58,7 @@ class NodeProgramTest : public NodeTest {
 TEST_F(NodeProgramTest, APlayerFindsItsWayFromTheOneAddress) {
   EXPECT_EQ(code_of(call("GET", "/v1/program/demo/index.m3u8")), 4780) << "before it begins";
   begin();
-  run(6);
+  run(10);
   const auto index = call("GET", "/v1/program/demo/index.m3u8");
   EXPECT_EQ(index.status, 200);
   EXPECT_EQ(index.header("Content-Type"), "application/vnd.apple.mpegurl");
