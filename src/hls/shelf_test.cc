@@ -170,9 +170,10 @@ struct Waiting : testing::Test {
     });
     return 0;
   }
-  TestStream stream;
+  // Those who still wait are answered when the stream ends: these are there longer.
   std::vector<int> statuses;
   std::vector<std::string> texts;
+  TestStream stream;
 };
 
 TEST_F(Waiting, ABlockingReloadIsAnsweredByTheVersionThatHasThePart) {
