@@ -105,6 +105,12 @@ def behind_nginx(nginx):
             return run("behind", CLIENTS, PARTS, origin, port)
 
 
+def behind_live():
+    """hls.js in Chromium on a stream of our origin: how far the picture is behind the packager's clock."""
+    done = subprocess.run(["node", str(root / "tests/e2e/hls_latency.mjs")], capture_output=True, text=True)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
 def bench_hls(results, rounds, say):
     nginx, varnishd = tool("nginx"), tool("varnishd")
     own, files = [], []
@@ -126,6 +132,12 @@ def bench_hls(results, rounds, say):
         results.add("  beside nginx", ratio, "times", 1.0, at_least=True)
     else:
         say("skipped: nginx with the same bytes as files, as nginx is not installed")
+    live = [row for row in (behind_live() for _ in range(rounds)) if row]
+    if live:
+        results.add("hls.js in Chromium behind the packager, p50", median(live, "p50_ms"), "ms", 2000)
+        results.add("  p99", median(live, "p99_ms"), "ms", 3000)
+    else:
+        say("skipped: hls.js behind the packager, as there is no Chromium or tests/scenarios/hls_feed is not built")
     results.add("wait for the playlist after the part exists, p50", median(own, "wait_p50_ms"), "ms")
     results.add("wait for the playlist after the part exists, p99", median(own, "wait_p99_ms"), "ms", WAIT_P99_MS)
     for name, path, through in (("varnish", varnishd, behind_varnish), ("nginx", nginx, behind_nginx)):

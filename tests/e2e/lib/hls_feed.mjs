@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { until } from './harness.mjs';
 import { footlight_bin } from './real_node.mjs';
 
 export const run = promisify(execFile);
@@ -48,6 +49,8 @@ export class HlsFeed {
         if (feed.said.includes('ready')) resolve();
       });
     });
+    // The first segments have to be made; a player that asks before is told that there is nothing.
+    await until(async () => JSON.parse(await feed.get('status.json')).there, 'the program', 20_000);
     return feed;
   }
   say(line) {

@@ -21,7 +21,6 @@ window.play = (source, config = {}) => {
     seen.part_target = details.partTarget;
     seen.delta = seen.delta || details.skippedSegments > 0;
   });
-  hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => (seen.period = frag.cc));
   setInterval(() => {
     if (hls.playingDate) seen.latencies.push(Date.now() - hls.playingDate.getTime());
   }, 100);

