@@ -122,6 +122,23 @@ TEST_F(MediaTalkTest, SpeakersLinesAndQualityAreToldAndMutedVoicesDoNotSpeak) {
   EXPECT_TRUE(last(1, "media.room")["speaking"].items().empty());
 }
 
+TEST_F(MediaTalkTest, HowTheAudiencesCallDoesIsTheMedianOfWhatItsViewersReport) {
+  Person& ann = asked(MediaUse::kWatch, "ann", 1);
+  Person& bob = asked(MediaUse::kWatch, "bob", 2);
+  Person& cyd = asked(MediaUse::kWatch, "cyd", 3);
+  Person& gm = asked(MediaUse::kPublish, "gm", 4);
+  EXPECT_EQ(media_.call_health("demo").watching, 0u) << "nobody has reported";
+  ask(ann, MediaAsk::Report{ann.answer.id, 20, 900});
+  ask(bob, MediaAsk::Report{bob.answer.id, 300, 50});
+  ask(cyd, MediaAsk::Report{cyd.answer.id, 40, 0});
+  ask(gm, MediaAsk::Report{gm.answer.id, 9'000, 999});  // who publishes is not the audience
+  const CallHealth health = media_.call_health("demo");
+  EXPECT_EQ(health.watching, 3u);
+  EXPECT_EQ(health.loss_pm, 50u);
+  EXPECT_EQ(health.rtt_ms, 40u);
+  EXPECT_EQ(media_.call_health("other").watching, 0u);
+}
+
 TEST_F(MediaTalkTest, AMediaSessionOutlivesTheSessionAndIsTakenUpByItsOwnerAlone) {
   Person& viewer = asked(MediaUse::kWatch, "ann", 1);
   asked(MediaUse::kPublish, "gm", 2);
