@@ -15,6 +15,7 @@ class MediaTalkTest : public MediaTest {
   Person& asked(MediaUse use, const std::string& account, uint64_t session, size_t places = 1) {
     Person& one = person(use, account, account == "gm" ? 200 : 100, places, places);
     one.request.owner = {0, session};
+    if (account.starts_with("viewer")) one.request.role = proto::Role::kViewer;
     media_.ask({one.request, MediaAsk::Open{9, one.client->offer()}}, now_);
     const Json answer = last(session, "media");
     EXPECT_EQ(answer["n"].as_int(), 9);
@@ -123,15 +124,17 @@ TEST_F(MediaTalkTest, SpeakersLinesAndQualityAreToldAndMutedVoicesDoNotSpeak) {
 }
 
 TEST_F(MediaTalkTest, HowTheAudiencesCallDoesIsTheMedianOfWhatItsViewersReport) {
-  Person& ann = asked(MediaUse::kWatch, "ann", 1);
-  Person& bob = asked(MediaUse::kWatch, "bob", 2);
-  Person& cyd = asked(MediaUse::kWatch, "cyd", 3);
+  Person& ann = asked(MediaUse::kWatch, "viewer 1", 1);
+  Person& bob = asked(MediaUse::kWatch, "viewer 2", 2);
+  Person& cyd = asked(MediaUse::kWatch, "viewer 3", 3);
+  Person& player = asked(MediaUse::kWatch, "pia", 5);
   Person& gm = asked(MediaUse::kPublish, "gm", 4);
   EXPECT_EQ(media_.call_health("demo").watching, 0u) << "nobody has reported";
   ask(ann, MediaAsk::Report{ann.answer.id, 20, 900});
   ask(bob, MediaAsk::Report{bob.answer.id, 300, 50});
   ask(cyd, MediaAsk::Report{cyd.answer.id, 40, 0});
-  ask(gm, MediaAsk::Report{gm.answer.id, 9'000, 999});  // who publishes is not the audience
+  ask(gm, MediaAsk::Report{gm.answer.id, 9'000, 999});  // the cast is not the audience
+  ask(player, MediaAsk::Report{player.answer.id, 9'000, 999});
   const CallHealth health = media_.call_health("demo");
   EXPECT_EQ(health.watching, 3u);
   EXPECT_EQ(health.loss_pm, 50u);
