@@ -195,5 +195,26 @@ TEST(OwnerModeration, ABanEndsThePersonsSessionsAndKeepsThemOut) {
   EXPECT_FALSE(again.last("bye")["reconnect"].as_bool());
 }
 
+TEST(OwnerProgram, ShowsWhatViewersMaySeeAndNoMore) {
+  Stage stage;
+  stage.start();
+  stage.open_fork();
+  stage.join("ann", Role::kViewer, 1);
+  stage.send("gil", ev(2, "poll.open", R"({"poll":"hush"})"));
+  stage.settle();
+  stage.send("ann", vote(1, "fork", 0));
+  stage.send("ann", vote(2, "hush", 1));
+  stage.run_ms(300);
+  const auto shown = [&] { return *Json::parse(stage.owner->program_view()); };
+  EXPECT_EQ(shown()["polls"]["fork"]["state"].as_string(), "open");
+  EXPECT_EQ(shown()["tallies"]["fork"]["voters"].as_int(), 1);
+  EXPECT_EQ(shown()["polls"]["hush"]["state"].as_string(), "open");
+  EXPECT_EQ(shown()["tallies"].find("hush"), nullptr) << "its tally is for the directors";
+  EXPECT_EQ(shown()["polls"].find("timed"), nullptr) << "not open yet";
+  stage.send("gil", ev(3, "poll.close", R"({"poll":"hush"})"));
+  stage.run_ms(500);
+  EXPECT_EQ(shown()["polls"]["hush"]["result"]["counts"].items()[1].as_int(), 1);
+}
+
 }  // namespace
 }  // namespace footlight::edge

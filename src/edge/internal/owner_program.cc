@@ -37,10 +37,16 @@ std::string Owner::Impl::program_view() const {
   const std::string scene = parsed ? (*parsed)["scene"].as_string() : std::string();
   out.key("scene").raw(text_of(collection(view, "scenes"), scene));
   out.key("polls").object();
+  // Those that run are never left out. No text in JSON holds this: its quotes are escaped.
+  const auto is_closed = [](const std::string& json) {
+    return json.find(R"("state":"closed")") != json.npos;
+  };
   size_t count = 0;
-  for (const auto& [id, entity] : collection(view, "polls")) {
-    if (!entity || ++count > kMostPolls) continue;
-    out.key(id).raw(*entity);
+  for (const bool closed : {false, true}) {
+    for (const auto& [id, entity] : collection(view, "polls")) {
+      if (!entity || is_closed(*entity) != closed || ++count > kMostPolls) continue;
+      out.key(id).raw(*entity);
+    }
   }
   out.end_object().key("tallies").object();
   for (const auto& [slot, published] : tallies) {
