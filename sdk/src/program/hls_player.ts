@@ -83,8 +83,10 @@ export class HlsPlayer {
       // A worker from a blob: is what content security policies forbid.
       enableWorker: false,
       backBufferLength: 30,
-      // Without it a player that once stalled stays further behind for good.
-      maxLiveSyncPlaybackRate: 1.1,
+      // A player that once stalled stays no further behind for good: it plays faster until it has caught up, and
+      // does not move its target back by a second each time.
+      maxLiveSyncPlaybackRate: 1.3,
+      liveSyncOnStallIncrease: 0.3,
       liveDurationInfinity: true,
       ...(!options.lowLatency && { liveSyncDurationCount: 3 }),
     }));
