@@ -53,7 +53,7 @@ test('a browser without UDP publishes and is seen, over TCP at the port of the p
   await until(async () => (await call('frames', 'ann')) > 15, 'frames', 30_000);
   // The local candidate of an active connection is known by its port: reflexive to the peer.
   for (const name of ['gale', 'ann']) {
-    const way = await call('own_way', name);
+    const way = await until(() => call('own_way', name), `the way of ${name}`);
     assert(/^(host|prflx) tcp$/.test(way), `the way of ${name}: ${way}`);
   }
   await until(async () => (await call('transport', 'ann')) === 'channel', 'the session, too');
