@@ -33,9 +33,10 @@ endfunction()
 #
 # One library per room: footlight_NAME from all *.cc of the folder (not of its sub-folders, except
 # internal/), and footlight_NAME_test from its *_test.cc; EXCLUDE leaves files to another target;
-# PRECOMPILE names headers instead of the usual ones. The rooms check reads the DEPS.
+# PRECOMPILE names headers instead of the usual ones, TEST_PRECOMPILE what the room's tests share besides
+# GoogleTest. The rooms check reads the DEPS.
 function(footlight_module name)
-  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPS;TEST_DEPS;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPS;TEST_DEPS;PRECOMPILE;TEST_PRECOMPILE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc internal/*.cc)
   if(ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX "${ARG_EXCLUDE}")
@@ -60,19 +61,24 @@ function(footlight_module name)
     target_link_libraries(${target} INTERFACE ${ARG_DEPS})
   endif()
   if(FOOTLIGHT_TESTS AND tests)
-    footlight_test(${name}_test SOURCES ${tests} DEPS ${target} ${ARG_TEST_DEPS})
+    footlight_test(${name}_test SOURCES ${tests} DEPS ${target} ${ARG_TEST_DEPS} PRECOMPILE ${ARG_TEST_PRECOMPILE})
   endif()
 endfunction()
 
-# footlight_test(NAME SOURCES file... DEPS target...): a GoogleTest program run by ctest as one test.
+# footlight_test(NAME SOURCES file... DEPS target... [PRECOMPILE header...]): a GoogleTest program run by ctest as
+# one test.
 function(footlight_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRECOMPILE" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest_main GTest::gmock)
   # A test's own code need not be fast: it is compiled in half the time.
   target_compile_options(${name} PRIVATE -O0 -g1)
   target_compile_definitions(${name} PRIVATE FOOTLIGHT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  footlight_precompiled(${name} footlight_gtest)
+  if(ARG_PRECOMPILE)
+    target_precompile_headers(${name} PRIVATE <gtest/gtest.h> <gmock/gmock.h> ${ARG_PRECOMPILE})
+  else()
+    footlight_precompiled(${name} footlight_gtest)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
