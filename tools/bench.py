@@ -6,9 +6,11 @@ Measures each figure beside its budget and, where a peer is installed, the ratio
   votes     ballots, vote to tally, fan-out (peer: Centrifugo), memory, start, replay, on real sockets
   crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs);
             and boards of the server on real sockets
-  sfu       forwarding: packets per CPU-second, cost beside a bare loop, allocations, memory of a session
-  hls       the program's origin: requests per CPU-second beside nginx with the same bytes as files, waits, requests
-            that reach it through Varnish and nginx
+  sfu       forwarding: packets per CPU-second, cost beside a bare loop, allocations, memory of a session; from page to
+            page in Chromium, by a burnt-in clock
+  hls       the program: from a camera to the screen of a viewer in Chromium, by a burnt-in clock; its origin: requests
+            per CPU-second beside nginx with the same bytes as files, waits, requests that reach it through Varnish and
+            nginx
   micro     the Google Benchmark programs of bench/
 
 Machines are noisy: each figure is the median of --rounds runs, ours and the peer's in turn.
@@ -31,6 +33,7 @@ import urllib.request
 from bench_boards import bench_boards as board_rows
 from bench_crdt import bench_crdt as crdt_rows
 from bench_compositor import bench_compositor as compositor_rows
+from bench_delay import bench_program_delay as program_delay_rows
 from bench_hls import bench_hls as hls_rows
 from bench_sfu import bench_sfu as sfu_rows
 
@@ -269,6 +272,7 @@ def bench_crdt(args):
 def bench_hls(args):
     results = Results("hls", args.json)
     compositor_rows(results, args.rounds, args.seconds, say)
+    program_delay_rows(results, args.rounds, say)
     return hls_rows(results, args.rounds, say)
 
 

@@ -5,6 +5,8 @@ import pathlib
 import statistics
 import subprocess
 
+from bench_delay import bench_rtc_delay
+
 root = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = root / "build/release/bench/sfu_forward"
 
@@ -32,4 +34,5 @@ def bench_sfu(results, rounds, viewers, seconds, say):
         results.add("  decrypted by the viewers", median(kind, "delivered"), "of those sent", 0.999, at_least=True)
     results.add("memory per subscriber session (a picture)", median("video", "memory_kb"), "KB", SESSION_KB)
     results.add("memory per subscriber session (10 voices)", median("audio", "memory_kb"), "KB")
+    bench_rtc_delay(results, rounds, say)
     return results.broken

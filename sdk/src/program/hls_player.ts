@@ -46,6 +46,19 @@ export interface Quality {
   readonly levels: readonly { height: number; bps: number }[];
 }
 
+const from_base64url = (data: string): string =>
+  atob(data.replaceAll('-', '+').replaceAll('_', '/'));
+
+/** Of a `footlight.show` cue (docs/program.md), the poll in the picture. Only its ASCII fields are of use here. */
+function read_show(data: string | undefined): { id?: unknown; opened_ms?: unknown } | null {
+  try {
+    const show = JSON.parse(from_base64url(data ?? '')) as { poll?: { id?: unknown } | null };
+    return show.poll ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** Seconds without a step of the picture while it should play, then it stalls. */
 const STALL_MS = 700;
 const STALLS_OVER_MS = 20_000;
@@ -146,7 +159,23 @@ export class HlsPlayer {
       if (!best || range.startDate > best.startDate) best = range;
     }
     const data = best?.attr['X-FOOTLIGHT-DATA'];
-    return data === undefined ? undefined : atob(data.replaceAll('-', '+').replaceAll('_', '/'));
+    return data === undefined ? undefined : from_base64url(data);
+  }
+
+  /**
+   * The wall time of the first picture in which this opening of a poll is seen, as the stream tells it; null: it
+   * does not (yet).
+   */
+  shownAt(poll: string, opened_ms: number): number | null {
+    let first: number | null = null;
+    for (const range of Object.values(this.#hls.latestLevelDetails?.dateRanges ?? {})) {
+      if (range?.attr['CLASS'] !== 'footlight.show') continue;
+      const start_ms = range.startDate.getTime();
+      if (first !== null && start_ms >= first) continue;
+      const seen = read_show(range.attr['X-FOOTLIGHT-DATA']);
+      if (seen?.id === poll && seen.opened_ms === opened_ms) first = start_ms;
+    }
+    return first;
   }
 
   /** Where the playlist of the sound alone is. */

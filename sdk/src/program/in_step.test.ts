@@ -79,6 +79,21 @@ describe('PollsInStep', () => {
     expect(seen.get('now')).toMatchObject({ state: 'open', deadline_ms: 0 });
   });
 
+  it('waits for the picture in which the opening is drawn, within a second', () => {
+    const polls = new PollsInStep();
+    polls.update(new Map([['fork', poll({})]]), 1_000);
+    const open = poll({ state: 'open', opened_ms: 10_000, deadline_ms: 20_000 });
+    polls.update(new Map([['fork', open]]), 10_010);
+    expect(polls.coming(9_000)).toEqual([{ id: 'fork', opened_ms: 10_000, since_ms: 10_000 }]);
+    polls.drawn('fork', 10_000, 60_000); // a lie
+    polls.drawn('fork', 9_000, 9_500); // another opening
+    expect(polls.coming(9_000)[0]?.since_ms).toBe(10_000);
+    polls.drawn('fork', 10_000, 10_230);
+    expect(polls.seen({ shown_ms: 10_229, now_ms: 12_000 }).get('fork')?.state).toBe('ready');
+    expect(polls.seen({ shown_ms: 10_230, now_ms: 12_000 }).get('fork')?.state).toBe('open');
+    expect(polls.coming(10_230)).toEqual([]);
+  });
+
   it('caps the allowance', () => {
     const one = poll({ deadline_ms: 20_000, allowance_ms: 3_000 });
     expect(allowance_ms(one, { shown_ms: 0, now_ms: 60_000 })).toBe(3_000);

@@ -25,6 +25,8 @@ export function lastMoment_ms(poll: Poll, at: Position): number {
   return poll.deadline_ms + Math.floor(allowance_ms(poll, at) / 250) * 250;
 }
 
+const DRAWN_WITHIN_MS = 1_000;
+
 export class PollsInStep {
   /** What was there, and since when, oldest first; the last is the server's present one. */
   readonly #history = new Map<string, { since_ms: number; poll: Poll }[]>();
@@ -43,6 +45,26 @@ export class PollsInStep {
       // A poll that closed before we came was seen to be opened and closed.
       const been = first && poll.state === 'closed' ? 0 : since_ms;
       this.#history.set(id, [...(known ?? []), { since_ms: been, poll }].slice(-8));
+    }
+  }
+
+  /** Openings whose picture is still to come for who is shown `shown_ms`. */
+  coming(shown_ms: number): { id: string; opened_ms: number; since_ms: number }[] {
+    return [...this.#history].flatMap(([id, history]) =>
+      history
+        .filter(({ since_ms, poll }) => since_ms > shown_ms && poll.opened_ms > 0)
+        .map(({ since_ms, poll }) => ({ id, opened_ms: poll.opened_ms, since_ms })),
+    );
+  }
+
+  /**
+   * An opening is seen in the picture of `at_ms`: a little after the event itself, which is drawn first. What the
+   * stream says is believed as far as DRAWN_WITHIN_MS.
+   */
+  drawn(id: string, opened_ms: number, at_ms: number): void {
+    if (at_ms < opened_ms || at_ms > opened_ms + DRAWN_WITHIN_MS) return;
+    for (const one of this.#history.get(id) ?? []) {
+      if (one.since_ms === opened_ms) one.since_ms = at_ms;
     }
   }
 

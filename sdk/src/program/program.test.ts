@@ -186,6 +186,29 @@ describe('Program', () => {
     program.close();
   });
 
+  it('shows it with the very picture in which it is drawn', async () => {
+    const { program, polls, run } = world();
+    await run(3_000);
+    const opened_ms = Date.now();
+    polls.set(new Map([['fork', { ...poll, state: 'open', opened_ms, deadline_ms: 0 } as Poll]]));
+    await run(1_500);
+    const drawn_ms = opened_ms + 610;
+    const data = btoa(JSON.stringify({ snapshot: 3, poll: { id: 'fork', opened_ms } }));
+    const attr = { CLASS: 'footlight.show', 'X-FOOTLIGHT-DATA': data };
+    const range = { id: 'show.1', startDate: new Date(drawn_ms), attr };
+    const state = () => program.polls.get().get('fork')?.state;
+    while (Date.now() < opened_ms + 2_000 + 610) {
+      last().at(Date.now() - 2_000);
+      last().latestLevelDetails!.dateRanges['show.1'] = range;
+      expect(state()).toBe('ready');
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    last().at(Date.now() - 2_000);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(state()).toBe('open');
+    program.close();
+  });
+
   it('leaves a call that went silent within 1.5 s, and goes back when it plays again', async () => {
     const rtc = new FakeRtc();
     const { program, run, told } = world(rtc);

@@ -206,6 +206,16 @@ export class Program {
 
   #arrangePolls(): void {
     const before = this.#polls.get();
+    const { shown_ms } = this.position;
+    for (const { id, opened_ms } of this.#in_step.coming(shown_ms)) {
+      const at_ms = this.#player?.shownAt(id, opened_ms) ?? null;
+      if (at_ms !== null) this.#in_step.drawn(id, opened_ms, at_ms);
+    }
+    // Between two looks: in the moment the picture is there.
+    const next_ms = Math.min(...this.#in_step.coming(shown_ms).map(({ since_ms }) => since_ms));
+    if (next_ms - shown_ms < LOOK_MS) {
+      this.#timers.set('step', Math.max(1, next_ms - shown_ms), () => this.#arrangePolls());
+    }
     const seen = this.#in_step.seen(this.position);
     const same =
       before.size === seen.size &&

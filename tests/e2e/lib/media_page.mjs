@@ -23,42 +23,78 @@ async function negotiate(name, pc, url, token) {
   return { status: 201, location: sessions[name].location };
 }
 
+async function sending(simulcast, codec) {
+  const stream = await navigator.mediaDevices.getUserMedia({
+    // As it is: the browser takes a tone for noise and would silence it.
+    audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+    video: { width: 640, height: 360, frameRate: 30 },
+  });
+  const pc = new RTCPeerConnection();
+  pc.addTransceiver(stream.getAudioTracks()[0], { direction: 'sendonly', streams: [stream] });
+  const picture = pc.addTransceiver(stream.getVideoTracks()[0], {
+    direction: 'sendonly',
+    streams: [stream],
+    sendEncodings: simulcast
+      ? [
+          { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 120_000 },
+          { rid: 'h', maxBitrate: 900_000 },
+        ]
+      : [{ maxBitrate: 900_000 }],
+  });
+  if (codec) {
+    const all = RTCRtpSender.getCapabilities('video').codecs;
+    picture.setCodecPreferences(all.filter(({ mimeType }) => mimeType === `video/${codec}`));
+  }
+  return pc;
+}
+function receiving() {
+  const pc = new RTCPeerConnection();
+  const video = document.createElement('video');
+  video.autoplay = true;
+  video.srcObject = new MediaStream();
+  document.body.append(video);
+  pc.ontrack = ({ track }) => video.srcObject.addTrack(track);
+  return { pc, video };
+}
+const gathered = (pc) =>
+  new Promise((resolve) => {
+    const look = () => pc.iceGatheringState === 'complete' && resolve(pc.localDescription.sdp);
+    pc.onicegatheringstatechange = look;
+    look();
+  });
+
 window.media = {
-  async publish(url, token, simulcast = false) {
-    const stream = await navigator.mediaDevices.getUserMedia({
-      // As it is: the browser takes a tone for noise and would silence it.
-      audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-      video: { width: 640, height: 360, frameRate: 30 },
-    });
-    const pc = new RTCPeerConnection();
-    pc.addTransceiver(stream.getAudioTracks()[0], { direction: 'sendonly', streams: [stream] });
-    pc.addTransceiver(stream.getVideoTracks()[0], {
-      direction: 'sendonly',
-      streams: [stream],
-      sendEncodings: simulcast
-        ? [
-            { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 120_000 },
-            { rid: 'h', maxBitrate: 900_000 },
-          ]
-        : [{ maxBitrate: 900_000 }],
-    });
-    return negotiate('publish', pc, url, token);
+  /** `codec`: "VP8" and so on; null: what the browser prefers. */
+  async publish(url, token, simulcast = false, codec = null) {
+    return negotiate('publish', await sending(simulcast, codec), url, token);
   },
   async watch(url, token) {
-    const pc = new RTCPeerConnection();
+    const { pc, video } = receiving();
     pc.addTransceiver('audio', { direction: 'recvonly' });
     pc.addTransceiver('video', { direction: 'recvonly' });
-    const video = document.createElement('video');
-    video.autoplay = true;
-    video.srcObject = new MediaStream();
-    document.body.append(video);
-    pc.ontrack = ({ track }) => video.srcObject.addTrack(track);
     const first = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     const result = await negotiate('watch', pc, url, token);
     void first.then(() => {
       sessions.watch.first_frame_ms = performance.now() - sessions.watch.began;
     });
     return result;
+  },
+  /** From page to page, without a server: the offer, its answer, the answer taken. */
+  async offer() {
+    const pc = await sending(false, null);
+    sessions.publish = { pc };
+    await pc.setLocalDescription();
+    return gathered(pc);
+  },
+  async answer(sdp) {
+    const { pc } = receiving();
+    sessions.watch = { pc };
+    await pc.setRemoteDescription({ type: 'offer', sdp });
+    await pc.setLocalDescription();
+    return gathered(pc);
+  },
+  async accept(sdp) {
+    await sessions.publish.pc.setRemoteDescription({ type: 'answer', sdp });
   },
   async stats(name) {
     const { pc, first_frame_ms } = sessions[name];

@@ -5,19 +5,20 @@ export class UdpCable {
   #near = createSocket('udp4');
   #far = new Map();
   #pulled = false;
+  #cut = new Set();
 
   static async lay(port, to_port) {
     const cable = new UdpCable();
     cable.port = port;
     cable.#near.on('message', (datagram, { address, port: from }) => {
-      if (cable.#pulled) return;
       const key = `${address} ${from}`;
+      if (cable.#pulled || cable.#cut.has(key)) return;
       let far = cable.#far.get(key);
       if (!far) {
         far = createSocket('udp4');
         far.on('error', () => {});
         far.on('message', (answer) => {
-          if (!cable.#pulled) cable.#near.send(answer, from, address);
+          if (!cable.#pulled && !cable.#cut.has(key)) cable.#near.send(answer, from, address);
         });
         cable.#far.set(key, far);
       }
@@ -34,6 +35,15 @@ export class UdpCable {
   }
   plug() {
     this.#pulled = false;
+    this.#cut.clear();
+  }
+  /** Everybody who has sent something by now. */
+  peers() {
+    return new Set(this.#far.keys());
+  }
+  /** Pulled for all but these, until it is plugged again; who comes later is not cut off. */
+  pull_but(peers) {
+    for (const key of this.#far.keys()) if (!peers.has(key)) this.#cut.add(key);
   }
   remove() {
     for (const far of this.#far.values()) far.close();
