@@ -51,9 +51,10 @@ def main():
     for path in (worker / "meson.build", worker / "deps/libwebrtc/meson.build"):
         path.write_text(on_debian(path.read_text()))
     out = home / "out"
-    shutil.rmtree(out, ignore_errors=True)
-    subprocess.run(["meson", "setup", "--buildtype=release", "-Db_ndebug=true", str(out), str(worker)], check=True)
-    subprocess.run(["ninja", "-C", str(out), "-j", os.environ.get("JOBS", "2"), "mediasoup-worker"], check=True)
+    if not (out / "build.ninja").exists():
+        subprocess.run(["meson", "setup", "--buildtype=release", "-Db_ndebug=true", str(out), str(worker)], check=True)
+    subprocess.run(["ninja", "-C", str(out), "-j", os.environ.get("JOBS", "2"), "mediasoup-worker"], check=True,
+                   env={**os.environ, "CPLUS_INCLUDE_PATH": "/usr/include/srtp2"})
     shutil.copy(out / "mediasoup-worker", home / "mediasoup-worker")
     print(f"mediasoup {VERSION} is in {home.relative_to(root)}")
 
