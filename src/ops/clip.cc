@@ -82,6 +82,39 @@ ClipLayer layer_of(Reader& in, size_t frames) {
   return layer;
 }
 
+constexpr size_t kPictureBytes = 1'200, kVoiceBytes = 100;  // of a packet's payload
+
+Clip made_picture() {
+  constexpr size_t kFrames = 300, kDescriptorBytes = 6;  // as the publisher writes it
+  constexpr size_t kFrameBytes = kPictureChunks * (kPictureBytes - kDescriptorBytes) - kStampBytes;
+  // RFC 6386 section 9.1: shown; the key frame with its start code and 1280 x 720.
+  static const std::array<Bytes, 2> frames = [] {
+    std::array<Bytes, 2> made{Bytes(kFrameBytes, 0x55), Bytes(kFrameBytes, 0x55)};
+    made[0][0] = 0x11;
+    made[1][0] = 0x10;
+    std::ranges::copy(std::array<uint8_t, 7>{0x9D, 0x01, 0x2A, 0x00, 0x05, 0xD0, 0x02},
+                      made[1].begin() + 3);
+    return made;
+  }();
+  Clip clip;
+  clip.frames_per_s = 30;
+  clip.chunk_bytes = kPictureBytes - kDescriptorBytes;
+  ClipLayer& layer = clip.layers.emplace_back();
+  layer.width = 1280;
+  layer.height = 720;
+  for (size_t i = 0; i < kFrames; ++i) layer.frames.push_back({i == 0, frames[i == 0]});
+  layer.key_before.assign(kFrames, 0);
+  return clip;
+}
+
+Clip made_voice() {
+  Bytes packet(kVoiceBytes - 2 - kStampBytes, 0x55);
+  packet[0] = 0x78;  // CELT, 20 ms, one frame
+  Clip clip;
+  clip.voice.push_back(voice_of(0x80 | 30, packet));
+  return clip;
+}
+
 }  // namespace
 
 Result<Clip> read_clip(ByteView bytes) {
@@ -127,6 +160,12 @@ const Clip& clip(size_t number) {
     return clips;
   }();
   return all[number % all.size()];
+}
+
+const Clip& clip(ClipKind kind, size_t number) {
+  static const Clip picture = made_picture(), voice = made_voice();
+  if (kind == ClipKind::kPeople) return clip(number);
+  return kind == ClipKind::kPicture ? picture : voice;
 }
 
 void write_stamp(std::span<uint8_t, kStampBytes> out, uint64_t run, MonoUs sent_us) {

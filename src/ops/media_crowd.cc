@@ -137,7 +137,7 @@ Result<std::unique_ptr<MediaCrowd::Impl::Member>> MediaCrowd::Impl::make(const M
   const rtc::ClientPeer::Config config{next_number, !v6, v6, join.tcp};
   if (join.publishes) {
     PublisherOptions published;
-    published.clip = &clip(join.clip);
+    published.clip = &clip(join.clip_kind, join.clip);
     published.began_us = began_us;
     published.wall_offset_us = int64_t{1000} * clock.wall_ms() - clock.now_us();
     published.run = run;

@@ -19,8 +19,9 @@ struct MediaJoin {
   uint32_t number = 0;  // the caller's
   WhipCall call;
   bool publishes = false;
-  bool tcp = false;                 // by TCP alone, to the server's first such candidate
-  size_t clip = 0;                  // of who publishes
+  bool tcp = false;                        // by TCP alone, to the server's first such candidate
+  ClipKind clip_kind = ClipKind::kPeople;  // of who publishes
+  size_t clip = 0;
   size_t voices = 1, pictures = 1;  // places of who watches
 };
 

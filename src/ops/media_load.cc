@@ -59,6 +59,7 @@ class MediaLoad {
                     .call = {options_.whip, tokens_(true, i), options_.tls_verify},
                     .publishes = true,
                     .tcp = options_.tcp,
+                    .clip_kind = options_.clip,
                     .clip = i,
                     .voices = 0,
                     .pictures = 0});
@@ -67,8 +68,8 @@ class MediaLoad {
       crowd_->join({.number = i,
                     .call = {options_.whep, tokens_(false, i), options_.tls_verify},
                     .tcp = options_.tcp,
-                    .voices = places,
-                    .pictures = places});
+                    .voices = options_.clip == ClipKind::kPicture ? 0 : places,
+                    .pictures = options_.clip == ClipKind::kVoice ? 0 : places});
     }
   }
   void connect() {

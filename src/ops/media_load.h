@@ -19,6 +19,8 @@ struct MediaLoadOptions {
   bool tcp = false;  // media over TCP
   uint32_t publishers = 4;
   uint32_t subscribers = 16;
+  ClipKind clip =
+      ClipKind::kPeople;  // other than people: who watches has places for that kind alone
   uint32_t places = 0;    // of a subscriber, of each kind; 0: as many as publishers, at most 32
   uint32_t seconds = 10;  // measured, after a warm-up of 3 s
   int server_pid = 0;     // 0: unknown; its CPU is then not told

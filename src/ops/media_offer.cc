@@ -62,9 +62,13 @@ std::string written(rtc::SessionDescription& offer) {
 std::string write_offer(const rtc::ClientPeer& peer, const PublishOffer& published) {
   constexpr const char* kCname = "footlight";
   rtc::SessionDescription offer;
-  rtc::SdpMedia voice = line_of(peer, "0", false, true);
-  voice.msid = "cast voice";
-  voice.ssrcs = {{published.voice_ssrc, kCname, voice.msid}};
+  if (published.voice_ssrc != 0) {
+    rtc::SdpMedia voice = line_of(peer, "0", false, true);
+    voice.msid = "cast voice";
+    voice.ssrcs = {{published.voice_ssrc, kCname, voice.msid}};
+    offer.media.push_back(std::move(voice));
+  }
+  if (published.picture_ssrcs.empty()) return written(offer);
   rtc::SdpMedia picture = line_of(peer, "1", true, true);
   picture.msid = "cast picture";
   if (published.picture_ssrcs.size() > 1) {
@@ -77,7 +81,7 @@ std::string write_offer(const rtc::ClientPeer& peer, const PublishOffer& publish
     picture.ssrcs = {{ssrc, kCname, picture.msid}, {rtx, kCname, picture.msid}};
     picture.ssrc_groups = {{"FID", {ssrc, rtx}}};
   }
-  offer.media = {std::move(voice), std::move(picture)};
+  offer.media.push_back(std::move(picture));
   return written(offer);
 }
 

@@ -23,8 +23,9 @@ inline constexpr std::array<std::string_view, 4> kRids = {"q", "h", "f", "x"};
 
 // One voice and one picture to be sent.
 struct PublishOffer {
-  uint32_t voice_ssrc = 0;
-  // One: a single encoding, named by its number; more: simulcast, known by mid and rid.
+  uint32_t voice_ssrc = 0;  // 0: no voice
+  // None: no picture; one: a single encoding, named by its number; more: simulcast, known by mid
+  // and rid.
   std::vector<uint32_t> picture_ssrcs;
   std::vector<uint32_t> picture_rtx_ssrcs;  // as many
 };

@@ -11,7 +11,6 @@ namespace {
 constexpr MonoUs kVoiceUs = 20 * kUsPerMs;
 constexpr MonoUs kSenderReportUs = kUsPerSecond;
 constexpr MonoUs kLateUs = 200 * kUsPerMs;  // what is later is left out, as a busy camera would
-constexpr size_t kChunkBytes = 1100;        // of a picture in one packet
 constexpr size_t kVp8Bytes = 6;             // our descriptor (RFC 7741): picture id, TL0PICIDX, TID
 constexpr uint32_t kVoiceStep = 960, kVoiceRate = 48'000, kPictureRate = 90'000;
 constexpr uint64_t kNtpUnix = 2'208'988'800;  // seconds from 1900 to 1970
@@ -30,8 +29,8 @@ MediaPublisher::MediaPublisher(const PublisherOptions& options,
   };
   const uint32_t base = number() & ~15u;
   const size_t encodings =
-      options_.simulcast ? std::min(options_.clip->layers.size(), kRids.size()) : 1;
-  offered_.voice_ssrc = base;
+      std::min(options_.clip->layers.size(), options_.simulcast ? kRids.size() : 1);
+  if (!options_.clip->voice.empty()) offered_.voice_ssrc = base;
   for (size_t i = 0; i < encodings; ++i) {
     offered_.picture_ssrcs.push_back(base + 1 + static_cast<uint32_t>(i));
     offered_.picture_rtx_ssrcs.push_back(base + 8 + static_cast<uint32_t>(i));
@@ -58,9 +57,11 @@ Status MediaPublisher::accept(std::string_view text, MonoUs now) {
   if (peer_.state() != rtc::ClientPeerState::kNew) return fail(Code::kSdpState);
   auto answer = rtc::parse_sdp(text);
   if (!answer) return std::unexpected(answer.error());
-  auto lines = read_answer(*answer, 2);
+  const bool voice = offered_.voice_ssrc != 0, picture = !offered_.picture_ssrcs.empty();
+  auto lines = read_answer(*answer, size_t{voice} + size_t{picture});
   if (!lines) return std::unexpected(lines.error());
   lines_ = std::move(*lines);
+  if (!voice) lines_.emplace(lines_.begin());  // as if refused
   lines_.resize(2);
   if (!lines_[0].accepted) std::erase_if(streams_, [](const Stream& s) { return !s.video; });
   if (!lines_[1].accepted) std::erase_if(streams_, [](const Stream& s) { return s.video; });
@@ -82,6 +83,7 @@ void MediaPublisher::on_datagram(const rtc::Address& from, std::span<uint8_t> da
 }
 
 MonoUs MediaPublisher::frame_due(uint64_t number) const {
+  if (options_.clip->layers.empty()) return kNever;
   return options_.began_us +
          static_cast<MonoUs>(number) * kUsPerSecond / options_.clip->frames_per_s;
 }
@@ -159,7 +161,7 @@ void MediaPublisher::send_frame(Stream& stream, size_t due, MonoUs now) {
       stream.first_timestamp +
       static_cast<uint32_t>(next_frame_ * kPictureRate / options_.clip->frames_per_s);
   for (size_t at = 0; at < frame.bytes.size();) {
-    const size_t size = std::min(kChunkBytes, frame.bytes.size() - at);
+    const size_t size = std::min(options_.clip->chunk_bytes, frame.bytes.size() - at);
     const bool last = at + size == frame.bytes.size();
     payload_.resize(kVp8Bytes + size + (last ? kStampBytes : 0));
     payload_[0] = static_cast<uint8_t>(0x80 | (at == 0 ? 0x10 : 0));

@@ -98,9 +98,10 @@ class Relay {
 // One publisher, one watcher, the relay between them; 5 ms each way.
 class World {
  public:
-  explicit World(bool rtx = true, bool simulcast = false) : relay_(rtx) {
+  explicit World(bool rtx = true, bool simulcast = false, ClipKind kind = ClipKind::kPeople)
+      : relay_(rtx) {
     PublisherOptions published;
-    published.clip = &clip(1);
+    published.clip = &clip(kind, 1);
     published.simulcast = simulcast;
     published.run = 77;
     published.wall_offset_us = 1'700'000'000'000'000;
@@ -207,6 +208,43 @@ TEST(Clip, every_person_has_three_sizes_shown_frames_and_a_voice_with_pauses) {
     EXPECT_GT(loud, 50);
     EXPECT_LT(loud, 200);
     for (const ClipVoice& voice : one.voice) EXPECT_TRUE(voice.has_room);
+  }
+}
+
+TEST(Clip, a_made_picture_and_a_made_voice_have_the_rates_that_benchmarks_state) {
+  const Clip &picture = clip(ClipKind::kPicture, 0), &voice = clip(ClipKind::kVoice, 0);
+  EXPECT_EQ(picture.frames_per_s, 30);
+  EXPECT_TRUE(picture.voice.empty());
+  ASSERT_EQ(picture.layers.size(), 1u);
+  for (const ClipFrame& frame : picture.layers[0].frames) {
+    EXPECT_EQ((frame.bytes.size() + picture.chunk_bytes - 1) / picture.chunk_bytes, kPictureChunks);
+    EXPECT_EQ((frame.bytes[0] & 1) == 0, frame.key);
+  }
+  EXPECT_EQ(voice.frame_count(), 0u);
+  ASSERT_EQ(voice.voice.size(), 1u);
+  EXPECT_EQ(voice.voice[0].packet.size(), 100u);
+  EXPECT_TRUE(voice.voice[0].has_room);
+}
+
+TEST(MediaClients, who_has_a_picture_or_a_voice_alone_offers_no_more_and_sends_it) {
+  for (const ClipKind kind : {ClipKind::kPicture, ClipKind::kVoice}) {
+    World world(true, true, kind);
+    world.join();
+    world.run(3 * kUsPerSecond);
+    ASSERT_TRUE(world.publisher->peer().connected());
+    EXPECT_EQ(world.publisher->offer().find("m=", world.publisher->offer().find("m=") + 1),
+              std::string::npos);
+    const PublisherStats sent = world.publisher->stats();
+    const WatcherStats seen = world.watcher->stats(world.now());
+    const bool picture = kind == ClipKind::kPicture;
+    EXPECT_EQ(sent.packets, picture ? sent.frames * kPictureChunks : sent.packets);
+    EXPECT_GT(sent.packets, picture ? 700u : 140u);
+    const MeterStats& came = picture ? seen.video : seen.voice;
+    EXPECT_EQ((picture ? seen.voice : seen.video).packets, 0u);
+    EXPECT_GE(came.packets + 20, sent.packets);
+    EXPECT_GE(seen.video.frames, picture ? 80u : 0u);
+    EXPECT_EQ(seen.video.freezes, 0u);
+    EXPECT_GT((picture ? seen.video_us : seen.voice_us).count(), 70u);
   }
 }
 

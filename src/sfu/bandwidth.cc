@@ -16,6 +16,7 @@ constexpr MonoUs kLossWindowUs = 500 * kUsPerMs;
 constexpr uint32_t kLossWindowPackets = 20;
 constexpr int64_t kProbedGrowthBps = 400'000;  // per second
 constexpr MonoUs kProbeLeastUs = 800 * kUsPerMs, kProbeMostUs = 4 * kUsPerSecond;
+constexpr MonoUs kQuietUs = kUsPerSecond;  // without feedback: nothing is on its way
 constexpr MonoUs kProbeAfterDecreaseUs = kUsPerSecond;
 // From here on the path carries clearly less than is sent: what comes through is what it carries.
 constexpr double kSteepGradient = 0.05;
@@ -270,7 +271,11 @@ std::optional<Probe> BandwidthEstimator::take_probe(int64_t wanted_bps, MonoUs n
     cluster_ = {};
   }
   const int64_t estimate = estimate_bps();
-  if (wanted_bps <= estimate || phase_ == Phase::kHold || loss_ > kLossHigh) return std::nullopt;
+  // Where nothing is sent, as when the only picture waits for room, nothing is told: then no queue
+  // stands either, and a probe alone finds out.
+  const bool told = now - changed_at_ < kQuietUs;
+  const bool holds = told && (phase_ == Phase::kHold || loss_ > kLossHigh);
+  if (wanted_bps <= estimate || holds) return std::nullopt;
   int64_t rate = 2 * estimate;
   if (startup_probes_ < kStartupProbes) {
     if (startup_probes_ == 0) rate = 3 * estimate;
@@ -322,9 +327,9 @@ void BandwidthEstimator::on_probe_packet(const Sent& sent, MonoUs sent_at, MonoU
 void BandwidthEstimator::finish_probe() {
   const Cluster cluster = cluster_;
   cluster_ = {};
-  const MonoUs receive_us = cluster.last_arrived - cluster.first_arrived;
-  const MonoUs send_us = std::max<MonoUs>(cluster.last_sent - cluster.first_sent, kUsPerMs);
-  if (receive_us <= 0) return;
+  // A burst is sent at once; on a wide path it arrives within what feedback can tell apart (250 us).
+  const MonoUs receive_us = std::max(cluster.last_arrived - cluster.first_arrived, kUsPerMs);
+  const MonoUs send_us = std::max(cluster.last_sent - cluster.first_sent, kUsPerMs);
   const int64_t receive_bps =
       (cluster.received_bytes - cluster.first_bytes) * 8 * kUsPerSecond / receive_us;
   const int64_t send_bps =
@@ -334,6 +339,8 @@ void BandwidthEstimator::finish_probe() {
   // It came slower than it was sent: that is the link, and a little less than it is safe.
   if (receive_bps < send_bps * 9 / 10) result = receive_bps * 95 / 100;
   result = std::min(result, cluster.rate_bps);
+  // What was lost before, when the path was narrower, is no limit to what just came through.
+  if (loss_ < kLossLow) loss_limit_bps_ = std::max(loss_limit_bps_, result);
   if (result <= delay_limit_bps_) return;
   delay_limit_bps_ = std::min(result, config_.max_bps);
   capacity_bps_ = 0;

@@ -421,24 +421,32 @@ TEST_F(RoomTest, LimitsAndMisfitsHaveNumbers) {
 
 TEST_F(RoomTest, APictureThereIsNoRoomForIsProbedForWithPadding) {
   const TrackId track = publish({{"", 1, 0}});
-  room_.leave(viewer_);
-  viewer_ = *room_.join(viewer_sink_, {100'000, 40'000, 30'000'000});
-  // Far more than the estimate, before anybody watches: its rate is known then.
-  for (uint16_t i = 1; i < 200; ++i) {
-    give({.sequence = i, .timestamp = i * 900u, .bytes = 1000});
-    turn();
-  }
-  watch(track);
-  viewer_sink_.got.clear();
-  for (uint16_t i = 200; i < 260; ++i) {
-    give({.sequence = i, .timestamp = i * 900u, .key = i == 210, .bytes = 1000});
-    turn();
-  }
-  ASSERT_GT(viewer_sink_.got.size(), 4u);
-  for (const auto& each : viewer_sink_.got) {
-    EXPECT_EQ(each.view.ssrc, 5001u);  // the RTX stream's
-    EXPECT_EQ(each.view.payload_bytes, 0u);
-    EXPECT_EQ(each.view.padding_bytes, 255u);
+  for (const uint32_t rtx : {5001u, 0u}) {
+    room_.leave(viewer_);
+    viewer_ = *room_.join(viewer_sink_, {100'000, 40'000, 30'000'000});
+    // Far more than the estimate, before anybody watches: its rate is known then.
+    const auto base = static_cast<uint16_t>(rtx ? 0 : 300);
+    for (uint16_t i = 1; i < 200; ++i) {
+      give({.sequence = static_cast<uint16_t>(base + i), .timestamp = i * 900u, .bytes = 1000});
+      turn();
+    }
+    watch(track, {}, rtx);
+    viewer_sink_.got.clear();
+    for (uint16_t i = 200; i < 260; ++i) {
+      give({.sequence = static_cast<uint16_t>(base + i),
+            .timestamp = i * 900u,
+            .key = i == 210,
+            .bytes = 1000});
+      turn();
+    }
+    ASSERT_GT(viewer_sink_.got.size(), 4u);
+    uint16_t next = viewer_sink_.got[0].view.sequence;
+    for (const auto& each : viewer_sink_.got) {
+      EXPECT_EQ(each.view.ssrc, rtx ? rtx : 5000u);
+      EXPECT_EQ(each.view.sequence, next++);
+      EXPECT_EQ(each.view.payload_bytes, 0u);
+      EXPECT_EQ(each.view.padding_bytes, 255u);
+    }
   }
 }
 

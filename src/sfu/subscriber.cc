@@ -10,6 +10,7 @@ namespace {
 constexpr double kPacingFactor = 2.5;
 constexpr double kBurstS = 0.04;           // what may go at once, as a share of the pacing rate
 constexpr double kMinBurstBytes = 15'000;  // a key frame of a small picture, or a frame at 2.5 Mbps
+constexpr double kMostDebtS = 0.5;         // of resends, as a share of the pacing rate
 constexpr MonoUs kAllocateUs = 100 * kUsPerMs;
 constexpr MonoUs kReportUs = kUsPerSecond;
 constexpr int64_t kMinAudioBps = 40'000;
@@ -101,7 +102,7 @@ void Subscriber::refill(MonoUs now) {
   const double rate = kPacingFactor * static_cast<double>(estimator_.estimate_bps()) / 8;
   const double most = std::max(rate * kBurstS, kMinBurstBytes);
   budget_bytes_ += rate * static_cast<double>(now - refilled_at_) / 1e6;
-  budget_bytes_ = std::min(budget_bytes_, most);
+  budget_bytes_ = std::clamp(budget_bytes_, -rate * kMostDebtS - kMinBurstBytes, most);
   refilled_at_ = now;
 }
 
@@ -306,6 +307,9 @@ void Subscriber::apply(size_t index, int chosen, const Demand& demand, MonoUs no
   if (chosen == Demand::kPaused && demand.chosen != Demand::kPaused) chosen = demand.chosen;
   if (chosen == Demand::kPaused) {
     watch.subscription.set_target(std::nullopt);
+    for (auto& queued : queue_) {
+      if (queued.watch == &watch) queued.watch = nullptr;
+    }
     return;
   }
   const LayerOption& option = demand.options[static_cast<size_t>(chosen)];

@@ -304,8 +304,13 @@ Outgoing Subscription::write_padding(uint16_t transport_sequence, std::span<uint
   const std::array<rtc::RtpExtensionElement, 2> elements{
       {{spec_.extensions.id_of(RtpExtension::kMid), as_bytes(spec_.mid)},
        {spec_.extensions.id_of(RtpExtension::kTransportCc), transport}}};
-  const rtc::RtpHead head{false,           true,          spec_.rtx_payload_type, next_rtx_++,
-                          last_timestamp_, spec_.rtx_ssrc};
+  const bool rtx = spec_.rtx_ssrc != 0;
+  rtc::RtpHead head{false, true, spec_.payload_type, 0, last_timestamp_, spec_.ssrc};
+  if (rtx) {
+    head.payload_type = spec_.rtx_payload_type;
+    head.ssrc = spec_.rtx_ssrc;
+  }
+  head.sequence = rtx ? next_rtx_++ : static_cast<uint16_t>(next_out_++);
   return {buffer.first(rtc::write_rtp_head(buffer, head, elements)), kPadding};
 }
 

@@ -109,12 +109,15 @@ class Subscription {
     const Packet* packet = stream ? stream->find(sent->in) : nullptr;
     return repeat(*sent, packet, sequence, transport_sequence, now, buffer);
   }
-  // Something to probe with, only with RTX: a packet sent lately, again, or, when nothing goes out
-  // (because there seems to be no room for it), padding.
+  // Something to probe with: by RTX a packet sent lately, again; padding when nothing goes out
+  // (because there seems to be no room for it), without RTX on the SSRC that rests.
   template <class FindStream>
   std::optional<Outgoing> probe(uint16_t transport_sequence, FindStream&& find_stream,
                                 std::span<uint8_t> buffer) {
-    if (!spec_.rtx_ssrc) return std::nullopt;
+    if (!spec_.rtx_ssrc) {
+      if (current_) return std::nullopt;
+      return write_padding(transport_sequence, buffer);
+    }
     const Sent& sent = history_[static_cast<uint16_t>(next_out_ - 1) % history_.size()];
     const IncomingStream* stream = sent.used ? find_stream(sent.stream) : nullptr;
     const Packet* packet = stream ? stream->find(sent.in) : nullptr;

@@ -60,6 +60,26 @@ TEST(SfuNetwork, AWidePathIsFoundAndTheBestEncodingShown) {
   EXPECT_LT(viewer.picture(gm).longest_freeze_us, 100'000);
 }
 
+// While the only picture waits, nothing is sent and so nothing told: the estimate must not wait for
+// feedback to let it probe.
+TEST(SfuNetwork, APictureThatIsAllThereIsComesBackWhenThePathIsWideAgain) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Stage stage(seed);
+    Performer gm(stage.world, stage.room, stage.pool, {{2'500'000}, 1, 30, 1000, false});
+    const auto down = link(stage.world, 10'000'000);
+    Viewer viewer(stage.world, stage.room, down);
+    viewer.watch(gm);
+    stage.world.run_until(10 * kSecond);
+    ASSERT_EQ(viewer.encoding(gm), 0) << seed;
+    down->set_rate(300'000);
+    stage.world.run_until(14 * kSecond);
+    EXPECT_EQ(viewer.encoding(gm), -1) << seed;
+    down->set_rate(10'000'000);
+    stage.world.run_until(30 * kSecond);
+    EXPECT_EQ(viewer.encoding(gm), 0) << seed;
+  }
+}
+
 TEST(SfuNetwork, FivePercentLossLeavesAudioWholeAndVideoWithoutFreezes) {
   for (const uint64_t seed : {5, 6}) {
     Stage stage(seed);
