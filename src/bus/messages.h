@@ -220,11 +220,13 @@ struct Broadcast {
 
 // To every live session whose role is in `roles`, on an overwrite slot: a later one with the same
 // slot replaces it. Slots: one per poll (slot = poll index + 16), kPresenceSlot, kEmotesSlot,
-// kSloSlot.
+// kSloSlot. No session is sent the slot sooner than `every_ms` after the time before; what comes
+// in between takes the place of what it was to get next. 0: at once.
 struct Volatile {
   proto::RoleSet roles;
   uint32_t slot = 0;
   proto::FramePtr frame;
+  uint32_t every_ms = 0;
 };
 inline constexpr uint32_t kPresenceSlot = 0;
 inline constexpr uint32_t kEmotesSlot = 1;

@@ -31,6 +31,11 @@ void print_json(const ops::LoadReport& report) {
       .field("confirm_p99_us", report.confirm_us.quantile(990));
   out.field("tally_p50_us", report.tally_us.quantile(500))
       .field("tally_p99_us", report.tally_us.quantile(990));
+  out.field("command_p50_us", report.command_us.quantile(500))
+      .field("command_p99_us", report.command_us.quantile(990))
+      .field("command_max_us", report.command_us.max())
+      .field("commands", report.command_us.count());
+  out.field("client_cpu_ms", static_cast<uint64_t>(report.client_cpu_s * 1000));
   out.field("server_cpu_ms", static_cast<uint64_t>(report.server_cpu_s * 1000));
   out.field("server_idle_bytes", report.server_rss_idle_bytes);
   out.field("server_connected_bytes", report.server_rss_connected_bytes);
@@ -52,6 +57,13 @@ void print_table(const ops::LoadReport& report) {
   std::printf("  send -> tally       p50 %.1f ms, p99 %.1f ms\n",
               static_cast<double>(report.tally_us.quantile(500)) / 1000,
               static_cast<double>(report.tally_us.quantile(990)) / 1000);
+  if (report.command_us.count() > 0) {
+    std::printf("  command             p50 %.1f ms, p99 %.1f ms, max %.1f ms, of %llu\n",
+                static_cast<double>(report.command_us.quantile(500)) / 1000,
+                static_cast<double>(report.command_us.quantile(990)) / 1000,
+                static_cast<double>(report.command_us.max()) / 1000,
+                static_cast<unsigned long long>(report.command_us.count()));
+  }
   std::printf("  tallies received    %12.0f /s\n",
               static_cast<double>(report.tallies_received) / report.seconds);
   if (report.server_cpu_s > 0) {
@@ -100,6 +112,8 @@ void add_load(CommandLine& line) {
   command.option("--connects-per-s", options->load.connects_per_s, "pace of connecting");
   command.option("--votes-per-s", options->load.votes_per_s,
                  "ballots a second over all connections; 0 listens");
+  command.option("--commands-per-s", options->load.commands_per_s,
+                 "rolls a second of the director, timed to their confirmation");
   command.option("--batch", options->load.batch, "ballots in one frame").range(1, 64);
   command.option("--seconds", options->load.seconds, "measured time");
   command.option("--server-pid", options->load.server_pid,

@@ -230,18 +230,6 @@ MonoUs Edge::Impl::time() {
   return next_due_us();
 }
 
-// Another episode is the first to have its turn each time, so that none waits for a larger one.
-void Edge::Impl::sweep_all() {
-  sweep_due_us = kNever;
-  size_t sends = options.sweep_sends;
-  ++sweep_turn;
-  for (size_t k = 0; k < episodes.size(); ++k) {
-    EpisodeSide& episode = *episodes[(sweep_turn + k) % episodes.size()];
-    sends = sweep(episode, sends);
-    if (!episode.sweeps.empty()) sweep_due_us = now_us_;
-  }
-}
-
 void Edge::Impl::periodic() {
   if (watermark_due_us <= now_us_) {
     watermark_due_us = now_us_ + options.watermark_ms * kUsPerMs;
@@ -299,8 +287,14 @@ MonoUs Edge::Impl::next_due_us() const {
 void Edge::Impl::drain() {
   if (draining) return;
   draining = true;
-  for (auto& episode : episodes) flush(*episode);
-  flush_all_acks();
+  for (auto& episode : episodes) {
+    flush(*episode);
+    finish_casts(*episode, 0);
+  }
+  for (const bus::SessionId id : waiting_acks) {
+    Session* session = find(id);
+    if (session != nullptr && session->stage == Stage::kLive) flush_acks(*session);
+  }
   const auto bye = bye_frame({Code::kDraining, {}, 0}, true);
   for (Session& session : sessions) {
     if (session.stage != Stage::kFree) end_with(session, Code::kDraining, bye);

@@ -73,7 +73,9 @@ struct EdgeOptions {
   uint32_t ack_tick_ms = 25;        // audience outcomes wait for one another at most so long
   uint32_t ack_tick_busy_ms = 100;  // ... and so long when more than ack_busy sessions wait
   uint32_t ack_busy_sessions = 1'000;
-  uint32_t sweep_sends = 128;         // of a tally or another overwrite slot, between two turns
+  uint32_t ack_ride_ms = 120;         // ... and so long where a tally will take them along
+  uint32_t sweep_sends = 256;         // of what goes to many, between two turns
+  uint32_t sweep_us = 2'000;          // ... and no longer than about so long
   uint32_t emote_ms = 50;             // emotes gather here so long, then at the owner
   uint32_t watermark_ms = 100;        // an idle edge's; <= 250
   uint32_t queue_bytes = 256 * 1024;  // waiting per connection

@@ -168,11 +168,14 @@ TEST(EdgeAcks, TheCastIsAnsweredAtOnceTheAudienceAtTheTick) {
   auto& gil = stage.open_fork();
   auto& ann = stage.join("ann", Role::kViewer, 1);
   EXPECT_EQ(gil.last("ack")["confirmed"].items().size(), 1u) << "no time passed";
-  stage.send("ann", vote(1, "fork", 0));
+  stage.send("ann", ev(1, "chat.say", R"({"text":"hi"})"));
   stage.run_ms(7);
   EXPECT_TRUE(ann.of("ack").empty());
   stage.run_ms(30);
   ASSERT_EQ(ann.of("ack").size(), 1u);
+  stage.send("ann", vote(2, "fork", 0));
+  stage.run_ms(37);
+  ASSERT_EQ(ann.of("ack").size(), 2u);
   EXPECT_EQ(ann.last("ack")["confirmed"].items()[0]["hash"].as_string().size(), 32u);
 }
 

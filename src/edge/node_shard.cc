@@ -37,6 +37,11 @@ class NodeShard::Out final : public ConnectionOut {
     return 0;
   }
 
+  size_t write_two(const proto::FramePtr& first, const proto::FramePtr& second) override {
+    if (stream_) return ConnectionOut::write_two(first, second);
+    return connection_.write_two(first->wire(), second->wire());
+  }
+
   void allow_binary(uint32_t max_bytes) override {
     if (!stream_) connection_.allow_binary(max_bytes);
   }

@@ -25,6 +25,12 @@ class ConnectionOut {
   // on; returns the number of bytes taken (0 when it would block). After taking less than all, the
   // shell calls Edge::on_writable once there is room.
   virtual size_t write(const proto::FramePtr& frame, size_t offset) = 0;
+  // Two whole frames, one after the other, in one go where the transport can: a write to a socket
+  // costs far more than the bytes in it. Returns the number of bytes taken of both.
+  virtual size_t write_two(const proto::FramePtr& first, const proto::FramePtr& second) {
+    const size_t taken = write(first, 0);
+    return taken < first->wire().size() ? taken : taken + write(second, 0);
+  }
   // From now on Edge::on_binary is called for binary messages of up to so many bytes; before that
   // one is a fault.
   virtual void allow_binary(uint32_t max_bytes) { (void)max_bytes; }

@@ -1,5 +1,7 @@
 #include "ops/load.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <deque>
 #include <future>
@@ -164,7 +166,10 @@ class Load final : public net::WsClientApp, public net::Resident {
       next_tick_us_ = now_us + kTickUs;
       reconnect(now_us);
       step(now_us);
-      if (phase_ == Phase::kWarmUp || phase_ == Phase::kMeasure) vote(now_us);
+      if (phase_ == Phase::kWarmUp || phase_ == Phase::kMeasure) {
+        vote(now_us);
+        roll(now_us);
+      }
       if (now_us >= next_progress_us_) tell(now_us);
     }
     if (!told_ && (phase_ == Phase::kDone || stop_)) {
@@ -223,6 +228,9 @@ class Load final : public net::WsClientApp, public net::Resident {
       case Phase::kSettle:
         if (in_phase < kSettleUs) break;
         report_.server_rss_connected_bytes = process_memory_bytes(options_.server_pid);
+        if (waiting_to_start_ && options_.votes_per_s + options_.commands_per_s > 0) {
+          director(proto::Kind::kEpisodeStart, "{}");
+        }
         if (options_.votes_per_s > 0) open_poll();
         enter(Phase::kOpenPoll, now_us);
         break;
@@ -232,11 +240,13 @@ class Load final : public net::WsClientApp, public net::Resident {
       case Phase::kWarmUp:
         if (in_phase < kWarmUpUs) break;
         cpu_before_ = process_cpu_s(options_.server_pid);
+        own_cpu_before_ = process_cpu_s(::getpid());
         enter(Phase::kMeasure, now_us);
         break;
       case Phase::kMeasure:
         if (in_phase < int64_t{options_.seconds} * kUsPerSecond) break;
         report_.seconds = static_cast<double>(in_phase) / kUsPerSecond;
+        report_.client_cpu_s = process_cpu_s(::getpid()) - own_cpu_before_;
         if (cpu_before_ >= 0)
           report_.server_cpu_s = process_cpu_s(options_.server_pid) - cpu_before_;
         enter(Phase::kTail, now_us);
@@ -258,10 +268,23 @@ class Load final : public net::WsClientApp, public net::Resident {
   }
 
   void open_poll() {
-    if (waiting_to_start_) director(proto::Kind::kEpisodeStart, "{}");
     director(proto::Kind::kPollCreate,
              R"({"poll":")" + poll_ + R"(","title":"Load","options":["A","B","C","D"]})");
     director(proto::Kind::kPollOpen, R"({"poll":")" + poll_ + R"("})");
+  }
+
+  // At random moments, so that they do not keep step with the server's ticks.
+  void roll(MonoUs now_us) {
+    if (options_.commands_per_s == 0 || now_us < next_roll_us_) return;
+    const auto mean_us = static_cast<uint64_t>(kUsPerSecond / options_.commands_per_s);
+    next_roll_us_ = now_us + static_cast<MonoUs>(random_.below(2 * mean_us + 1));
+    std::string args;
+    JsonWriter out(args);
+    out.object().field("expr", "2d20kh1+4");
+    const std::string nonce = hex_u64(random_.next());
+    out.field("nonce", std::string_view(nonce)).end_object();
+    connections_[0].sent.push_back({connections_[0].next_i, now_us});
+    director(proto::Kind::kDiceRoll, args);
   }
 
   // Sends what is due by now: evenly over time, in turns over the connections.
@@ -311,14 +334,19 @@ class Load final : public net::WsClientApp, public net::Resident {
       ++report_.rejected[static_cast<int>(rejected.code)];
       if (c.number > 0) --outstanding_;
     }
-    if (c.number == 0) return;
     const MonoUs now_us = clock_.now_us();
     for (const auto& confirmed : ack->confirmed) {
-      --outstanding_;
-      if (phase_ == Phase::kMeasure) ++report_.ballots_confirmed;
+      if (c.number > 0) {
+        --outstanding_;
+        if (phase_ == Phase::kMeasure) ++report_.ballots_confirmed;
+      }
       while (!c.sent.empty() && c.sent.front().last_i < confirmed.i) c.sent.pop_front();
       if (c.sent.empty() || c.sent.front().last_i != confirmed.i) continue;
-      if (phase_ == Phase::kMeasure) {
+      if (c.number == 0) {
+        if (phase_ == Phase::kMeasure) {
+          report_.command_us.record(static_cast<uint64_t>(now_us - c.sent.front().sent_us));
+        }
+      } else if (phase_ == Phase::kMeasure) {
         report_.confirm_us.record(static_cast<uint64_t>(now_us - c.sent.front().sent_us));
         if (sample_++ % kSampleOneIn == 0) follow(c, c.sent.front().sent_us, confirmed.log);
       }
@@ -389,9 +417,9 @@ class Load final : public net::WsClientApp, public net::Resident {
   uint64_t live_ = 0, refused_ = 0, voted_ = 0, sample_ = 0;
   int64_t outstanding_ = 0;
   uint32_t turn_ = 0;
-  double cpu_before_ = -1;
+  double cpu_before_ = -1, own_cpu_before_ = 0;
   MonoUs started_us_ = 0, phase_us_ = 0, next_tick_us_ = 0, next_progress_us_ = 0,
-         vote_from_us_ = 0;
+         vote_from_us_ = 0, next_roll_us_ = 0;
 };
 
 }  // namespace

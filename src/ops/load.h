@@ -19,6 +19,7 @@ struct LoadOptions {
   uint32_t connects_per_s = 3'000;
   uint32_t votes_per_s = 1'000;  // ballots, over all connections; 0: listen only
   uint32_t batch = 1;            // ballots a connection puts in one frame
+  uint32_t commands_per_s = 0;   // rolls of the director, one by one
   uint32_t seconds = 10;         // measured, after a warm-up of 2 s
   int server_pid = 0;            // 0: unknown; CPU and memory are then not told
 };
@@ -34,7 +35,9 @@ struct LoadReport {
   uint64_t bytes_received = 0;
   Histogram confirm_us;                     // send → confirmed
   Histogram tally_us;                       // send → tally with it at another connection
+  Histogram command_us;                     // send → confirmed, of the director's rolls
   double server_cpu_s = 0;                  // while measured; 0: unknown
+  double client_cpu_s = 0;                  // of this process
   uint64_t server_rss_idle_bytes = 0;       // user space, before the first connection
   uint64_t server_rss_connected_bytes = 0;  // ... with all connected and idle
   uint64_t lost_connections = 0;

@@ -27,14 +27,22 @@ PendingAck& Edge::Impl::add_ack(Session& session, uint64_t i, PendingAck::Kind k
 
 void Edge::Impl::ack_soon(Session& session, bool urgent) {
   if (urgent && session.stage == Stage::kLive) return flush_acks(session);
+  if (session.live_index != kNoIndex) {
+    LiveEntry& entry = episodes[session.episode]->live[session.live_index];
+    if (!entry.acks_wait) session.ack_since_us = now_us_;
+    entry.acks_wait = true;
+  }
   if (!session.ack_listed) {
     session.ack_listed = true;
     waiting_acks.push_back(session.id);
   }
-  if (ack_due_us != kNever) return;
-  // When many waited last time, let more outcomes gather, so that each send carries several.
+  if (ack_due_us == kNever) ack_due_us = next_ack_us();
+}
+
+// When many waited last time, let more outcomes gather, so that each send carries several.
+MonoUs Edge::Impl::next_ack_us() const {
   const bool busy = last_ack_sessions > options.ack_busy_sessions;
-  ack_due_us = now_us_ + (busy ? options.ack_tick_busy_ms : options.ack_tick_ms) * kUsPerMs;
+  return now_us_ + (busy ? options.ack_tick_busy_ms : options.ack_tick_ms) * kUsPerMs;
 }
 
 void Edge::Impl::reject(Session& session, uint64_t i, Code code, std::string detail,
@@ -110,10 +118,12 @@ void Edge::Impl::release_acks(Session& session) {
   acks[session.ack_last].next = free_ack;
   free_ack = session.ack_first;
   session.ack_first = session.ack_last = kNoIndex;
+  if (session.live_index == kNoIndex) return;
+  episodes[session.episode]->live[session.live_index].acks_wait = false;
 }
 
-void Edge::Impl::flush_acks(Session& session) {
-  if (session.ack_first == kNoIndex) return;
+// Of a session that has outcomes.
+proto::FramePtr Edge::Impl::take_acks(Session& session) {
   accepted_scratch.clear();
   confirmed_scratch.clear();
   rejected_scratch.clear();
@@ -140,7 +150,22 @@ void Edge::Impl::flush_acks(Session& session) {
   release_acks(session);
   scratch.clear();
   proto::encode(scratch, proto::Ack{accepted_scratch, confirmed_scratch, rejected_scratch});
-  deliver(session, proto::Frame::text(scratch));
+  return proto::Frame::text(scratch);
+}
+
+void Edge::Impl::flush_acks(Session& session) {
+  if (session.ack_first != kNoIndex) deliver(session, take_acks(session));
+}
+
+// Whether a tally will come by that takes the session's outcomes along: a vote is answered by one
+// write instead of two, and a write is most of what a vote costs.
+bool Edge::Impl::acks_ride(const Session& session) const {
+  if (now_us_ - session.ack_since_us >= options.ack_ride_ms * kUsPerMs) return false;
+  const proto::RoleSet role = proto::RoleSet::of(session.role);
+  for (const SlotSweep& slot : episodes[session.episode]->slots) {
+    if (slot.frame && (slot.roles.bits & role.bits) != 0) return true;
+  }
+  return false;
 }
 
 void Edge::Impl::flush_all_acks() {
@@ -148,9 +173,14 @@ void Edge::Impl::flush_all_acks() {
   std::vector<bus::SessionId> waiting;
   waiting.swap(waiting_acks);
   last_ack_sessions = waiting.size();
+  size_t kept = 0;
   for (const bus::SessionId id : waiting) {
     Session* session = find(id);
     if (session == nullptr) continue;
+    if (session->ack_first != kNoIndex && session->stage == Stage::kLive && acks_ride(*session)) {
+      waiting[kept++] = id;
+      continue;
+    }
     session->ack_listed = false;
     if (session->stage == Stage::kLive) {
       flush_acks(*session);
@@ -158,8 +188,11 @@ void Edge::Impl::flush_all_acks() {
       release_acks(*session);
     }
   }
-  waiting.clear();
-  if (waiting_acks.empty()) waiting_acks.swap(waiting);  // keep the storage
+  waiting.resize(kept);
+  // What came while they were told; and keep the storage.
+  waiting.insert(waiting.end(), waiting_acks.begin(), waiting_acks.end());
+  waiting_acks.swap(waiting);
+  if (!waiting_acks.empty()) ack_due_us = next_ack_us();
 }
 
 }  // namespace footlight::edge

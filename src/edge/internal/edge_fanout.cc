@@ -1,8 +1,5 @@
-// What is written to connections, and how a session ends.
-//
-// The fan-out loop runs over a dense array of live connections. A recipient costs one role test and
-// one write; nothing is copied or allocated for it. Only a connection that does not take all of it
-// gets a queue, and only queues hold a reference to the frame.
+// What is written to connections, and how a session ends. Only a connection that does not take all
+// of a frame gets a queue, and only queues hold a reference to the frame.
 #include "edge/internal/edge_impl.h"
 
 namespace footlight::edge {
@@ -87,92 +84,6 @@ void Edge::Impl::deliver(Session& session, const proto::FramePtr& frame) {
   if (taken < frame->wire().size()) back_up(session, frame, taken);
 }
 
-// Backwards, because a slow consumer that is cut leaves the array by swapping in the last.
-void Edge::Impl::broadcast(EpisodeSide& episode, proto::RoleSet roles,
-                           const proto::FramePtr& frame) {
-  sweep(episode, SIZE_MAX);  // what was said before is not heard after
-  const size_t size = frame->wire().size();
-  uint64_t reached = 0;
-  uint64_t bytes = 0;
-  for (size_t i = episode.live.size(); i-- > 0;) {
-    const LiveEntry entry = episode.live[i];
-    if ((entry.role.bits & roles.bits) == 0) continue;
-    ++reached;
-    if (entry.backed_up) {
-      enqueue(sessions[entry.slot], frame);
-      continue;
-    }
-    const size_t taken = entry.out->write(frame, 0);
-    bytes += taken;
-    if (taken < size) [[unlikely]] {
-      back_up(sessions[entry.slot], frame, taken);
-    }
-  }
-  counted.deliveries += reached;
-  counted.bytes_out += bytes;
-  episode.deliveries += reached;
-}
-
-// The frame takes the place of an older one of its slot that is not under way yet. So an audience
-// too large for the rate of its tallies gets fewer of them, each as new as it can be.
-void Edge::Impl::overwrite(EpisodeSide& episode, const bus::Volatile& message) {
-  for (size_t i = 1; i < episode.sweeps.size(); ++i) {
-    Sweep& waiting = episode.sweeps[i];
-    if (waiting.slot != message.slot || waiting.roles.bits != message.roles.bits) continue;
-    waiting.frame = message.frame;
-    return;
-  }
-  episode.sweeps.push_back({message.roles, message.slot, message.frame});
-  if (episode.sweeps.size() > 1) return;
-  episode.swept_to = episode.live.size();
-  sweep(episode, options.sweep_sends);
-  if (!episode.sweeps.empty()) sweep_due_us = now_us_;
-}
-
-// Who came since a sweep began is not reached, for its welcome is newer. Where somebody left, the
-// last of `live` may have moved down and be reached twice, which an overwrite slot allows.
-size_t Edge::Impl::sweep(EpisodeSide& episode, size_t sends) {
-  const uint64_t before = counted.deliveries;
-  while (!episode.sweeps.empty()) {
-    const Sweep& first = episode.sweeps.front();
-    size_t i = std::min(episode.swept_to, episode.live.size());
-    while (i > 0 && sends > 0) {
-      LiveEntry& entry = episode.live[--i];
-      if ((entry.role.bits & first.roles.bits) == 0) continue;
-      put(entry, first);
-      --sends;
-    }
-    episode.swept_to = i;
-    if (i > 0) break;
-    episode.sweeps.pop_front();
-    episode.swept_to = episode.live.size();
-  }
-  episode.deliveries += counted.deliveries - before;
-  return sends;
-}
-
-void Edge::Impl::put(LiveEntry& entry, const Sweep& sweep) {
-  if (entry.backed_up) {
-    OutQueue& queue = *sessions[entry.slot].queue;
-    const size_t before = queue.total_bytes();
-    queue.put(sweep.slot, sweep.frame);
-    return count_queue(before, queue.total_bytes());
-  }
-  ++counted.deliveries;
-  const size_t taken = entry.out->write(sweep.frame, 0);
-  counted.bytes_out += taken;
-  if (taken == sweep.frame->wire().size()) [[likely]] {
-    return;
-  }
-  Session& session = sessions[entry.slot];
-  if (taken > 0) return back_up(session, sweep.frame, taken);
-  session.queue = std::make_unique<OutQueue>();  // not begun: it may still be overwritten
-  session.queue->put(sweep.slot, sweep.frame);
-  ++counted.queued_connections;
-  count_queue(0, session.queue->total_bytes());
-  entry.backed_up = true;
-}
-
 void Edge::Impl::pump(Session& session) {
   if (!session.queue) return;
   OutQueue& queue = *session.queue;
@@ -214,11 +125,7 @@ void Edge::Impl::leave(Session& session) {
   EpisodeSide& episode = *episodes[session.episode];
   leave_boards(session);
   if (session.live_index != kNoIndex) {
-    // The last takes its place.
-    LiveEntry& hole = episode.live[session.live_index];
-    hole = episode.live.back();
-    sessions[hole.slot].live_index = session.live_index;
-    episode.live.pop_back();
+    drop_live(episode, session.live_index);
     session.live_index = kNoIndex;
     if (session.role == proto::Role::kViewer) {
       --episode.audience;

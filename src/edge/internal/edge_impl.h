@@ -1,7 +1,7 @@
 // The parts of an Edge. One struct, its functions in files by concern: edge.cc (entry points and
 // time), edge_join.cc (hello, token, welcome), edge_events.cc (what clients send), edge_media.cc
-// (what they ask of media), edge_acks.cc (outcomes), edge_fanout.cc (what is written, and how a
-// session ends).
+// (what they ask of media), edge_acks.cc (outcomes), edge_sweep.cc (what goes to many),
+// edge_fanout.cc (what is written, and how a session ends).
 #pragma once
 #include <array>
 #include <deque>
@@ -51,12 +51,45 @@ class BoardFrames {
   std::array<proto::FramePtr, 4> frames_;
 };
 
-// A frame of an overwrite slot on its way to everyone: written piece by piece, so that a large
-// audience's tally does not keep a command waiting. Goes backwards through EpisodeSide::live.
+// A frame on its way to many: written piece by piece, so that a large audience does not keep a
+// command waiting. Goes backwards through EpisodeSide::live: those below `left` are still to be
+// reached, the others have it or came later.
 struct Sweep {
   proto::RoleSet roles;
-  uint32_t slot = 0;
   proto::FramePtr frame;
+  size_t left = 0;
+};
+
+// An overwrite slot. A newer frame takes the place of the one that is under way for all that it
+// has not reached yet: nobody is sent what is known to be old. The others get it in the next round,
+// which begins no sooner than `every_ms` after this one did. Round after round is spread over that
+// time, so that neither this thread nor those who read are kept busy by it at once; a round after a
+// pause is as fast as it can be.
+struct SlotSweep : Sweep {
+  uint32_t slot = 0;
+  uint32_t every_ms = 0;
+  MonoUs due_us = 0;    // the next round begins no sooner
+  MonoUs asked_us = 0;  // since when there is something for the next round
+  MonoUs began_us = 0;  // of the round under way
+  MonoUs go_on_us = 0;  // it has no more to do before
+  size_t all = 0;       // how many it had to reach
+  bool under_way = false;
+  bool spread = false;
+  bool again = false;    // some were reached by an older frame
+  size_t fresh = 0;      // the round ends here: entries below have the frame already
+  size_t later = 0;      // ... and the next one here
+  proto::FramePtr next;  // of a slot whose frames are sums: the one under way goes to everyone
+
+  bool waits() const { return frame != nullptr; }
+  MonoUs ready_us() const { return under_way ? go_on_us : due_us; }
+};
+inline constexpr size_t kMostCasts = 64;
+
+// What may be written to many before it is the turn of others.
+struct Slice {
+  size_t sends = 0;
+  MonoUs until_us = 0;
+  bool over = false;
 };
 
 // An episode as this edge sees it.
@@ -73,8 +106,8 @@ struct EpisodeSide {
 
   std::vector<BoardSide> boards;  // by handle
 
-  std::deque<Sweep> sweeps;  // the first is under way; at most one more for each slot
-  size_t swept_to = 0;       // entries of `live` below it are still to be reached by the first
+  std::deque<Sweep> casts;       // reliable, in order; at most kMostCasts
+  std::vector<SlotSweep> slots;  // one per slot and roles in use
 
   bus::Submit pending;
   MonoUs flush_due_us = kNever;
@@ -116,7 +149,6 @@ struct Edge::Impl {
   void arm(Session& session);
   MonoUs deadline(const Session& session) const;
   void periodic();
-  void sweep_all();
   void report(EpisodeSide& episode);
   void set_pressure(gate::Pressure pressure);
   Session* find(bus::SessionId id);
@@ -190,17 +222,33 @@ struct Edge::Impl {
   void reject(Session& session, uint64_t i, Code code, std::string detail, uint32_t retry_after_ms);
   PendingAck& add_ack(Session& session, uint64_t i, PendingAck::Kind kind);
   void probe(EpisodeSide& episode, bus::SessionId session, uint64_t i);
+  proto::FramePtr take_acks(Session& session);
   void flush_acks(Session& session);
+  bool acks_ride(const Session& session) const;
+  MonoUs next_ack_us() const;
   void flush_all_acks();
   void release_acks(Session& session);
   void ack_soon(Session& session, bool urgent);
 
-  // edge_fanout.cc
-  void deliver(Session& session, const proto::FramePtr& frame);
+  // edge_sweep.cc
   void broadcast(EpisodeSide& episode, proto::RoleSet roles, const proto::FramePtr& frame);
   void overwrite(EpisodeSide& episode, const bus::Volatile& message);
-  size_t sweep(EpisodeSide& episode, size_t sends);  // returns how many of `sends` are left
-  void put(LiveEntry& entry, const Sweep& sweep);
+  Slice slice() const;
+  bool spend(Slice& slice) const;
+  void sweep_all();
+  void sweep_casts(EpisodeSide& episode, Slice& slice);
+  void sweep_slots(EpisodeSide& episode, Slice& slice);
+  void begin_round(const EpisodeSide& episode, SlotSweep& slot);
+  void go_round(EpisodeSide& episode, SlotSweep& slot, Slice& slice);
+  void finish_casts(EpisodeSide& episode, size_t most_left);
+  MonoUs sweep_due(const EpisodeSide& episode) const;
+  void cast(LiveEntry& entry, const proto::FramePtr& frame);
+  void put(LiveEntry& entry, const SlotSweep& sweep);
+  size_t write_live(LiveEntry& entry, const proto::FramePtr& frame);
+  void drop_live(EpisodeSide& episode, size_t hole);
+
+  // edge_fanout.cc
+  void deliver(Session& session, const proto::FramePtr& frame);
   void enqueue(Session& session, const proto::FramePtr& frame);
   void back_up(Session& session, const proto::FramePtr& frame, size_t taken);
   void writable(Session& session);

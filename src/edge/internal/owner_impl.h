@@ -227,7 +227,7 @@ struct Owner::Impl final : BoardPort {
   // owner_ticks.cc
   struct Published;
   std::vector<TallyOut> capture_tallies();
-  void publish(Published& published);
+  void publish(Published& published, uint32_t every_ms);
   void take_tallies(std::vector<TallyOut> tallies);
   void tally_tick();
 

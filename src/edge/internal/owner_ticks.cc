@@ -56,27 +56,28 @@ void Owner::Impl::take_tallies(std::vector<TallyOut> captured) {
     published.tally = std::move(tally);
     published.dirty = true;
     if (at_once) {
-      publish(published);
+      publish(published, 0);
     } else {
       tallies_dirty = true;
     }
   }
   if (!tallies_dirty || tally_due_us != kNever) return;
-  const uint32_t tick_ms =
-      last_audience > options.crowd_audience ? options.crowd_tick_ms : options.tick_ms;
-  tally_due_us = std::max(now_us_, last_tally_us + tick_ms * kUsPerMs);
+  tally_due_us = std::max(now_us_, last_tally_us + options.fresh_ms * kUsPerMs);
 }
 
 void Owner::Impl::tally_tick() {
   tally_due_us = kNever;
   tallies_dirty = false;
   last_tally_us = now_us_;
+  const uint32_t every_ms =
+      last_audience > options.crowd_audience ? options.crowd_tick_ms : options.tick_ms;
   for (auto& [slot, published] : tallies) {
-    if (published.dirty) publish(published);
+    if (published.dirty) publish(published, every_ms);
   }
 }
 
-void Owner::Impl::publish(Published& published) {
+// To the edges: each sends a session the newest it has, every `every_ms`.
+void Owner::Impl::publish(Published& published, uint32_t every_ms) {
   const TallyOut& tally = published.tally;
   proto::TallyUpdate update;
   update.poll = tally.poll;
@@ -91,7 +92,7 @@ void Owner::Impl::publish(Published& published) {
   published.frame = proto::Frame::text(scratch);
   published.dirty = false;
   ++counted.tallies;
-  to_edges(bus::Volatile{tally.roles, tally.slot, published.frame});
+  to_edges(bus::Volatile{tally.roles, tally.slot, published.frame, every_ms});
 }
 
 void Owner::Impl::emotes(const bus::EmoteCounts& counts) {

@@ -78,6 +78,7 @@ struct Session {
   gate::IpPrefix prefix;
   uint32_t episode = kNoIndex;
   uint32_t live_index = kNoIndex;
+  MonoUs ack_since_us = 0;        // when the first outcome that waits came
   uint32_t ack_first = kNoIndex;  // in the edge's pool of outcomes
   uint32_t ack_last = kNoIndex;
   Code close_code = Code::kOk;
@@ -97,6 +98,7 @@ struct LiveEntry {
   uint32_t slot = 0;
   proto::RoleSet role;
   bool backed_up = false;  // the session has an OutQueue
+  bool acks_wait = false;  // outcomes wait for it: they go with whatever is written next
 };
 
 // An outcome that waits to be told, in a list per session.

@@ -285,6 +285,7 @@ struct TestConnection final : ConnectionOut {
   std::vector<std::string> binaries;  // the payload of binary ones
   std::optional<Code> closed;
   size_t writes = 0;
+  size_t pairs = 0;  // frames that came two by two
 
   size_t write(const proto::FramePtr& frame, size_t offset) override {
     EXPECT_FALSE(closed) << "nothing is written after close";
@@ -300,6 +301,10 @@ struct TestConnection final : ConnectionOut {
       partial.clear();
     }
     return taken;
+  }
+  size_t write_two(const proto::FramePtr& first, const proto::FramePtr& second) override {
+    ++pairs;
+    return ConnectionOut::write_two(first, second);
   }
   void close(Code code) override {
     EXPECT_FALSE(closed);

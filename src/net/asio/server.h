@@ -68,6 +68,8 @@ class Connection {
   // and returns how much; after less than all, on_writable follows once there is room, and the rest
   // of that frame must be written before any other.
   size_t write(std::string_view rest);
+  // Two whole frames one after the other, with one call of the system: so much of both was taken.
+  size_t write_two(std::string_view first, std::string_view second);
   // Event stream: the same by whole messages, because an event has bytes around the message. After
   // kBlocked nothing was taken; after kBegun the same message must be given again until kDone.
   enum class Event : uint8_t { kBlocked, kBegun, kDone };

@@ -139,25 +139,42 @@ bool ServerConnection::send_control() {
   return true;
 }
 
-size_t ServerConnection::write_frame(std::string_view rest) {
-  if (phase_ != Phase::kWebSocket) return 0;
-  if (control_ && !mid_frame_ && !send_control()) {
-    wants_room_ = true;
-    return 0;
-  }
-  const IoResult sent = transport_.write(rest);
+// False when frames cannot be written now.
+bool ServerConnection::may_write_frame() {
+  if (phase_ != Phase::kWebSocket) return false;
+  if (!control_ || mid_frame_ || send_control()) return true;
+  wants_room_ = true;
+  return false;
+}
+
+size_t ServerConnection::frame_written(IoResult sent, size_t wanted, bool within) {
   if (sent.state == IoState::kFailed || sent.state == IoState::kEnd) {
     die();
     return 0;
   }
-  if (sent.bytes == rest.size()) {
-    mid_frame_ = false;
-    if (control_) send_control();
-  } else {
-    mid_frame_ = mid_frame_ || sent.bytes > 0;
+  mid_frame_ = within;
+  if (sent.bytes < wanted) {
     wants_room_ = true;
+  } else if (control_) {
+    send_control();
   }
   return sent.bytes;
+}
+
+size_t ServerConnection::write_frame(std::string_view rest) {
+  if (!may_write_frame()) return 0;
+  const IoResult sent = transport_.write(rest);
+  const bool within = sent.bytes < rest.size() && (mid_frame_ || sent.bytes > 0);
+  return frame_written(sent, rest.size(), within);
+}
+
+size_t ServerConnection::write_two_frames(std::string_view first, std::string_view second) {
+  if (!may_write_frame()) return 0;
+  const std::array<std::string_view, 2> parts = {first, second};
+  const IoResult sent = transport_.write(std::span<const std::string_view>(parts));
+  const size_t wanted = first.size() + second.size();
+  const bool whole = sent.bytes == 0 || sent.bytes == first.size() || sent.bytes == wanted;
+  return frame_written(sent, wanted, !whole);
 }
 
 Connection::Event ServerConnection::write_one_event(std::string_view message) {
@@ -310,6 +327,10 @@ bool Connection::is_event_stream() const {
 
 size_t Connection::write(std::string_view rest) {
   return static_cast<ServerConnection*>(this)->write_frame(rest);
+}
+
+size_t Connection::write_two(std::string_view first, std::string_view second) {
+  return static_cast<ServerConnection*>(this)->write_two_frames(first, second);
 }
 
 Connection::Event Connection::write_event(std::string_view message) {

@@ -35,6 +35,7 @@ class ServerConnection final : public Connection, public Pollable {
 
   // What Connection promises.
   size_t write_frame(std::string_view rest);
+  size_t write_two_frames(std::string_view first, std::string_view second);
   Event write_one_event(std::string_view message);
   void close_stream(uint16_t code, std::string_view reason);
   void allow_binary(uint32_t max_bytes) {
@@ -69,6 +70,8 @@ class ServerConnection final : public Connection, public Pollable {
   void read_and_drop();
   void on_room();
   bool send_control();
+  bool may_write_frame();
+  size_t frame_written(IoResult sent, size_t wanted, bool within);
   void begin_closing();
   void try_linger();
 
