@@ -45,6 +45,7 @@ bool parse_path(std::string_view path, Request& out) {
   if (path == "index.m3u8") return out.what = What::kIndex, true;
   if (path == "manifest.mpd") return out.what = What::kManifest, true;
   if (path == "poster.jpg") return out.what = What::kPoster, true;
+  if (path == "thumbs.vtt") return out.what = What::kThumbs, true;
   const size_t slash = path.find('/');
   if (slash == std::string_view::npos) return false;
   out.epoch = path.substr(0, slash);
@@ -52,6 +53,10 @@ bool parse_path(std::string_view path, Request& out) {
   path.remove_prefix(slash + 1);
   const size_t second = path.find('/');
   if (second == std::string_view::npos) {
+    if (path.ends_with(".jpg")) {
+      out.what = What::kThumb;
+      return strip(path, "t", ".jpg") && parse_number(path, out.number);
+    }
     out.what = What::kPlaylist;
     if (!strip(path, "", ".m3u8")) return false;
     out.rendition = path;
@@ -105,6 +110,7 @@ Result<Request> parse_request(std::string_view path, std::string_view query) {
 }
 
 std::string init_name(uint32_t number) { return "init-" + std::to_string(number) + ".mp4"; }
+std::string thumb_name(uint64_t number) { return "t" + std::to_string(number) + ".jpg"; }
 std::string segment_name(uint64_t msn) { return "s" + std::to_string(msn) + ".m4s"; }
 std::string part_name(uint64_t msn, uint32_t part) {
   return "s" + std::to_string(msn) + ".p" + std::to_string(part) + ".m4s";

@@ -4,6 +4,8 @@
 //   index.m3u8                        multivariant playlist; the one stable address
 //   manifest.mpd                      MPEG-DASH over the same segments
 //   poster.jpg
+//   thumbs.vtt                        after the end: which small picture belongs to which time
+//   {epoch}/t{n}.jpg                  a small picture
 //   {epoch}/{rendition}.m3u8          live media playlist
 //   {epoch}/{rendition}/vod.m3u8      the whole recording, once the stream has ended
 //   {epoch}/{rendition}/init-{n}.mp4  n: how many discontinuities came before
@@ -22,12 +24,23 @@
 
 namespace footlight::hls {
 
-enum class What : uint8_t { kIndex, kManifest, kPoster, kPlaylist, kVod, kInit, kSegment, kPart };
+enum class What : uint8_t {
+  kIndex,
+  kManifest,
+  kPoster,
+  kThumbs,
+  kThumb,
+  kPlaylist,
+  kVod,
+  kInit,
+  kSegment,
+  kPart
+};
 
 struct Request {
   What what = What::kIndex;
   std::string_view epoch, rendition;  // views of the path; "" where the address has none
-  uint64_t number = 0;                // the segment's msn, or the init's n
+  uint64_t number = 0;                // the segment's msn, or the n of init or small picture
   uint32_t part = 0;
   std::optional<uint64_t> wait_msn;  // playlists: answer when this is in it
   std::optional<uint32_t> wait_part;
@@ -41,6 +54,7 @@ Result<Request> parse_request(std::string_view path, std::string_view query);
 
 std::string init_name(uint32_t number);              // "init-0.mp4"
 std::string segment_name(uint64_t msn);              // "s12.m4s"
+std::string thumb_name(uint64_t number);             // "t3.jpg"
 std::string part_name(uint64_t msn, uint32_t part);  // "s12.p1.m4s"
 
 }  // namespace footlight::hls

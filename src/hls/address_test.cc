@@ -9,6 +9,11 @@ TEST(HlsAddress, EachFileHasOneSpelling) {
   EXPECT_EQ(parse_request("index.m3u8", "")->what, What::kIndex);
   EXPECT_EQ(parse_request("manifest.mpd", "")->what, What::kManifest);
   EXPECT_EQ(parse_request("poster.jpg", "")->what, What::kPoster);
+  EXPECT_EQ(parse_request("thumbs.vtt", "")->what, What::kThumbs);
+  const auto thumb = parse_request("e1/t7.jpg", "");
+  ASSERT_TRUE(thumb);
+  EXPECT_EQ(thumb->what, What::kThumb);
+  EXPECT_EQ(thumb->number, 7u);
   const std::string path = "e1/v720/" + part_name(12, 3);
   const auto part = parse_request(path, "");
   ASSERT_TRUE(part);
@@ -42,6 +47,9 @@ TEST(HlsAddress, PathTricksAndOtherSpellingsAreNoAddress) {
                            "E1/v720.m3u8",
                            "e1/V720.m3u8",
                            "e1/.m3u8",
+                           "e1/t07.jpg",
+                           "e1/t.jpg",
+                           "e1/poster.jpg",
                            "e1/v720/s1.p1.m4s/x",
                            "e1/v720/init-.mp4",
                            "e1/v720/s1.p4294967296.m4s",

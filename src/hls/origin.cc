@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/assert.h"
+#include "hls/address.h"
 #include "hls/internal/origin_impl.h"
 
 namespace footlight::hls {
@@ -55,14 +56,34 @@ Status Origin::on_cue(Cue cue) {
 Status Origin::on_poster(Blob jpeg) {
   Impl& impl = *impl_;
   if (jpeg->size() > kMaxPosterBytes) return impl.refuse(nullptr, Code::kFeedTooLarge, "poster");
-  auto made = std::make_shared<Resource>();
-  made->etag = "\"" + impl.hello.epoch + ".j" + std::to_string(impl.poster_version++) + "\"";
-  made->head_lines = "Content-Type: image/jpeg\r\nETag: " + made->etag +
-                     "\r\nAccess-Control-Allow-Origin: *\r\nAccept-Ranges: bytes\r\n";
-  made->body.add(std::move(jpeg));
+  impl.poster = jpeg;
   Change change;
   change.what = Change::Do::kPoster;
-  change.resource = std::move(made);
+  change.resource = impl.picture(std::move(jpeg), "j" + std::to_string(impl.poster_version++));
+  impl.change(std::move(change));
+  return {};
+}
+
+Status Origin::on_thumb(WallMs at_ms, Blob jpeg) {
+  Impl& impl = *impl_;
+  if (impl.ended) return impl.refuse(nullptr, Code::kFeedEnded, "");
+  if (jpeg->size() > Thumbs::kMostBytes) return impl.refuse(nullptr, Code::kFeedTooLarge, "thumb");
+  std::vector<uint64_t> gone;
+  const uint64_t number = impl.thumbs.add(at_ms * 1000, gone);
+  for (const uint64_t each : gone) {
+    Change change;
+    change.what = Change::Do::kThumb;
+    change.number = each;
+    impl.change(std::move(change));
+  }
+  if (impl.keeps_stored()) {
+    impl.store->put(impl.hello.epoch + "/" + thumb_name(number), UINT32_MAX, UINT64_MAX,
+                    Chain(jpeg));
+  }
+  Change change;
+  change.what = Change::Do::kThumb;
+  change.number = number;
+  change.resource = impl.picture(std::move(jpeg), thumb_name(number));
   impl.change(std::move(change));
   return {};
 }

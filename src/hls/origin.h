@@ -38,8 +38,8 @@ namespace footlight::hls {
 class SegmentStore {
  public:
   virtual ~SegmentStore() = default;
-  // `name`: "{epoch}/{rendition}/s{msn}.m4s" or ".../init-{n}.mp4"; no other path is ever asked
-  // for.
+  // `name`: an address (hls/address.h) without parts, or kRecordingFile (hls/recorded.h). `msn` is
+  // UINT64_MAX for what is no segment: nobody asks whether that is safe.
   virtual void put(const std::string& name, uint32_t rendition, uint64_t msn, Chain bytes) = 0;
 };
 
@@ -69,6 +69,9 @@ class Origin {
   // and times may begin anywhere. kFeedEnded.
   Status on_discontinuity();
   Status on_poster(Blob jpeg);  // kFeedTooLarge beyond 1 MiB
+  // A small picture of what is shown at `at_ms`; for the recording's time line. kFeedTooLarge
+  // beyond 64 KiB, kFeedEnded.
+  Status on_thumb(WallMs at_ms, Blob jpeg);
   // No more comes. From now on the multivariant playlist leads to the recording.
   void on_end();
   // A segment that was given to the store is safe there.

@@ -7,10 +7,6 @@
 namespace footlight::hls {
 namespace {
 
-// What never changes may be kept for ever; a playlist for as long as it is worth something.
-constexpr std::string_view kForever = "public, max-age=31536000, immutable";
-constexpr std::string_view kBriefly = "public, max-age=1";
-constexpr std::string_view kEnded = "public, max-age=10";
 constexpr std::string_view kNot = "no-store";
 constexpr uint32_t kWholePart = UINT32_MAX;
 constexpr uint64_t kSegmentsAhead = 2;
@@ -88,6 +84,13 @@ std::optional<Reply> Shelf::get(const Request& request) {
       return give(request.gzip && manifest_gzip_ ? manifest_gzip_ : manifest_, brief);
     case What::kPoster:
       return give(poster_, brief);
+    case What::kThumbs:
+      return give(thumbs_, brief);
+    case What::kThumb: {
+      const auto found = small_.find(request.number);
+      const bool there = request.epoch == epoch_ && found != small_.end();
+      return there ? give(found->second, kForever) : refuse(Code::kProgramGone);
+    }
     default:
       break;
   }
@@ -275,6 +278,16 @@ void Shelf::put_one(const Change& change) {
       return;
     case Change::Do::kPoster:
       poster_ = change.resource;
+      return;
+    case Change::Do::kThumbs:
+      thumbs_ = change.resource;
+      return;
+    case Change::Do::kThumb:
+      if (change.resource) {
+        small_[change.number] = change.resource;
+      } else {
+        small_.erase(change.number);
+      }
       return;
     case Change::Do::kInit:
       if (track.inits.size() <= change.number) track.inits.resize(change.number + 1);

@@ -27,6 +27,11 @@
 
 namespace footlight::hls {
 
+// What never changes may be kept for ever; a playlist for as long as it is worth something.
+inline constexpr std::string_view kForever = "public, max-age=31536000, immutable";
+inline constexpr std::string_view kBriefly = "public, max-age=1";
+inline constexpr std::string_view kEnded = "public, max-age=10";
+
 // A file of the program with the lines of its HTTP head that never change: Content-Type, ETag,
 // Vary and so on, each with its line's end. Content-Length and Cache-Control are the server's.
 struct Resource {
@@ -63,6 +68,8 @@ struct Change {
     kIndex,
     kManifest,
     kPoster,
+    kThumb,
+    kThumbs,
     kInit,
     kPart,
     kSegment,
@@ -73,12 +80,16 @@ struct Change {
   };
   Do what = Do::kIndex;
   uint32_t rendition = 0;
-  uint64_t number = 0;  // msn; of kInit its number; of kDrop the first that stays
+  uint64_t number =
+      0;  // msn; of kInit and kThumb its own; of kDrop, kPlaylist the first that stays
   uint32_t part = 0;
-  ResourcePtr resource;  // null for a part or segment that is a gap
+  ResourcePtr resource;  // null for a part or segment that is a gap, a kThumb that goes
   ResourcePtr gzip;      // of kIndex, kManifest and kVod
   PlaylistSet playlist;  // of kPlaylist
   Position position;     // of kPlaylist
+  // For a place that only keeps files (push.h): of kPlaylist, null while only parts came; of
+  // kManifest after the end, no further back than the window.
+  ResourcePtr plain;
 };
 using Changes = std::vector<Change>;
 
@@ -154,7 +165,8 @@ class Shelf {
   MonoUs longest_wait_us_ = 0;
   std::string blocking_cache_;
   std::vector<Track> tracks_;
-  ResourcePtr index_, index_gzip_, manifest_, manifest_gzip_, poster_;
+  ResourcePtr index_, index_gzip_, manifest_, manifest_gzip_, poster_, thumbs_;
+  std::map<uint64_t, ResourcePtr> small_;  // Thumbs::kMost at the most
   bool started_ = false, ended_ = false;
   ShelfCounters counters_;
 };

@@ -83,6 +83,8 @@ struct Limits {
   uint32_t lag_segments = 3;       // a rendition further behind is left out for new viewers
   uint32_t max_waiting = 10'000;   // parked requests of one shelf
   bool keep_all = false;           // segments stay after the window: a store takes them, see Origin
+  bool plain = false;              // playlists also for a place that only keeps files (push.h) ...
+  bool plain_parts = false;        // ... with parts in them
 };
 
 // Ticks to microseconds, rounding down; exact for any 64-bit count.

@@ -1,19 +1,34 @@
 // DEPS: footlight_hls
 //
 // What a player asks (address and query) and what an encoder sends (boxes) to an origin and its
-// shelf: nothing that comes makes them break a promise, and an address that is taken has one
-// spelling.
+// shelf, and what a store answers to a pusher: nothing that comes makes them break a promise, and
+// an address that is taken has one spelling.
 #include <cstdint>
 #include <string>
 
 #include "hls/boxes.h"
 #include "hls/internal/test_feed.h"
+#include "hls/push.h"
+#include "hls/recorded.h"
+#include "hls/s3.h"
 #include "tests/fuzz/require.h"
 
 namespace {
 
 using namespace footlight;
 using namespace footlight::hls;
+
+// What a store answers, and what lies in a folder.
+void use_store(std::string_view text) {
+  const Status said = s3_outcome(403, text);
+  require(!said);
+  for (const char c : said.error().detail) require(c >= ' ' && c <= '~');
+  if (const auto recorded = parse_recorded(text)) {
+    require(is_epoch(recorded->epoch));
+    require(parse_recorded(text)->tracks.size() == recorded->tracks.size());
+  }
+  require(mark_gaps(text, "", {}).size() >= text.size());
+}
 
 void use_address(std::string_view text) {
   const size_t question = text.find('?');
@@ -69,6 +84,10 @@ void use_boxes(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1 || size > 64 * 1024) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  (data[0] & 1 ? use_boxes : use_address)(bytes);
+  if (data[0] & 2) {
+    use_store(bytes);
+  } else {
+    (data[0] & 1 ? use_boxes : use_address)(bytes);
+  }
   return 0;
 }

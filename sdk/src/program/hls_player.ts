@@ -31,7 +31,14 @@ export interface HlsJsClass {
 }
 interface Details {
   readonly live: boolean;
+  readonly type?: string | null;
   readonly dateRanges: Readonly<Record<string, DateRange | undefined>>;
+  readonly fragments?: readonly Fragment[];
+}
+interface Fragment {
+  readonly start: number;
+  readonly duration: number;
+  readonly programDateTime: number | null;
 }
 export interface DateRange {
   readonly id: string;
@@ -75,8 +82,11 @@ export interface HlsPlayerOptions {
 export class HlsPlayer {
   readonly quality: Readable<Quality>;
   readonly ended: Readable<boolean>;
+  /** What plays is the whole show, after its end. */
+  readonly recording: Readable<boolean>;
   readonly #quality = new Value<Quality>({ wanted: -1, playing: -1, levels: [] });
   readonly #ended = new Value(false);
+  readonly #recording = new Value(false);
   readonly #hls: HlsJs;
   readonly #options: HlsPlayerOptions;
   #fatal = false;
@@ -90,6 +100,7 @@ export class HlsPlayer {
     this.#options = options;
     this.quality = this.#quality;
     this.ended = this.#ended;
+    this.recording = this.#recording;
     this.#moved_ms = options.now();
     const hls = (this.#hls = new options.hls({
       lowLatencyMode: options.lowLatency,
@@ -147,6 +158,22 @@ export class HlsPlayer {
     return this.#hls.playingDate?.getTime() ?? null;
   }
 
+  /**
+   * Where in the video the picture of that wall time is, in seconds; what fell into a break of the program is where it
+   * goes on. Null: before the program, after it, or not known.
+   */
+  timeOf(wall_ms: number): number | null {
+    for (const { start, duration, programDateTime } of this.#hls.latestLevelDetails?.fragments ??
+      []) {
+      if (programDateTime === null) continue;
+      if (wall_ms >= programDateTime + duration * 1000) continue;
+      const into_s = (wall_ms - programDateTime) / 1000;
+      if (into_s < 0 && start === 0) return null;
+      return start + Math.max(0, into_s);
+    }
+    return null;
+  }
+
   /** Of what is on the screen or was, the newest signed cue. */
   get cue(): string | undefined {
     const shown_ms = this.shown_ms;
@@ -202,6 +229,7 @@ export class HlsPlayer {
   #look(): void {
     const hls = this.#hls;
     this.#ended.set(hls.latestLevelDetails?.live === false);
+    this.#recording.set(hls.latestLevelDetails?.type === 'VOD');
     this.#quality.set({
       wanted: hls.autoLevelEnabled ? -1 : hls.nextLevel,
       playing: hls.currentLevel,

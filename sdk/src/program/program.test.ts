@@ -33,7 +33,13 @@ class FakeHls {
   autoLevelEnabled = true;
   nextLevel = -1;
   currentLevel = 0;
-  latestLevelDetails: { live: boolean; dateRanges: Record<string, unknown> } | null = null;
+  latestLevelDetails: {
+    live: boolean;
+    type?: string;
+    dateRanges: Record<string, unknown>;
+    fragments?: { start: number; duration: number; programDateTime: number | null }[];
+  } | null = null;
+  readonly #heard = new Map<string, () => void>();
   readonly config: Record<string, unknown>;
   constructor(config: Record<string, unknown>) {
     this.config = config;
@@ -46,7 +52,23 @@ class FakeHls {
   destroy(): void {
     this.destroyed = true;
   }
-  on(): void {}
+  on(event: string, run: () => void): void {
+    this.#heard.set(event, run);
+  }
+  /** The whole show: ten seconds, a break of a minute, ten more. */
+  record(): void {
+    this.latestLevelDetails = {
+      live: false,
+      type: 'VOD',
+      dateRanges: {},
+      fragments: [
+        { start: 0, duration: 10, programDateTime: NOW - 500_000 },
+        { start: 10, duration: 10, programDateTime: NOW - 430_000 },
+      ],
+    };
+    this.playingDate = new Date(NOW - 500_000);
+    this.#heard.get('hlsLevelLoaded')?.();
+  }
   startLoad(): void {}
   recoverMediaError(): void {}
   /** The picture of `shown_ms`, under cues made each 2 s. */
@@ -227,6 +249,28 @@ describe('Program', () => {
     await run(500);
     expect(program.state.get()).toMatchObject({ mode: 'rtc', trying: null });
     expect(last().destroyed).toBe(true);
+    program.close();
+  });
+
+  it('plays the whole show after its end, and knows where in it a wall time is', async () => {
+    const { program, run } = world();
+    await run(3_000);
+    expect(program.state.get()).toMatchObject({ ended: false, recording: false });
+    program.replay();
+    expect(FakeHls.all.at(-2)?.destroyed).toBe(true);
+    expect(last()).toMatchObject({ source: 'index.m3u8', destroyed: false });
+    last().record();
+    await vi.advanceTimersByTimeAsync(250);
+    const state = program.state.get();
+    expect(state).toMatchObject({ ended: true, recording: true, shown_ms: NOW - 500_000 });
+    const at = (ms: number) => program.timeOf(NOW + ms);
+    expect([at(-501_000), at(-497_500), at(-460_000), at(-425_000), at(0)]).toEqual([
+      null, // before it
+      2.5,
+      10, // in the break
+      15,
+      null, // after it
+    ]);
     program.close();
   });
 

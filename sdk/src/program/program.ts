@@ -28,8 +28,12 @@ export interface ProgramState {
   /** How much later than it happens the picture is shown; null: not known, by WebRTC nearly nothing. */
   readonly behind_ms: number | null;
   readonly stalled: boolean;
-  /** The show is over and its recording plays. */
+  /** The show is over: what plays goes no further. */
   readonly ended: boolean;
+  /** What plays is the recording of the whole show. */
+  readonly recording: boolean;
+  /** The wall time of the picture on the screen, as it was made; null: not known. */
+  readonly shown_ms: number | null;
   readonly quality: Quality;
 }
 
@@ -56,6 +60,8 @@ export class Program {
     behind_ms: null,
     stalled: false,
     ended: false,
+    recording: false,
+    shown_ms: null,
     quality: NO_QUALITY,
   });
   readonly #polls = new Value<ReadonlyMap<string, Poll>>(new Map());
@@ -98,6 +104,17 @@ export class Program {
   }
   catchUp(): void {
     this.#player?.catchUp();
+  }
+
+  /** After the end: the whole show, from its beginning. */
+  replay(): void {
+    if (!this.#player || this.#playing === 'rtc' || this.#playing === 'none') return;
+    this.#stopPlayer();
+    this.#startPlayer(this.#playing);
+  }
+  /** Where in the video the picture of that wall time is, in seconds; null: nowhere. */
+  timeOf(wall_ms: number): number | null {
+    return this.#player?.timeOf(wall_ms) ?? null;
   }
 
   /** Where this viewer is. */
@@ -167,6 +184,8 @@ export class Program {
       behind_ms: this.#behind_ms(),
       stalled: health === 'dead' || health === 'starting',
       ended: this.#player?.ended.get() ?? false,
+      recording: this.#player?.recording.get() ?? false,
+      shown_ms: this.#player?.shown_ms ?? null,
       quality: this.#player?.quality.get() ?? NO_QUALITY,
     };
     this.#state.set(next);

@@ -105,25 +105,41 @@ void adaptation_set(std::string& out, const Hello& hello, std::span<const Track>
   out.append(">\n").append(inside).append("</AdaptationSet>\n");
 }
 
+int64_t first_listed_us(std::span<const Track> tracks) {
+  int64_t first_us = INT64_MAX;
+  for (const Track& track : tracks) {
+    if (track.listed < track.segments.size()) {
+      first_us = std::min(first_us, track.segments[track.listed].wall_us);
+    }
+  }
+  return first_us;
+}
+
 }  // namespace
 
 std::string dash_manifest(const Hello& hello, const StreamTimes& times,
                           std::span<const Track> tracks, std::span<const Period> periods,
-                          const Limits& limits, bool ended) {
+                          const Limits& limits, bool ended, bool whole) {
   if (periods.empty() || !periods.front().anchored) return {};
-  const int64_t began_us = periods.front().anchor_wall_us;
+  const int64_t began_us =
+      ended && !whole ? first_listed_us(tracks) : periods.front().anchor_wall_us;
   std::string inside;
   int64_t end_us = began_us;
   for (uint32_t i = 0; i < periods.size(); ++i) {
     if (!periods[i].anchored) continue;
+    Period at = periods[i];
+    if (const int64_t cut_us = began_us - at.anchor_wall_us; cut_us > 0) {
+      at.anchor_wall_us += cut_us;
+      at.anchor_media_us += cut_us;
+    }
     std::string sets;
     for (const Kind kind : {Kind::kVideo, Kind::kAudio}) {
-      adaptation_set(sets, hello, tracks, kind, i, periods[i], ended);
+      adaptation_set(sets, hello, tracks, kind, i, at, ended && whole);
     }
     if (sets.empty()) continue;
     inside.append("<Period");
     attribute(inside, "id", i);
-    duration(inside, "start", periods[i].anchor_wall_us - began_us);
+    duration(inside, "start", at.anchor_wall_us - began_us);
     inside.append(">\n").append(sets).append("</Period>\n");
   }
   if (inside.empty()) return {};

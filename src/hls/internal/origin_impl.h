@@ -5,6 +5,7 @@
 
 #include "hls/gzip.h"
 #include "hls/internal/cues.h"
+#include "hls/internal/thumbs.h"
 #include "hls/internal/track.h"
 #include "hls/origin.h"
 
@@ -40,6 +41,10 @@ struct Origin::Impl {
   void publish_end();
   ResourcePtr text(std::string body, std::string_view type, const std::string& etag, bool gzip);
   ResourcePtr media(Chain body, const Track& track, const std::string& name) const;
+  ResourcePtr picture(Blob jpeg, const std::string& name) const;
+  // Beside the recording, for after a restart.
+  void keep(const std::string& name, const Chain& bytes);
+  void publish_thumbs();
   ResourcePtr stored(const Track& track, uint64_t msn) const;
   std::string name_of(const Track& track, const std::string& file) const;
   static void unlist(Track& track);
@@ -58,6 +63,8 @@ struct Origin::Impl {
   std::vector<Track> tracks;
   std::vector<Period> periods;
   Cues cues;
+  Thumbs thumbs;
+  Blob poster;  // the last one
   std::string index_text;
   uint64_t index_version = 0, manifest_version = 0, poster_version = 0;
   std::shared_ptr<Changes> pending;

@@ -4,6 +4,7 @@
 #include "core/assert.h"
 #include "hls/address.h"
 #include "hls/internal/origin_impl.h"
+#include "hls/recorded.h"
 
 namespace footlight::hls {
 namespace {
@@ -56,6 +57,33 @@ ResourcePtr Origin::Impl::media(Chain body, const Track& track, const std::strin
   return made;
 }
 
+ResourcePtr Origin::Impl::picture(Blob jpeg, const std::string& name) const {
+  auto made = std::make_shared<Resource>();
+  made->etag = "\"" + hello.epoch + "." + name + "\"";
+  made->head_lines = "Content-Type: image/jpeg\r\nETag: " + made->etag +
+                     "\r\nAccess-Control-Allow-Origin: *\r\nAccept-Ranges: bytes\r\n";
+  made->body.add(std::move(jpeg));
+  return made;
+}
+
+// A stream that never played does not take the place of a recording that is there.
+void Origin::Impl::keep(const std::string& name, const Chain& bytes) {
+  const bool any = std::ranges::any_of(tracks, [](const Track& each) { return each.has_parts(); });
+  if (keeps_stored() && any) store->put(name, UINT32_MAX, UINT64_MAX, bytes);
+}
+
+void Origin::Impl::publish_thumbs() {
+  const auto track = std::ranges::find_if(
+      tracks, [](const Track& each) { return each.has_parts() && each.info.kind == Kind::kVideo; });
+  std::string vtt = track == tracks.end() ? std::string() : thumbs.vtt(hello.epoch, *track);
+  if (vtt.empty()) return;
+  keep("thumbs.vtt", Chain(make_blob(vtt)));
+  Change made;
+  made.what = Change::Do::kThumbs;
+  made.resource = text(std::move(vtt), "text/vtt", hello.epoch + ".t", false);
+  change(std::move(made));
+}
+
 ResourcePtr Origin::Impl::stored(const Track& track, uint64_t msn) const {
   const std::string file = segment_name(msn);
   auto made = std::make_shared<Resource>(*media({}, track, file));
@@ -78,10 +106,11 @@ void Origin::Impl::publish_playlist(uint32_t rendition) {
   Track& track = tracks[rendition];
   const int64_t from_us = track.segments[track.listed].wall_us;
   const std::string lines = cues.live_lines(from_us, end_wall_us());
-  const PlaylistInput input{times, tracks, rendition, lines, ended};
+  PlaylistInput input{times, tracks, rendition, lines, ended};
   Change made;
   made.what = Change::Do::kPlaylist;
   made.rendition = rendition;
+  made.number = track.segments[track.listed].msn;
   const SegmentState& last = track.last();
   made.position = {last.msn, static_cast<uint32_t>(last.parts.size()), last.complete};
   const std::string etag = hello.epoch + "." + track.info.id + "." +
@@ -94,6 +123,12 @@ void Origin::Impl::publish_playlist(uint32_t rendition) {
   }
   made.playlist.full_gzip = text(full, kPlaylistType, etag, true);
   made.playlist.full = text(std::move(full), kPlaylistType, etag, false);
+  if (ended) keep(hello.epoch + "/" + track.info.id + ".m3u8", made.playlist.full->body);
+  if (limits.plain && (limits.plain_parts || last.complete)) {
+    input.plain = true;
+    input.plain_parts = limits.plain_parts;
+    made.plain = text(live_playlist(input, false), kPlaylistType, etag + ".p", false);
+  }
   ++counters.versions;
   change(std::move(made));
   if (index_text.empty() && is_playable()) publish_index();
@@ -113,6 +148,7 @@ void Origin::Impl::publish_index() {
   index_text = made;
   counters.listed = true;
   const std::string etag = hello.epoch + ".i" + std::to_string(index_version++);
+  if (ended) keep("index.m3u8", Chain(make_blob(made)));
   Change out;
   out.what = Change::Do::kIndex;
   out.gzip = text(made, kPlaylistType, etag, true);
@@ -121,13 +157,18 @@ void Origin::Impl::publish_index() {
 }
 
 void Origin::Impl::publish_manifest() {
-  std::string made = dash_manifest(hello, times, tracks, periods, limits, ended);
+  std::string made = dash_manifest(hello, times, tracks, periods, limits, ended, true);
   if (made.empty()) return;
   const std::string etag = hello.epoch + ".m" + std::to_string(manifest_version++);
+  if (ended) keep("manifest.mpd", Chain(make_blob(made)));
   Change out;
   out.what = Change::Do::kManifest;
   out.gzip = text(made, kManifestType, etag, true);
   out.resource = text(std::move(made), kManifestType, etag, false);
+  if (limits.plain && ended) {
+    out.plain = text(dash_manifest(hello, times, tracks, periods, limits, true, false),
+                     kManifestType, etag + ".p", false);
+  }
   change(std::move(out));
 }
 
@@ -146,10 +187,16 @@ void Origin::Impl::publish_end() {
     made.rendition = i;
     made.gzip = text(vod, kPlaylistType, etag, true);
     made.resource = text(std::move(vod), kPlaylistType, etag, false);
+    keep(name_of(tracks[i], "vod.m3u8"), made.resource->body);
     change(std::move(made));
   }
+  publish_thumbs();
   publish_index();
   publish_manifest();
+  if (poster) keep("poster.jpg", Chain(poster));
+  // The last: with it the recording is whole.
+  if (!index_text.empty())
+    keep(std::string(kRecordingFile), Chain(make_blob(recorded_json(hello))));
 }
 
 // A rung that does not keep up is not for new viewers.

@@ -83,20 +83,35 @@ void append_reports(std::string& out, const PlaylistInput& in) {
   }
 }
 
+// 4.4.3.7 and 4.4.3.8. A place that only keeps files can neither wait nor skip.
+void append_control(std::string& out, const PlaylistInput& in) {
+  const StreamTimes& times = in.times;
+  const bool parts = !in.plain || in.plain_parts;
+  out.append("\n#EXT-X-SERVER-CONTROL:");
+  if (!in.plain) {
+    out.append("CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=");
+    append_seconds5(out, int64_t{times.skip_until_s()} * 1'000'000);
+    out.push_back(',');
+  }
+  // Three part targets, as is recommended: with less, a player underruns at each hiccup.
+  if (parts) {
+    out.append("PART-HOLD-BACK=");
+    append_seconds5(out, 3 * int64_t{times.part_target_us} + 10, true);
+    out.push_back(',');
+  }
+  out.append("HOLD-BACK=");
+  append_seconds5(out, 3 * int64_t{times.target_s} * 1'000'000);
+  if (!parts) return;
+  out.append("\n#EXT-X-PART-INF:PART-TARGET=");
+  append_seconds5(out, times.part_target_us, true);
+}
+
 void append_head(std::string& out, const PlaylistInput& in, uint64_t msn,
                  uint64_t discontinuities) {
   const StreamTimes& times = in.times;
   out.append(kVersion).append("#EXT-X-TARGETDURATION:");
   add(out, times.target_s);
-  // 4.4.3.8. Three part targets, as is recommended: with less, a player underruns at each hiccup.
-  out.append("\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=");
-  append_seconds5(out, int64_t{times.skip_until_s()} * 1'000'000);
-  out.append(",PART-HOLD-BACK=");
-  append_seconds5(out, 3 * int64_t{times.part_target_us} + 10, true);
-  out.append(",HOLD-BACK=");
-  append_seconds5(out, 3 * int64_t{times.target_s} * 1'000'000);
-  out.append("\n#EXT-X-PART-INF:PART-TARGET=");
-  append_seconds5(out, times.part_target_us, true);
+  append_control(out, in);
   out.append("\n#EXT-X-MEDIA-SEQUENCE:");
   add(out, msn);
   if (discontinuities > 0) {
@@ -206,16 +221,18 @@ std::string live_playlist(const PlaylistInput& in, bool skip) {
   out.append(in.date_ranges);
   // A delta update says the MAP only where it changes: before, the reader knows it.
   uint32_t period = skip ? track.segments[at - 1].period : UINT32_MAX;
+  const bool parts = !in.ended && (!in.plain || in.plain_parts);
   for (; at < track.segments.size(); ++at) {
     const SegmentState& segment = track.segments[at];
-    append_segment(out, track, segment, !in.ended && at >= bounds.parts_from,
-                   segment.period != period);
+    if (!parts && !segment.complete) continue;
+    append_segment(out, track, segment, parts && at >= bounds.parts_from, segment.period != period);
     period = segment.period;
   }
   if (in.ended) {
     out.append("#EXT-X-ENDLIST\n");
     return out;
   }
+  if (in.plain) return out;
   append_hint(out, track);
   append_reports(out, in);
   return out;

@@ -103,12 +103,14 @@ struct PlaylistInput {
   size_t index;                  // which of them
   std::string_view date_ranges;  // lines
   bool ended = false;
+  bool plain = false, plain_parts = false;  // for a place that cannot wait (Limits)
 };
 std::string live_playlist(const PlaylistInput& in, bool skip);
 std::string vod_playlist(const PlaylistInput& in);
 std::string multivariant(const Hello& hello, std::span<const Track> tracks, bool ended);
+// `whole`: once it has ended, all that is kept instead of the window alone.
 std::string dash_manifest(const Hello& hello, const StreamTimes& times,
                           std::span<const Track> tracks, std::span<const Period> periods,
-                          const Limits& limits, bool ended);
+                          const Limits& limits, bool ended, bool whole);
 
 }  // namespace footlight::hls

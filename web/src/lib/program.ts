@@ -72,3 +72,42 @@ export function program_trouble(status: ProgramStatus): string {
   const still = status.encoder?.inputs.filter(({ state }) => state === 'frozen') ?? [];
   return still.length > 0 ? `No picture from ${still.map(({ name }) => name).join(', ')}.` : '';
 }
+
+/** A place that the program is pushed to. */
+export interface PushPlace {
+  place: string;
+  state: 'idle' | 'pushing' | 'failing';
+  files: number;
+  bytes: number;
+  waiting: number;
+  waiting_bytes: number;
+  behind_ms: number;
+  failed: number;
+  left_out: number;
+  removed: number;
+  error: { code: number; message: string } | null;
+}
+
+export async function ask_push(
+  server: string,
+  episode: string,
+  token: string,
+): Promise<PushPlace[]> {
+  try {
+    const answer = await fetch(
+      `${server}/v1/episodes/${encodeURIComponent(episode)}/program/push`,
+      { headers: { authorization: `Bearer ${token}` } },
+    );
+    const said = (await answer.json()) as { places?: PushPlace[] };
+    return answer.ok && Array.isArray(said.places) ? said.places : [];
+  } catch {
+    return []; // that the server does not answer is said by the others
+  }
+}
+
+export function push_line({ files, bytes, left_out, behind_ms }: PushPlace): string {
+  const parts = [`${files} files`, `${(bytes / 1_000_000).toFixed(1)} MB`];
+  if (behind_ms > 5000) parts.push(`${Math.round(behind_ms / 1000)} s behind`);
+  if (left_out > 0) parts.push(`${left_out} left out`);
+  return parts.join(' · ');
+}

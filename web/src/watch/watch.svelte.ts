@@ -5,6 +5,7 @@ import { createMedia, type FootlightMedia, type Place } from '@footlight/client/
 import { Program, type ProgramState, Rtc } from '@footlight/client/program';
 import { fromStore } from 'svelte/store';
 import type { Show } from '../lib/show.svelte';
+import { Recording } from './recording.svelte';
 
 /** A look without a byte is a cut, and the picture has to come back within 3 s. */
 const kStatsMs = 500;
@@ -15,6 +16,8 @@ export class Watch {
   /** The browser plays no sound before a click. */
   blocked = $state(false);
   muted = $state(true);
+  /** The show is over, and all of it plays. */
+  recording = $state.raw<Recording | null>(null);
   #program = $state.raw<Program | null>(null);
   #state = $derived(this.#program ? fromStore(this.#program.state) : null);
   #polls = $derived(this.#program ? fromStore(this.#program.polls) : null);
@@ -40,6 +43,16 @@ export class Watch {
       ...(calls && { rtc: new Rtc(this.media, { audio: 8, video: 8 }) }),
     });
     this.#program = program;
+    const base = url.replace(/[^/]*$/, '');
+    this.#off.push(
+      program.state.subscribe((state) => {
+        if (state.recording === (this.recording !== null)) return;
+        this.recording?.close();
+        this.recording = state.recording
+          ? new Recording(video, base, (at_ms) => program.timeOf(at_ms))
+          : null;
+      }),
+    );
     const look = (): void => {
       this.blocked = video.paused && video.readyState >= 2 && !video.ended;
     };
@@ -69,8 +82,13 @@ export class Watch {
   catch_up(): void {
     this.#program?.catchUp();
   }
+  /** After the end: all of it, from the beginning. */
+  replay(): void {
+    this.#program?.replay();
+  }
   close(): void {
     this.#closed = true;
+    this.recording?.close();
     for (const off of this.#off.splice(0)) off();
     this.#program?.close();
     this.media.close();
