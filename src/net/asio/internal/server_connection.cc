@@ -3,7 +3,8 @@
 #include <array>
 
 #include "core/assert.h"
-#include "net/asio/internal/http_session.h"
+#include "net/asio/internal/h2_peer.h"
+#include "net/asio/internal/http_peer.h"
 #include "net/asio/internal/server_shard.h"
 #include "net/sse.h"
 
@@ -89,7 +90,7 @@ bool ServerConnection::handle(const WsEvent& event) {
     case WsOpcode::kPong:
       return true;
     case WsOpcode::kClose:
-      close_stream(event.close_code, {});
+      end(event.close_code, {});
       return false;
     default:
       fault(Code::kBadFrame);
@@ -139,7 +140,7 @@ bool ServerConnection::send_control() {
   return true;
 }
 
-size_t ServerConnection::write_frame(std::string_view rest) {
+size_t ServerConnection::write(std::string_view rest) {
   if (phase_ != Phase::kWebSocket) return 0;
   if (control_ && !mid_frame_ && !send_control()) {
     wants_room_ = true;
@@ -160,10 +161,10 @@ size_t ServerConnection::write_frame(std::string_view rest) {
   return sent.bytes;
 }
 
-Connection::Event ServerConnection::write_one_event(std::string_view message) {
+Connection::Event ServerConnection::write_event(std::string_view message) {
   if (phase_ != Phase::kEventStream) return Event::kBlocked;
   if (!is_one_line(message)) [[unlikely]]
-    return write_one_event(one_line_of(message));
+    return write_event(one_line_of(message));
   if (event_sent_ == 0 && !send_control()) {
     wants_room_ = true;
     return Event::kBlocked;
@@ -194,7 +195,7 @@ Connection::Event ServerConnection::write_one_event(std::string_view message) {
   return event_sent_ == 0 ? Event::kBlocked : Event::kBegun;
 }
 
-void ServerConnection::close_stream(uint16_t code, std::string_view reason) {
+void ServerConnection::end(uint16_t code, std::string_view reason) {
   if (!is_stream()) return;
   // Whoever is cut in the middle of a frame does not read: what waits in the kernel is dropped too.
   if (mid_frame_ || event_sent_ > 0) {
@@ -267,6 +268,13 @@ void ServerConnection::hand_on() {
   die();
 }
 
+// By ALPN. Whoever spoke HTTP/1.1 before goes.
+void ServerConnection::become_http2(std::string peer_ip) {
+  auto peer = std::make_shared<H2Peer>(*this, std::move(peer_ip));
+  http_ = peer;
+  peer->start();
+}
+
 void ServerConnection::set_deadline(MonoUs at_us) { shard_.set_deadline(*this, at_us); }
 
 void ServerConnection::on_deadline(MonoUs now_us) {
@@ -299,32 +307,6 @@ void ServerConnection::die() {
   transport_.close();
   shard_.finish(*this);
   if (http_) http_->detach();
-}
-
-uint64_t Connection::id() const { return static_cast<const ServerConnection*>(this)->id(); }
-
-bool Connection::is_event_stream() const {
-  return static_cast<const ServerConnection*>(this)->phase() ==
-         ServerConnection::Phase::kEventStream;
-}
-
-size_t Connection::write(std::string_view rest) {
-  return static_cast<ServerConnection*>(this)->write_frame(rest);
-}
-
-Connection::Event Connection::write_event(std::string_view message) {
-  return static_cast<ServerConnection*>(this)->write_one_event(message);
-}
-
-void Connection::allow_text(uint32_t max_bytes) {
-  static_cast<ServerConnection*>(this)->allow_text(max_bytes);
-}
-void Connection::allow_binary(uint32_t max_bytes) {
-  static_cast<ServerConnection*>(this)->allow_binary(max_bytes);
-}
-
-void Connection::close(uint16_t code, std::string_view reason) {
-  static_cast<ServerConnection*>(this)->close_stream(code, reason);
 }
 
 }  // namespace footlight::net
