@@ -43,6 +43,8 @@ struct Config {
     int64_t threads = 0;  // 0: one per core
     std::string tls_cert;
     std::string tls_key;
+    bool http2 = true;
+    int64_t http2_streams = 256;
     std::vector<std::string> allowed_origins;  // empty: same origin and none
     std::string static_dir;
     int64_t max_connections = 50'000;

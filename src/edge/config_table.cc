@@ -38,6 +38,13 @@ const SettingInfo kSettings[] = {
      "The certificate chain, PEM. With it and `server.tls_key` the port speaks TLS. Read again on "
      "SIGHUP."},
     {"server.tls_key", AT(server.tls_key), 0, 4'096, "", "The certificate's private key, PEM."},
+    {"server.http2", AT(server.http2), 0, 0, "",
+     "Speak HTTP/2 with who offers it by ALPN; WebSockets stay on HTTP/1.1. Apple's players need "
+     "it "
+     "for low latency."},
+    {"server.http2_streams", AT(server.http2_streams), 1, 10'000, "",
+     "Requests under way at once on one connection of HTTP/2, those that wait for the next part "
+     "among them."},
     {"server.allowed_origins", AT(server.allowed_origins), 0, 64, "",
      "Origins of pages that may connect, e.g. `https://show.example`; `*` for any. Empty: the "
      "server's own pages only."},

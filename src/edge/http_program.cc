@@ -257,14 +257,17 @@ void HttpProgram::handle(const net::Shard& shard, const net::HttpRequest& reques
   }
   asked->gzip = net::accepts_encoding(request.header("Accept-Encoding"), "gzip");
   Wanted wanted{std::string(request.header("Range")), std::string(request.header("If-None-Match"))};
-  stage->second->program->get(static_cast<size_t>(shard.index()), *asked,
-                              [files = stage->second->files.get(), wanted = std::move(wanted),
-                               responder = std::move(responder)](hls::Reply reply) mutable {
-                                if (!reply.resource || !reply.resource->stored) {
-                                  return responder.send(make_response(reply, wanted));
-                                }
-                                send_stored(*files, reply, wanted, std::move(responder));
-                              });
+  auto asker = responder.asker();
+  stage->second->program->get(
+      static_cast<size_t>(shard.index()), *asked,
+      [files = stage->second->files.get(), wanted = std::move(wanted),
+       responder = std::move(responder)](hls::Reply reply) mutable {
+        if (!reply.resource || !reply.resource->stored) {
+          return responder.send(make_response(reply, wanted));
+        }
+        send_stored(*files, reply, wanted, std::move(responder));
+      },
+      std::move(asker));
 }
 
 std::string HttpProgram::metrics() const {

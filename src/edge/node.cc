@@ -136,7 +136,8 @@ Status Node::Impl::prepare() {
   auto keys = load_keys(config.keys, options.dev_secret);
   if (!keys) return std::unexpected(keys.error());
   if (!config.server.tls_cert.empty()) {
-    auto loaded = net::TlsServer::load(config.server.tls_cert, config.server.tls_key);
+    auto loaded =
+        net::TlsServer::load(config.server.tls_cert, config.server.tls_key, config.server.http2);
     if (!loaded) return std::unexpected(loaded.error());
     tls = std::move(*loaded);
   }
@@ -193,6 +194,7 @@ Status Node::Impl::listen(uint64_t descriptors) {
   made.address = config.server.address;
   made.port = static_cast<uint16_t>(config.server.port);
   made.tls = tls;
+  made.max_streams = static_cast<uint32_t>(config.server.http2_streams);
   made.allowed_origins = config.server.allowed_origins;
   made.error_response = &HttpApi::error;
   made.bare_prefix = kYjsPrefix;

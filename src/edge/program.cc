@@ -129,7 +129,8 @@ void Program::tell(Station& station) {
   station.told.store(std::move(told));
 }
 
-void Program::get(size_t shard, const hls::Request& request, hls::Shelf::Done done) {
+void Program::get(size_t shard, const hls::Request& request, hls::Shelf::Done done,
+                  hls::Shelf::Asker asker) {
   Station& station = *stations_[shard];
   hls::Shelf* shelf = station.now.get();
   const bool old = station.before && !request.epoch.empty() &&
@@ -143,7 +144,13 @@ void Program::get(size_t shard, const hls::Request& request, hls::Shelf::Done do
     return done(std::move(reply));
   }
   if (auto reply = shelf->get(request)) return done(std::move(*reply));
-  shelf->wait(request, clock_.now_us(), std::move(done));
+  shelf->wait(request, clock_.now_us(), std::move(done), std::move(asker));
+}
+
+uint64_t Program::waiting(size_t shard) const {
+  const Station& station = *stations_[shard];
+  return (station.now ? station.now->counters().waiting : 0) +
+         (station.before ? station.before->counters().waiting : 0);
 }
 
 MonoUs Program::on_time(size_t shard, MonoUs now_us) {

@@ -66,7 +66,9 @@ class Program {
 
   // --- a shard's thread
   // `done` is called inline, or later on this thread.
-  void get(size_t shard, const hls::Request& request, hls::Shelf::Done done);
+  void get(size_t shard, const hls::Request& request, hls::Shelf::Done done,
+           hls::Shelf::Asker asker = {});
+  uint64_t waiting(size_t shard) const;         // requests that wait there
   MonoUs on_time(size_t shard, MonoUs now_us);  // when it must be called again
   // Everyone who waits is answered; the shard goes down.
   void drop(size_t shard);

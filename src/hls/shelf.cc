@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kNot = "no-store";
 constexpr uint32_t kWholePart = UINT32_MAX;
 constexpr uint64_t kSegmentsAhead = 2;
+constexpr MonoUs kLetGoUs = kUsPerSecond / 10;  // looking through all who wait costs something
 
 uint32_t target_s(const Hello& hello) {
   const uint64_t us = uint64_t{hello.part_target_us} * hello.parts_per_segment;
@@ -178,9 +179,24 @@ std::optional<Reply> Shelf::get_media(Track& track, const Request& request) {
   return refuse(Code::kProgramGone);
 }
 
-void Shelf::wait(const Request& request, MonoUs now_us, Done done) {
+// Clients that went away cannot keep the places of those that stay.
+void Shelf::let_go() {
+  for (Track& track : tracks_) {
+    for (auto group = track.waiting.begin(); group != track.waiting.end();) {
+      counters_.waiting -= std::erase_if(
+          group->second, [](const Waiter& each) { return each.asker && each.asker->expired(); });
+      group = group->second.empty() ? track.waiting.erase(group) : std::next(group);
+    }
+  }
+}
+
+void Shelf::wait(const Request& request, MonoUs now_us, Done done, Asker asker) {
   Track* track = track_of(request);
   FL_ASSERT(track != nullptr, "get() said that it waits");
+  if (counters_.waiting >= limits_.max_waiting && now_us - let_go_us_ >= kLetGoUs) {
+    let_go_us_ = now_us;
+    let_go();
+  }
   if (counters_.waiting >= limits_.max_waiting) return done(refuse(Code::kProgramCrowded));
   ++counters_.waiting;
   ++counters_.waited;
@@ -191,6 +207,7 @@ void Shelf::wait(const Request& request, MonoUs now_us, Done done) {
   waiter.skip = request.skip;
   waiter.gzip = request.gzip;
   waiter.done = std::move(done);
+  waiter.asker = std::move(asker);
   track->waiting[place].push_back(std::move(waiter));
 }
 

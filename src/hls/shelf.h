@@ -109,8 +109,11 @@ class Shelf {
 
   // The reply, or nullopt: the request has to wait, and wait() must be called with it.
   std::optional<Reply> get(const Request& request);
-  // `done` is called once, later, never inline: from put_up, on_time or the destructor.
-  void wait(const Request& request, MonoUs now_us, Done done);
+  // Expires when nobody waits for the reply any more; without one somebody always does.
+  using Asker = std::optional<std::weak_ptr<const void>>;
+  // `done` is called once, later: from put_up, on_time or the destructor; or at once when too many
+  // wait already, of whom those in vain have been let go.
+  void wait(const Request& request, MonoUs now_us, Done done, Asker asker = {});
   // Answers those whose time is up. When to call again; kNever while none waits.
   MonoUs on_time(MonoUs now_us);
   MonoUs next_due_us() const;
@@ -130,6 +133,7 @@ class Shelf {
     MonoUs due_us = 0;
     bool playlist = false, skip = false, gzip = false;
     Done done;
+    Asker asker;
   };
   // By due time. There are few places at once: get() refuses what lies further ahead.
   using Waiting = std::map<Place, std::vector<Waiter>>;
@@ -156,6 +160,7 @@ class Shelf {
   void wake(Track& track);
   static void move_on(Waiting& waiting, Place to, std::vector<Waiter> waiters);
   void answer(Track& track, Place place, Waiter waiter);
+  void let_go();  // of those that nobody waits for
   Place place_of(const Request& request) const;
 
   std::string epoch_;
@@ -169,6 +174,7 @@ class Shelf {
   std::map<uint64_t, ResourcePtr> small_;  // Thumbs::kMost at the most
   bool started_ = false, ended_ = false;
   ShelfCounters counters_;
+  MonoUs let_go_us_ = 0;  // when it was last tried
 };
 
 }  // namespace footlight::hls

@@ -255,6 +255,24 @@ TEST_F(Waiting, TenThousandMayWaitAndNoMore) {
   EXPECT_EQ(std::ranges::count(statuses, 200), 10'000);
 }
 
+TEST_F(Waiting, ClientsThatLeftMakeRoomForThoseThatCome) {
+  auto gone = std::make_shared<int>(), here = std::make_shared<int>();
+  const auto request = parse_request("e1/v720.m3u8", "_HLS_msn=1&_HLS_part=2");
+  const auto wait = [&](const std::shared_ptr<int>& asker, MonoUs now_us) {
+    stream.shelf.wait(
+        *request, now_us, [this](Reply got) { statuses.push_back(got.status); }, asker);
+  };
+  for (int i = 0; i < 10'000; ++i) wait(i < 6'000 ? gone : here, 0);
+  gone.reset();
+  wait(here, kUsPerSecond);
+  EXPECT_EQ(stream.shelf.counters().waiting, 4'001u);
+  for (int i = 0; i < 6'000; ++i) wait(here, kUsPerSecond);
+  EXPECT_EQ(statuses, std::vector<int>{503});
+  statuses.clear();
+  stream.run(1);
+  EXPECT_EQ(std::ranges::count(statuses, 200), 10'000);
+}
+
 TEST_F(Waiting, TheEndAnswersEveryone) {
   EXPECT_EQ(ask("_HLS_msn=2&_HLS_part=0"), 0);
   EXPECT_EQ(ask("", "e1/v720/s1.p2.m4s"), 0);

@@ -67,8 +67,11 @@ void append_number(std::string& out, uint64_t number) {
 
 void append_header(std::string& out, std::string_view name, std::string_view value) {
   out.append(name).append(": ");
-  for (const char c : value) out.push_back(c == '\r' || c == '\n' ? ' ' : c);
-  out.append("\r\n");
+  const size_t from = out.size();
+  out.append(value).append("\r\n");
+  std::replace_if(
+      out.begin() + static_cast<std::ptrdiff_t>(from), out.end() - 2,
+      [](char c) { return c == '\r' || c == '\n'; }, ' ');
 }
 
 struct ContentType {
@@ -302,6 +305,7 @@ void append_response_head(std::string& out, const ResponseHead& head) {
     out.append("\r\n");
   }
   if (head.close) out.append("Connection: close\r\n");
+  if (!head.date.empty()) append_header(out, "Date", head.date);
   if (head.headers) {
     for (const auto& [name, value] : *head.headers) append_header(out, name, value);
   }

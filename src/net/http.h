@@ -65,6 +65,7 @@ struct ResponseHead {
   std::string_view content_type;  // "" leaves it out
   std::optional<uint64_t> body_bytes = 0;
   bool close = false;
+  std::string_view date;  // "" leaves it out
   const HeaderList* headers = nullptr;
   std::string_view lines;  // more headers, each with its line's end; taken as they are
 };

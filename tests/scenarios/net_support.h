@@ -66,6 +66,12 @@ class EchoApp final : public ServerApp {
   std::vector<Responder> never_;
 };
 
+// A self-signed certificate for 127.0.0.1 and localhost, written as PEM files.
+void write_certificate(const std::string& name, const std::string& certificate_file,
+                       const std::string& key_file);
+// What a shell's command says.
+std::string output_of(const std::string& command);
+
 std::shared_ptr<const std::string> text_frame(std::string_view text);
 
 // A listening server on an ephemeral port. `shards` threads.

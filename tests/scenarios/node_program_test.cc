@@ -15,8 +15,14 @@ using testing::HasSubstr;
 
 class NodeProgramTest : public NodeTest {
  protected:
-  NodeProgramTest() {
+  NodeProgramTest() : NodeProgramTest(false) {}
+  explicit NodeProgramTest(bool tls) {
     NodeOptions made = options();
+    if (tls) {
+      made.config.server.tls_cert = directory_ + "/certificate.pem";
+      made.config.server.tls_key = directory_ + "/key.pem";
+      net::write_certificate("node", made.config.server.tls_cert, made.config.server.tls_key);
+    }
     made.config.program.folder = directory_ + "/program";
     made.config.program.dvr_window_s = 30;
     start(std::move(made));
@@ -51,8 +57,23 @@ class NodeProgramTest : public NodeTest {
                              hls::part_name((next_ - 1) / 4, static_cast<uint32_t>(next_ - 1) % 4);
     for (int i = 0; i < 6; ++i) ASSERT_EQ(call("GET", last).status, 200);
   }
+  // The metrics tell when so many wait.
+  void await_waiting(uint64_t count) {
+    for (int i = 0; i < 2'000; ++i) {
+      uint64_t now = 0;
+      feed([&](Program& program) { now = program.metrics().shelves.waiting; });
+      if (now == count) return;
+      std::this_thread::yield();
+      feed([](Program& program) { (void)program.cue({.id = "!"}); });
+    }
+  }
   hls::Hello hello_ = hls::make_hello();
   uint64_t next_ = 0;
+};
+
+class NodeProgramTlsTest : public NodeProgramTest {
+ protected:
+  NodeProgramTlsTest() : NodeProgramTest(true) {}
 };
 
 TEST_F(NodeProgramTest, APlayerFindsItsWayFromTheOneAddress) {
@@ -131,14 +152,7 @@ TEST_F(NodeProgramTest, ABlockingReloadIsAnsweredWhenThePartIsThereOnWhateverThr
       return call("GET", "/v1/program/demo/e1/v720.m3u8?_HLS_msn=1&_HLS_part=2");
     }));
   }
-  // The metrics tell when all of them wait.
-  for (int i = 0; i < 400; ++i) {
-    uint64_t now = 0;
-    feed([&](Program& program) { now = program.metrics().shelves.waiting; });
-    if (now == 6) break;
-    std::this_thread::yield();
-    feed([](Program& program) { (void)program.cue({.id = "!"}); });
-  }
+  await_waiting(6);
   run(1);
   for (auto& one : waiting) {
     const auto answer = one.get();
@@ -148,6 +162,27 @@ TEST_F(NodeProgramTest, ABlockingReloadIsAnsweredWhenThePartIsThereOnWhateverThr
   }
   const std::string metrics = call("GET", "/metrics").body;
   EXPECT_THAT(metrics, HasSubstr("footlight_program_parts_total 21"));
+}
+
+TEST_F(NodeProgramTlsTest, ManyBlockingReloadsWaitOnOneConnectionOfHttp2) {
+  begin();
+  run(6);
+  const std::string base = node_->url() + "/v1/program/demo/e1/v720";
+  auto said = std::async(std::launch::async, [&] {
+    return net::output_of("nghttp -y -m 100 '" + base + ".m3u8?_HLS_msn=1&_HLS_part=2'");
+  });
+  await_waiting(100);
+  run(1);
+  const std::string lists = said.get();
+  size_t with_the_part = 0;
+  for (size_t at = 0; (at = lists.find("s1.p2.m4s\"\n", at)) != std::string::npos; ++at) {
+    ++with_the_part;
+  }
+  EXPECT_GE(with_the_part, 100u);
+  EXPECT_EQ(net::output_of("nghttp -y " + base + "/s1.p1.m4s"),
+            *hls::make_part(hello_, 0, 5, 0, 20'000).bytes);
+  EXPECT_THAT(net::output_of("nghttp -nv -y " + base + "/s1.p1.m4s"),
+              HasSubstr("cache-control: public, max-age=31536000, immutable"));
 }
 
 TEST_F(NodeProgramTest, AfterTheEndTheRecordingPlaysFromTheDisk) {

@@ -94,7 +94,8 @@ class NodeTest : public testing::Test {
     const auto answer = net::http_call({.method = method,
                                         .url = node_->url() + path,
                                         .headers = std::move(headers),
-                                        .body = body});
+                                        .body = body,
+                                        .tls_verify = false});
     EXPECT_TRUE(answer) << path << ": " << answer.error().message();
     return answer.value_or(net::HttpAnswer{});
   }

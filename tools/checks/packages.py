@@ -21,6 +21,7 @@ NEEDS = {  # what a build file or source may ask for → the package that brings
     r"find_package\(benchmark": "libbenchmark-dev",
     r"find_package\(Boost|boost/asio|boost/beast": "libboost1.81-dev",
     r"find_package\(ZLIB": "zlib1g-dev",
+    r"\bnghttp2\b": "libnghttp2-dev",
     r"yaml-cpp": "libyaml-cpp-dev",
     r"CLI/CLI\.hpp|CLI11": "libcli11-dev",
     r"clang\+\+-19|clang-19": "clang-19",

@@ -31,6 +31,7 @@ FOREIGN = {
     r"boost/(asio|beast|system)": ["net/asio", "edge/node", "ops", "cli"],
     r"openssl/": ["net/asio", "gate/openssl", "rtc", "edge/node", "ops", "cli"],
     r"(srtp2/|usrsctp\.h)": ["no room: tests alone compare with them"],
+    r"nghttp2/": ["net/asio"],
     r"sqlite3\.h": ["log"],
     r"zlib\.h": ["hls/gzip"],
     r"yaml-cpp/": ["episode/yaml", "edge/config"],

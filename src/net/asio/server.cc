@@ -8,10 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "core/assert.h"
 #include "net/asio/internal/address.h"
-#include "net/asio/internal/http_session.h"
+#include "net/asio/internal/http_peer.h"
 #include "net/asio/internal/server_shard.h"
 
 namespace footlight::net {
@@ -150,16 +151,22 @@ void Server::stop_accepting() {
 
 const ServerCounters& Server::counters() const { return impl_->counters; }
 
-Responder::Responder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Responder::Responder(Responder&&) noexcept = default;
+Responder::Responder(Shard& shard, std::weak_ptr<HttpPeer> peer, uint32_t stream)
+    : shard_(&shard), peer_(std::move(peer)), stream_(stream) {}
+Responder::Responder(Responder&& other) noexcept
+    : shard_(std::exchange(other.shard_, nullptr)),
+      peer_(std::move(other.peer_)),
+      stream_(other.stream_) {}
 
 Responder& Responder::operator=(Responder&& other) noexcept {
-  std::swap(impl_, other.impl_);
+  std::swap(shard_, other.shard_);
+  std::swap(peer_, other.peer_);
+  std::swap(stream_, other.stream_);
   return *this;
 }
 
 Responder::~Responder() {
-  if (!impl_) return;
+  if (!shard_) return;
   HttpResponse response;
   response.status = 500;
   response.close = true;
@@ -167,22 +174,23 @@ Responder::~Responder() {
 }
 
 void Responder::send(HttpResponse response) {
-  if (!impl_) return;
-  const auto impl = std::move(impl_);
-  if (impl->shard.on_this_thread()) {
-    if (const auto session = impl->session.lock()) session->answer(std::move(response));
+  if (!shard_) return;
+  Shard& shard = *std::exchange(shard_, nullptr);
+  if (shard.on_this_thread()) {
+    if (const auto peer = peer_.lock()) peer->answer(stream_, std::move(response));
     return;
   }
-  impl->shard.post([weak = impl->session, response = std::move(response)]() mutable {
-    if (const auto session = weak.lock()) session->answer(std::move(response));
+  shard.post([peer = std::move(peer_), stream = stream_, response = std::move(response)]() mutable {
+    if (const auto there = peer.lock()) there->answer(stream, std::move(response));
   });
 }
 
+std::weak_ptr<const void> Responder::asker() const { return peer_; }
+
 Connection* Responder::open_event_stream(const HeaderList& headers) {
-  if (!impl_ || !impl_->shard.on_this_thread()) return nullptr;
-  const auto impl = std::move(impl_);
-  const auto session = impl->session.lock();
-  return session ? session->open_event_stream(headers) : nullptr;
+  if (!shard_ || !std::exchange(shard_, nullptr)->on_this_thread()) return nullptr;
+  const auto peer = peer_.lock();
+  return peer ? peer->open_event_stream(stream_, headers) : nullptr;
 }
 
 }  // namespace footlight::net

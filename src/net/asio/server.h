@@ -62,48 +62,55 @@ class Connection {
  public:
   void* user = nullptr;  // the application's own
 
-  uint64_t id() const;  // never reused within a process
-  bool is_event_stream() const;
+  virtual uint64_t id() const = 0;  // never reused within a process
+  virtual bool is_event_stream() const = 0;
   // WebSocket: `rest` is what is left of one whole unmasked frame. Takes what the socket takes now
   // and returns how much; after less than all, on_writable follows once there is room, and the rest
   // of that frame must be written before any other.
-  size_t write(std::string_view rest);
+  virtual size_t write(std::string_view rest) = 0;
   // Two whole frames one after the other, with one call of the system: so much of both was taken.
-  size_t write_two(std::string_view first, std::string_view second);
+  virtual size_t write_two(std::string_view first, std::string_view second) = 0;
   // Event stream: the same by whole messages, because an event has bytes around the message. After
   // kBlocked nothing was taken; after kBegun the same message must be given again until kDone.
   enum class Event : uint8_t { kBlocked, kBegun, kDone };
-  Event write_event(std::string_view message);
+  virtual Event write_event(std::string_view message) = 0;
   // From now on binary messages of up to so many bytes are handed to ServerApp::on_binary; before
   // that each is a fault (kBadFrame).
-  void allow_binary(uint32_t max_bytes);
+  virtual void allow_binary(uint32_t max_bytes) = 0;
   // From now on text messages may have so many bytes instead of ServerOptions::max_message_bytes.
-  void allow_text(uint32_t max_bytes);
+  virtual void allow_text(uint32_t max_bytes) = 0;
   // Sends the close frame (or the end of the stream) after what was written, and ends. When the
   // peer takes no more, or a frame is cut in the middle, just ends. on_closed follows, never
   // inline.
-  void close(uint16_t code, std::string_view reason = {});
+  void close(uint16_t code, std::string_view reason = {}) { end(code, reason); }
 
  protected:
   Connection() = default;
   ~Connection() = default;
+  virtual void end(uint16_t code, std::string_view reason) = 0;
 };
+
+class HttpPeer;
 
 // Answers one request, once. Dropped unanswered, it answers 500. May outlive the connection.
 class Responder {
  public:
-  struct Impl;
-  explicit Responder(std::unique_ptr<Impl> impl);
-  Responder(Responder&&) noexcept;
-  Responder& operator=(Responder&&) noexcept;
+  // `stream` tells requests of one peer apart.
+  Responder(Shard& shard, std::weak_ptr<HttpPeer> peer, uint32_t stream);
+  Responder(Responder&& other) noexcept;
+  Responder& operator=(Responder&& other) noexcept;
   ~Responder();
   void send(HttpResponse response);  // any thread
+  // Expires when nobody is there any more to take the answer.
+  std::weak_ptr<const void> asker() const;
   // Answers 200 with an event stream. Only inside on_request; on_open is not called for it, and
   // `user` may be set at once. nullptr when the connection broke meanwhile.
   Connection* open_event_stream(const HeaderList& headers);
 
  private:
-  std::unique_ptr<Impl> impl_;
+  Shard* shard_;  // nullptr once it has answered
+  std::weak_ptr<HttpPeer> peer_;
+  uint32_t stream_;
 };
 
 // What the application makes of it: one object per shard, called on that shard's thread.
@@ -140,6 +147,7 @@ struct ServerOptions {
   uint32_t max_body_bytes = 256 * 1024;
   uint64_t max_buffered_body_bytes = 64 * 1024 * 1024;  // of all requests under way, per shard
   uint32_t max_connections = 50'000;
+  uint32_t max_streams = 256;           // requests under way on one connection of HTTP/2
   uint32_t header_timeout_ms = 10'000;  // handshake of TLS and a request's header, each
   uint32_t body_timeout_ms = 20'000;
   uint32_t keep_alive_ms = 30'000;

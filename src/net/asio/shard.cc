@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "core/assert.h"
 #include "net/asio/internal/shard_impl.h"
@@ -79,6 +80,17 @@ void Shard::Impl::end_turn() {
     if (!asked) break;
   }
   arm(asked ? clock.now_us() : due_us);
+  see_again();
+}
+
+// Whoever is to be called again is, also when no socket becomes ready.
+void Shard::Impl::see_again() {
+  if (!poller.has_again() || std::exchange(seeing_again, true)) return;
+  asio::post(io, [this] {
+    seeing_again = false;
+    poller.dispatch();
+    end_turn();
+  });
 }
 
 // A timer that is armed for earlier is left alone: it fires, finds nothing due, and is armed again.

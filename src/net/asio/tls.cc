@@ -8,19 +8,23 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <string_view>
 
 #include "net/asio/internal/openssl.h"
 
 namespace footlight::net {
 namespace {
 
-constexpr unsigned char kHttp11[] = "\x08http/1.1";
+constexpr std::string_view kHttp11 = "\x08http/1.1";
+constexpr std::string_view kHttp2 = "\x02h2\x08http/1.1";  // what the server likes better first
 
 int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
-                    const unsigned char* in, unsigned int in_size, void*) {
+                    const unsigned char* in, unsigned int in_size, void* ours) {
+  const auto& names = *static_cast<const std::string_view*>(ours);
   unsigned char* chosen = nullptr;
   const int result =
-      SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11 - 1, in, in_size);
+      SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(names.data()),
+                            static_cast<unsigned>(names.size()), in, in_size);
   *out = chosen;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -40,7 +44,8 @@ SslContext make_context(const SSL_METHOD* method) {
   return context;
 }
 
-Result<SslContext> load_context(const std::string& certificate_file, const std::string& key_file) {
+Result<SslContext> load_context(const std::string& certificate_file, const std::string& key_file,
+                                bool http2) {
   ERR_clear_error();
   SslContext context = make_context(TLS_server_method());
   if (!context) return fail(Code::kCertificate, openssl_fault());
@@ -55,7 +60,8 @@ Result<SslContext> load_context(const std::string& certificate_file, const std::
     return fail(Code::kCertificate, key_file + " is not the key of " + certificate_file);
   }
   SSL_CTX_set_num_tickets(ctx, 1);
-  SSL_CTX_set_alpn_select_cb(ctx, select_protocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(ctx, select_protocol,
+                             const_cast<std::string_view*>(http2 ? &kHttp2 : &kHttp11));
   return context;
 }
 
@@ -100,16 +106,17 @@ std::string openssl_fault() {
 }
 
 Result<std::shared_ptr<TlsServer>> TlsServer::load(std::string certificate_file,
-                                                   std::string key_file) {
+                                                   std::string key_file, bool http2) {
   std::shared_ptr<TlsServer> server(new TlsServer());
   server->certificate_file_ = std::move(certificate_file);
   server->key_file_ = std::move(key_file);
+  server->http2_ = http2;
   if (auto status = server->reload(); !status) return std::unexpected(status.error());
   return server;
 }
 
 Status TlsServer::reload() {
-  auto context = load_context(certificate_file_, key_file_);
+  auto context = load_context(certificate_file_, key_file_, http2_);
   if (!context) return std::unexpected(context.error());
   const std::lock_guard lock(mutex_);
   context_ = std::move(*context);

@@ -17,8 +17,9 @@ using SslContext = std::shared_ptr<ssl_ctx_st>;
 class TlsServer {
  public:
   // PEM files: the certificate with its chain, and its key. kCertificate says what is wrong.
-  static Result<std::shared_ptr<TlsServer>> load(std::string certificate_file,
-                                                 std::string key_file);
+  // `http2`: who offers HTTP/2 (ALPN "h2") gets it.
+  static Result<std::shared_ptr<TlsServer>> load(std::string certificate_file, std::string key_file,
+                                                 bool http2 = true);
   // Reads the files again. On a fault the old certificate stays in use. Connections keep the
   // certificate they began with. Any thread.
   Status reload();
@@ -28,6 +29,7 @@ class TlsServer {
   TlsServer() = default;
   std::string certificate_file_;
   std::string key_file_;
+  bool http2_ = true;
   mutable std::mutex mutex_;
   SslContext context_;
 };

@@ -20,20 +20,23 @@ Error error_of(const boost::system::error_code& error, const HttpLimits& limits)
 }  // namespace
 
 Result<bool> HttpReader::feed(std::string_view in) {
+  // Copied only when something is left of earlier bytes, or of these.
+  if (pending_.empty()) return parse(in, in.size());
   pending_.append(in);
-  return parse();
+  return parse(pending_, 0);
 }
 
-Result<bool> HttpReader::parse() {
+// Keeps what it does not use of `bytes`, which is pending_ itself unless `fresh` of them are new.
+Result<bool> HttpReader::parse(std::string_view bytes, size_t fresh) {
   size_t used = 0;
-  while (used < pending_.size()) {
+  while (used < bytes.size()) {
     if (!parser_) {
       // RFC 9112 section 2.2: an empty line before a request is skipped.
-      if (pending_.compare(used, 2, "\r\n") == 0) {
+      if (bytes.compare(used, 2, "\r\n") == 0) {
         used += 2;
         continue;
       }
-      if (pending_.size() - used == 1 && pending_[used] == '\r') break;
+      if (bytes.size() - used == 1 && bytes[used] == '\r') break;
       parser_.emplace();
       parser_->header_limit(limits_.header_bytes);
       parser_->body_limit(limits_.body_bytes);
@@ -41,8 +44,8 @@ Result<bool> HttpReader::parse() {
       continued_ = false;
     }
     boost::system::error_code error;
-    const size_t count = parser_->put(
-        boost::asio::const_buffer(pending_.data() + used, pending_.size() - used), error);
+    const size_t count =
+        parser_->put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
     used += count;
     if (error && error != http::error::need_more) {
       return std::unexpected(error_of(error, limits_));
@@ -50,8 +53,12 @@ Result<bool> HttpReader::parse() {
     if (parser_->is_done()) break;
     if (count == 0) break;
   }
-  pending_.erase(0, used);
-  if (pending_.empty()) pending_.shrink_to_fit();
+  if (fresh > 0) {
+    pending_.assign(bytes.substr(used));
+  } else {
+    pending_.erase(0, used);
+    if (pending_.empty()) std::string().swap(pending_);
+  }
   if (!parser_ || !parser_->is_done()) return false;
   if (auto status = check(); !status) return std::unexpected(status.error());
   return true;
@@ -79,6 +86,7 @@ HttpRequest HttpReader::take(bool& keep_alive) {
   parser_.reset();
   keep_alive = message.keep_alive();
   HttpRequest request;
+  request.headers.reserve(16);
   request.method = std::string_view(message.method_string());
   request.target = std::string_view(message.target());
   for (const auto& field : message) {

@@ -36,7 +36,7 @@ class HttpReader {
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
-  Result<bool> parse();
+  Result<bool> parse(std::string_view bytes, size_t fresh);
   Status check() const;
 
   HttpLimits limits_;

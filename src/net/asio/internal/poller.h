@@ -32,6 +32,7 @@ class Poller {
   // `pollable` has more to read than it should at once: it is called with EPOLLIN in the next
   // batch, after the others.
   void again(Pollable* pollable) { again_.push_back(pollable); }
+  bool has_again() const { return !again_.empty(); }
   void forget(Pollable* pollable);
   // Calls one batch. True when there may be more.
   bool dispatch();

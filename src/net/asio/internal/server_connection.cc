@@ -3,7 +3,8 @@
 #include <array>
 
 #include "core/assert.h"
-#include "net/asio/internal/http_session.h"
+#include "net/asio/internal/h2_peer.h"
+#include "net/asio/internal/http_peer.h"
 #include "net/asio/internal/server_shard.h"
 #include "net/sse.h"
 
@@ -89,7 +90,7 @@ bool ServerConnection::handle(const WsEvent& event) {
     case WsOpcode::kPong:
       return true;
     case WsOpcode::kClose:
-      close_stream(event.close_code, {});
+      end(event.close_code, {});
       return false;
     default:
       fault(Code::kBadFrame);
@@ -161,14 +162,14 @@ size_t ServerConnection::frame_written(IoResult sent, size_t wanted, bool within
   return sent.bytes;
 }
 
-size_t ServerConnection::write_frame(std::string_view rest) {
+size_t ServerConnection::write(std::string_view rest) {
   if (!may_write_frame()) return 0;
   const IoResult sent = transport_.write(rest);
   const bool within = sent.bytes < rest.size() && (mid_frame_ || sent.bytes > 0);
   return frame_written(sent, rest.size(), within);
 }
 
-size_t ServerConnection::write_two_frames(std::string_view first, std::string_view second) {
+size_t ServerConnection::write_two(std::string_view first, std::string_view second) {
   if (!may_write_frame()) return 0;
   const std::array<std::string_view, 2> parts = {first, second};
   const IoResult sent = transport_.write(std::span<const std::string_view>(parts));
@@ -177,10 +178,10 @@ size_t ServerConnection::write_two_frames(std::string_view first, std::string_vi
   return frame_written(sent, wanted, !whole);
 }
 
-Connection::Event ServerConnection::write_one_event(std::string_view message) {
+Connection::Event ServerConnection::write_event(std::string_view message) {
   if (phase_ != Phase::kEventStream) return Event::kBlocked;
   if (!is_one_line(message)) [[unlikely]]
-    return write_one_event(one_line_of(message));
+    return write_event(one_line_of(message));
   if (event_sent_ == 0 && !send_control()) {
     wants_room_ = true;
     return Event::kBlocked;
@@ -211,7 +212,7 @@ Connection::Event ServerConnection::write_one_event(std::string_view message) {
   return event_sent_ == 0 ? Event::kBlocked : Event::kBegun;
 }
 
-void ServerConnection::close_stream(uint16_t code, std::string_view reason) {
+void ServerConnection::end(uint16_t code, std::string_view reason) {
   if (!is_stream()) return;
   // Whoever is cut in the middle of a frame does not read: what waits in the kernel is dropped too.
   if (mid_frame_ || event_sent_ > 0) {
@@ -284,6 +285,13 @@ void ServerConnection::hand_on() {
   die();
 }
 
+// By ALPN. Whoever spoke HTTP/1.1 before goes.
+void ServerConnection::become_http2(std::string peer_ip) {
+  auto peer = std::make_shared<H2Peer>(*this, std::move(peer_ip));
+  http_ = peer;
+  peer->start();
+}
+
 void ServerConnection::set_deadline(MonoUs at_us) { shard_.set_deadline(*this, at_us); }
 
 void ServerConnection::on_deadline(MonoUs now_us) {
@@ -316,36 +324,6 @@ void ServerConnection::die() {
   transport_.close();
   shard_.finish(*this);
   if (http_) http_->detach();
-}
-
-uint64_t Connection::id() const { return static_cast<const ServerConnection*>(this)->id(); }
-
-bool Connection::is_event_stream() const {
-  return static_cast<const ServerConnection*>(this)->phase() ==
-         ServerConnection::Phase::kEventStream;
-}
-
-size_t Connection::write(std::string_view rest) {
-  return static_cast<ServerConnection*>(this)->write_frame(rest);
-}
-
-size_t Connection::write_two(std::string_view first, std::string_view second) {
-  return static_cast<ServerConnection*>(this)->write_two_frames(first, second);
-}
-
-Connection::Event Connection::write_event(std::string_view message) {
-  return static_cast<ServerConnection*>(this)->write_one_event(message);
-}
-
-void Connection::allow_text(uint32_t max_bytes) {
-  static_cast<ServerConnection*>(this)->allow_text(max_bytes);
-}
-void Connection::allow_binary(uint32_t max_bytes) {
-  static_cast<ServerConnection*>(this)->allow_binary(max_bytes);
-}
-
-void Connection::close(uint16_t code, std::string_view reason) {
-  static_cast<ServerConnection*>(this)->close_stream(code, reason);
 }
 
 }  // namespace footlight::net

@@ -13,7 +13,7 @@
 
 namespace footlight::net {
 
-class HttpSession;
+class HttpPeer;
 class ServerShard;
 
 class ServerConnection final : public Connection, public Pollable {
@@ -34,15 +34,16 @@ class ServerConnection final : public Connection, public Pollable {
   void on_deadline(MonoUs now_us);
 
   // What Connection promises.
-  size_t write_frame(std::string_view rest);
-  size_t write_two_frames(std::string_view first, std::string_view second);
-  Event write_one_event(std::string_view message);
-  void close_stream(uint16_t code, std::string_view reason);
-  void allow_binary(uint32_t max_bytes) {
+  uint64_t id() const override { return id_; }
+  bool is_event_stream() const override { return phase_ == Phase::kEventStream; }
+  size_t write(std::string_view rest) override;
+  size_t write_two(std::string_view first, std::string_view second) override;
+  Event write_event(std::string_view message) override;
+  void allow_binary(uint32_t max_bytes) override {
     takes_binary_ = true;
     decoder_.set_max_binary_bytes(max_bytes);
   }
-  void allow_text(uint32_t max_bytes) { decoder_.set_max_text_bytes(max_bytes); }
+  void allow_text(uint32_t max_bytes) override { decoder_.set_max_text_bytes(max_bytes); }
 
   // From the HTTP phase.
   void become_websocket();
@@ -51,17 +52,18 @@ class ServerConnection final : public Connection, public Pollable {
   void release_http();              // the HTTP session is over
   void finish_http(bool in_order);  // shuts down in order, or drops
   void hand_on();                   // to ServerOptions::framed
+  void become_http2(std::string peer_ip);
 
   void die();  // the transport is of no more use; the object goes at the turn's end
   void set_deadline(MonoUs at_us);
 
-  uint64_t id() const { return id_; }
   Phase phase() const { return phase_; }
   Transport& transport() { return transport_; }
   ServerShard& shard() { return shard_; }
 
  private:
   friend class ServerShard;
+  void end(uint16_t code, std::string_view reason) override;
   bool is_stream() const { return phase_ == Phase::kWebSocket || phase_ == Phase::kEventStream; }
   void read_frames();
   bool decode(std::span<char> in);
@@ -78,7 +80,7 @@ class ServerConnection final : public Connection, public Pollable {
   ServerShard& shard_;
   Transport transport_;
   const uint64_t id_;
-  std::shared_ptr<HttpSession> http_;
+  std::shared_ptr<HttpPeer> http_;
   WsDecoder decoder_;
   // Bytes of ours (pongs, the close frame, a response head) that the socket did not take yet. They
   // go out between two frames of the application.

@@ -7,6 +7,7 @@
 
 #include "core/assert.h"
 #include "core/json.h"
+#include "net/asio/internal/h2_peer.h"
 #include "net/asio/internal/http_session.h"
 
 namespace footlight::net {
@@ -54,7 +55,9 @@ ServerShard::~ServerShard() {
   for (auto& connection : all_) {
     poller().remove(connection->transport().fd());
     if (connection->announced_) app_.on_closed(*connection);
+    if (connection->http_) connection->http_->end_streams(app_);
   }
+  settle_retired();
 }
 
 HttpResponse ServerShard::error_response(const Error& error) const {
@@ -86,9 +89,10 @@ void ServerShard::adopt(PeerSocket peer) {
   if (options_.tls && !connection.transport().start_tls_server(options_.tls->context())) {
     return connection.die();
   }
-  connection.http_ = std::make_shared<HttpSession>(connection, std::move(peer.ip));
+  auto session = std::make_shared<HttpSession>(connection, std::move(peer.ip));
+  connection.http_ = session;
   if (!poller().add(peer.fd, &connection)) return connection.die();
-  connection.http_->start();  // which may hand the descriptor on at once
+  session->start();
 }
 
 // At the bound, whoever has been in HTTP for longest of some makes room: a slow sender cannot keep
@@ -98,7 +102,7 @@ bool ServerShard::make_room() {
   for (int i = 0; i < kEvictionSamples && !timed_.empty(); ++i) {
     ServerConnection* one = timed_[random_.below(timed_.size())];
     const bool idle = one->phase() == ServerConnection::Phase::kLingering ||
-                      (one->phase() == ServerConnection::Phase::kHttp && one->http_->is_reading());
+                      (one->phase() == ServerConnection::Phase::kHttp && one->http_->is_idle());
     if (idle && (oldest == nullptr || one->id() < oldest->id())) oldest = one;
   }
   if (oldest == nullptr) return false;
@@ -192,6 +196,23 @@ void ServerShard::settle_finished() {
   }
 }
 
+void ServerShard::settle_retired() {
+  while (!retired_.empty()) {
+    const auto batch = std::exchange(retired_, {});
+    for (const auto& stream : batch) app_.on_closed(*stream);
+  }
+}
+
+void ServerShard::retire(std::unique_ptr<H2EventStream> stream) {
+  retired_.push_back(std::move(stream));
+  shard_.impl().ask_turn();
+}
+
+void ServerShard::flush_later(std::shared_ptr<HttpPeer> peer) {
+  to_flush_.push_back(std::move(peer));
+  shard_.impl().ask_turn();
+}
+
 void ServerShard::sweep(MonoUs now_us) {
   next_sweep_us_ = kNever;
   // Backwards, because whoever leaves is replaced by the last.
@@ -206,6 +227,8 @@ void ServerShard::sweep(MonoUs now_us) {
 
 MonoUs ServerShard::on_turn_end(MonoUs now_us) {
   if (now_us >= next_sweep_us_) sweep(now_us);
+  for (const auto& peer : std::exchange(to_flush_, {})) peer->flush();
+  settle_retired();
   settle_finished();
   return next_sweep_us_;
 }

@@ -12,6 +12,8 @@
 
 namespace footlight::net {
 
+class H2EventStream;
+
 struct PeerSocket {
   int fd = -1;
   std::string ip;
@@ -36,6 +38,12 @@ class ServerShard final : public Resident {
   MonoUs after_ms(uint32_t ms) const { return now_us() + ms * kUsPerMs; }
   std::string_view date();  // of now, as HTTP has it
 
+  // `peer` is asked to flush at the end of this turn, once, however much is answered meanwhile.
+  void flush_later(std::shared_ptr<HttpPeer> peer);
+  uint64_t take_id() { return next_id_++; }
+  // A stream of HTTP/2 that has ended: the application is told at the end of this turn.
+  void retire(std::unique_ptr<H2EventStream> stream);
+
   HttpResponse error_response(const Error& error) const;
 
   // Of bodies being received. False when the shard holds as much as it may.
@@ -48,6 +56,7 @@ class ServerShard final : public Resident {
   void set_deadline(ServerConnection& connection, MonoUs at_us);
   void remove(ServerConnection& connection);
   void settle_finished();
+  void settle_retired();
   void sweep(MonoUs now_us);
   bool make_room();
   void turn_away(int fd);
@@ -60,6 +69,8 @@ class ServerShard final : public Resident {
   std::vector<std::unique_ptr<ServerConnection>> all_;
   std::vector<ServerConnection*> timed_;  // those with a deadline
   std::vector<ServerConnection*> finished_;
+  std::vector<std::shared_ptr<HttpPeer>> to_flush_;
+  std::vector<std::unique_ptr<H2EventStream>> retired_;
   uint64_t body_bytes_ = 0;
   MonoUs next_sweep_us_ = kNever;
   int64_t date_s_ = -1;

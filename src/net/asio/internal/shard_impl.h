@@ -17,6 +17,7 @@ struct Shard::Impl {
   void on_sockets();
   void take_inbox();
   void end_turn();
+  void see_again();
   // From within end_turn: what a resident just did concerns another, who must be asked once more.
   void ask_turn() { asked = true; }
   void arm(MonoUs due_us);
@@ -32,6 +33,7 @@ struct Shard::Impl {
   MonoUs armed_us = kNever;
   std::vector<Resident*> residents;
   bool asked = false;
+  bool seeing_again = false;  // see_again() is posted
   // One read buffer for all connections: what is read is used up before the next read.
   std::vector<char> buffer;
 

@@ -159,6 +159,14 @@ IoState Transport::handshake() {
   return result == 1 ? IoState::kDone : tls_->state_of(result);
 }
 
+bool Transport::speaks_h2() const {
+  if (!tls_) return false;
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(tls_->ssl.get(), &name, &size);
+  return std::string_view(reinterpret_cast<const char*>(name), size) == "h2";
+}
+
 std::string Transport::tls_fault() const {
   if (!tls_) return "";
   const long verify = SSL_get_verify_result(tls_->ssl.get());

@@ -39,6 +39,7 @@ class Transport {
   bool start_tls_client(const SslContext& context, const std::string& host);
   // kDone: the handshake is complete.
   IoState handshake();
+  bool speaks_h2() const;         // what ALPN chose, after the handshake
   std::string tls_fault() const;  // why the handshake failed, for a person
 
   IoResult read(std::span<char> into);
