@@ -5,30 +5,28 @@
 // One thread plays everything in turns, on virtual time, and counts its CPU time only while it is
 // the server: receiving, decrypting, the room, encrypting, sending, timers and feedback. The
 // clients (a handshake each, every packet decrypted, transport feedback every 100 ms) are not
-// counted, but they do empty the caches. Memory is what the server has taken and not given back;
+// counted, but they do empty the caches. The delay is the time, on that same clock, from taking a
+// turn's first packet from the socket to having handed a viewer's packets to the kernel; it is
+// measured with half as many viewers. Memory is what the server has taken and not given back;
 // allocations are those while media flows, OpenSSL's included.
-#include <fcntl.h>
 #include <malloc.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <sys/socket.h>
-#include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "../tests/rtc/media_client.h"
 #include "edge/media.h"
 #include "net/asio/datagrams.h"
+#include "sfu_bare.h"
 
 namespace {
 
@@ -69,30 +67,10 @@ namespace {
 
 using namespace footlight;
 using rtc::MediaClient;
+using namespace sfu_bench;
 
-constexpr size_t kBurst = 9, kVideoBytes = 1200, kVoiceBytes = 100, kTalkers = 10;
+constexpr size_t kTalkers = 10;
 constexpr MonoUs kFrameUs = 33'333, kVoiceUs = 20'000, kTickUs = 5'000, kFeedbackUs = 100'000;
-
-double cpu_s() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
-
-net::UdpOptions loopback() {
-  net::UdpOptions options;
-  options.bind.ip = {127, 0, 0, 1};
-  return options;
-}
-
-std::unique_ptr<net::UdpSocket> socket_on_loopback() {
-  auto socket = net::UdpSocket::open(loopback());
-  if (!socket) {
-    std::fprintf(stderr, "%s\n", socket.error().message().c_str());
-    std::exit(1);
-  }
-  return std::move(*socket);
-}
 
 net::UdpAddress address_of(const net::UdpSocket& socket) {
   net::UdpAddress address = loopback().bind;
@@ -129,6 +107,8 @@ class Server {
     options.candidates.udp = {rtc::Address::v4(127, 0, 0, 1, socket_->port())};
     options.bandwidth.start_bps = 6'000'000;
     media_ = std::make_unique<edge::Media>(options, entropy_);
+    media_->out().set_drain(size_t{64} * 1024, [this] { send(); });  // as the node does
+    delays_.resize(kMostDelayUs);
     packets_.resize(net::UdpSocket::kBatch);
     slots_.resize(net::UdpSocket::kBatch);
   }
@@ -137,6 +117,7 @@ class Server {
   void turn(MonoUs now) {
     const Counted counted(*this);
     for (;;) {
+      turn_began_ = cpu_s();
       for (size_t i = 0; i < slots_.size(); ++i) {
         if (!packets_[i]) packets_[i] = media_->take();
         slots_[i].memory = packets_[i]->buffer;
@@ -179,6 +160,18 @@ class Server {
   void reset() {
     cpu_ = 0;
     allocations = 0;
+    std::ranges::fill(delays_, 0);
+  }
+  double delay_us(double part) const {
+    uint64_t all = 0, below = 0;
+    for (const uint64_t count : delays_) all += count;
+    for (size_t us = 0; us < delays_.size(); ++us) {
+      below += delays_[us];
+      if (static_cast<double>(below) >= part * static_cast<double>(all)) {
+        return static_cast<double>(us);
+      }
+    }
+    return 0;
   }
   const net::UdpSocket& socket() const { return *socket_; }
   edge::MediaStats stats() const { return media_->stats(); }
@@ -201,6 +194,10 @@ class Server {
       socket_->send({to.ip, to.port, to.v6}, batch.bytes, batch.sizes);
     }
     socket_->flush();
+    if (out.batch_count() > 0) {
+      const auto us = static_cast<size_t>((cpu_s() - turn_began_) * 1e6);
+      delays_[std::min(us, kMostDelayUs - 1)] += out.batch_count();
+    }
     out.clear();
   }
 
@@ -209,7 +206,9 @@ class Server {
   std::unique_ptr<edge::Media> media_;
   std::vector<sfu::Packet*> packets_;
   std::vector<net::UdpSlot> slots_;
-  double cpu_ = 0;
+  double cpu_ = 0, turn_began_ = 0;
+  static constexpr size_t kMostDelayUs = 100'000;
+  std::vector<uint64_t> delays_;  // how many viewers had theirs after so many us
 };
 
 class Person {
@@ -256,81 +255,9 @@ class Person {
   MediaClient client_;
 };
 
-// The bare loop: a kept AES-GCM context per viewer, one send with segmentation per burst.
-class Bare {
- public:
-  explicit Bare(size_t viewers) : slab_(kBurst * 1600), payload_(kVideoBytes, 7) {
-    const std::array<uint8_t, 16> key{1};
-    for (size_t i = 0; i < viewers; ++i) {
-      contexts_.push_back(EVP_CIPHER_CTX_new());
-      EVP_EncryptInit_ex(contexts_.back(), EVP_aes_128_gcm(), nullptr, key.data(), iv_.data());
-    }
-  }
-  ~Bare() {
-    for (auto* context : contexts_) EVP_CIPHER_CTX_free(context);
-  }
-  void send(size_t viewer, uint16_t port, size_t packets, size_t payload_bytes) {
-    const double began = cpu_s();
-    size_t at = 0, size = 0;
-    for (size_t i = 0; i < packets; ++i, at += size) {
-      uint8_t* out = &slab_[at];
-      std::memset(out, 0x90, kHead);
-      size = kHead + seal(contexts_[viewer], out, payload_bytes);
-    }
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    iovec vector{slab_.data(), at};
-    alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(uint16_t))> control{};
-    msghdr message{};
-    message.msg_name = &to;
-    message.msg_namelen = sizeof to;
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    if (packets > 1) {
-      message.msg_control = control.data();
-      message.msg_controllen = control.size();
-      cmsghdr* segment = CMSG_FIRSTHDR(&message);
-      segment->cmsg_level = IPPROTO_UDP;
-      segment->cmsg_type = UDP_SEGMENT;
-      segment->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-      const auto bytes = static_cast<uint16_t>(size);
-      std::memcpy(CMSG_DATA(segment), &bytes, sizeof bytes);
-    }
-    if (::sendmsg(socket_->descriptor(), &message, MSG_DONTWAIT) < 0) ++failed_;
-    cpu_ += cpu_s() - began;
-    sent_ += packets;
-  }
-  double us_per_packet() const {
-    return cpu_ * 1e6 / static_cast<double>(std::max<size_t>(sent_, 1));
-  }
-  size_t failed() const { return failed_; }
-
- private:
-  static constexpr size_t kHead = 28;  // with the mid and the transport-wide number
-
-  size_t seal(EVP_CIPHER_CTX* context, uint8_t* out, size_t bytes) {
-    ++iv_[11];
-    int written = 0;
-    EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, iv_.data());
-    EVP_EncryptUpdate(context, nullptr, &written, out, kHead);
-    EVP_EncryptUpdate(context, out + kHead, &written, payload_.data(), static_cast<int>(bytes));
-    EVP_EncryptFinal_ex(context, out + kHead, &written);
-    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, out + kHead + bytes);
-    return bytes + 16;
-  }
-  std::unique_ptr<net::UdpSocket> socket_ = socket_on_loopback();
-  std::vector<EVP_CIPHER_CTX*> contexts_;
-  std::array<uint8_t, 12> iv_{};
-  std::vector<uint8_t> slab_;
-  Bytes payload_;
-  double cpu_ = 0;
-  size_t sent_ = 0, failed_ = 0;
-};
-
 struct Outcome {
   double us = 0, bare_us = 0, allocations = 0, memory_kb = 0, delivered = 0;
+  double delay_p50_us = 0, delay_p99_us = 0;
   uint64_t packets = 0;
 };
 
@@ -394,6 +321,13 @@ class Show {
         std::ranges::count_if(people_, [](const auto& each) { return each->is_talker; }));
   }
 
+  std::pair<double, double> delays(MonoUs length) {
+    play(2 * kUsPerSecond);
+    server_->reset();
+    play(length);
+    return {server_->delay_us(0.5), server_->delay_us(0.99)};
+  }
+
   Outcome run(MonoUs length, int rounds) {
     play(2 * kUsPerSecond);
     Bare bare(people_.size());
@@ -454,9 +388,9 @@ class Show {
 void print(const char* name, const Outcome& o) {
   std::printf(
       "\"%s\": {\"packets\": %llu, \"us\": %.4f, \"bare_us\": %.4f, \"allocations\": %.6f, "
-      "\"memory_kb\": %.1f, \"delivered\": %.5f}",
+      "\"memory_kb\": %.1f, \"delivered\": %.5f, \"delay_p50_us\": %.0f, \"delay_p99_us\": %.0f}",
       name, static_cast<unsigned long long>(o.packets), o.us, o.bare_us, o.allocations, o.memory_kb,
-      o.delivered);
+      o.delivered, o.delay_p50_us, o.delay_p99_us);
 }
 
 }  // namespace
@@ -467,8 +401,13 @@ int main(int argc, char** argv) {
   const MonoUs length = (argc > 2 ? std::atoi(argv[2]) : 10) * kUsPerSecond;
   const std::string only = argc > 3 ? argv[3] : "";
   Outcome video, audio;
-  if (only != "audio") video = Show(1, true, viewers).run(length, 5);
-  if (only != "video") audio = Show(kTalkers, false, viewers).run(length, 5);
+  const auto measure = [&](Outcome& outcome, size_t talkers, bool picture) {
+    outcome = Show(talkers, picture, viewers).run(length, 5);
+    Show half(talkers, picture, std::max<size_t>(viewers / 2, 2));
+    std::tie(outcome.delay_p50_us, outcome.delay_p99_us) = half.delays(length / 2);
+  };
+  if (only != "audio") measure(video, 1, true);
+  if (only != "video") measure(audio, kTalkers, false);
   std::printf("{");
   print("video", video);
   std::printf(", ");

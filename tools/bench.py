@@ -6,8 +6,9 @@ Measures each figure beside its budget and, where a peer is installed, the ratio
   votes     ballots, vote to tally, fan-out (peer: Centrifugo), memory, start, replay, on real sockets
   crdt      shared documents: crdt-benchmarks' B1 to B4, merging, late updates, memory (peers: yjs, yrs);
             and boards of the server on real sockets
-  sfu       forwarding: packets per CPU-second, cost beside a bare loop, allocations, memory of a session; from page to
-            page in Chromium, by a burnt-in clock
+  sfu       forwarding: packets per CPU-second, cost beside a bare loop, delay, allocations, memory of a session; the
+            same load on mediasoup and Janus (bench/peers); in Chromium a viewer's wait for its first frame, and from
+            page to page by a burnt-in clock
   hls       the program: from a camera to the screen of a viewer in Chromium, by a burnt-in clock; its origin: requests
             per CPU-second beside nginx with the same bytes as files, waits, requests that reach it through Varnish and
             nginx
@@ -278,7 +279,8 @@ def bench_hls(args):
 
 
 def bench_sfu(args):
-    return sfu_rows(Results("sfu", args.json), args.rounds, args.viewers, args.seconds, say)
+    tools = argparse.Namespace(free_port=free_port, serve=lambda data, log: Server(data, log))
+    return sfu_rows(Results("sfu", args.json), args.rounds, args.viewers, args.seconds, say, tools)
 
 
 def bench_micro(args):

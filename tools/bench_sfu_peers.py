@@ -10,7 +10,9 @@ import pathlib
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -149,3 +151,63 @@ def judged(report, kind, publishers, viewers):
         "p99_ms": seen["one_way_p99_us"] / 1000,
         "cores": report["server_cpu_ms"] / report["measured_ms"],
     }
+
+
+class Footlight:
+    """`footlight serve`, measured like its peers: as a process, from /proc."""
+    name = "Footlight"
+
+    def __init__(self, server):
+        self.server, self.pid = server, server.pid
+        self.words = ["--url", server.url, "--episode-id", "drama", "--dev"]
+
+    def stop(self):
+        self.server.stop()
+
+
+# kind of load, publishers, what it is called, and for each peer how many times as much we are to do.
+LOADS = (
+    ("picture", 1, "video, 1 -> N", {"mediasoup": 3.5, "Janus": 6}),
+    ("voice", 10, "10 talkers -> N", {"mediasoup": 2.5, "Janus": None}),
+)
+
+
+def bench_peers(results, rounds, viewers, seconds, say, tools):
+    """`tools`: free_port, and a function (data, log) that starts our server."""
+    peers = []
+    for peer in (Mediasoup, Janus):
+        missing = peer.missing()
+        if missing:
+            say(f"skipped: {peer.name}, as {missing}")
+        else:
+            peers.append(peer)
+    log = open(root / "build/bench.log", "a")
+    for kind, publishers, title, bounds in LOADS:
+        rows = {}
+        for turn in range(rounds):
+            say(f"{title} beside peers, round {turn + 1} of {rounds}")
+            for peer in [Footlight, *peers]:
+                with tempfile.TemporaryDirectory() as scratch:
+                    server = Footlight(tools.serve(scratch, log)) if peer is Footlight else peer(scratch, log, tools.free_port)
+                    try:
+                        row = load(server, kind, publishers, viewers, seconds, getattr(server, "words", None))
+                    finally:
+                        server.stop()
+                rows.setdefault(peer, []).append(row)
+
+        def median(peer, key):
+            return statistics.median(row[key] for row in rows[peer])
+
+        ours = median(Footlight, "per_cpu_s")
+        results.add(f"{title} ({viewers}), as a process", ours, "packets/CPU-s")
+        results.add("  came, of what was due", median(Footlight, "came"), "", 0.99, at_least=True)
+        results.add("  one way through it, p50", median(Footlight, "p50_ms"), "ms")
+        results.add("  one way through it, p99", median(Footlight, "p99_ms"), "ms")
+        for peer in peers:
+            bound = bounds[peer.name.split()[0]]
+            ratio = statistics.median(a["per_cpu_s"] / b["per_cpu_s"] for a, b in zip(rows[Footlight], rows[peer]))
+            results.add(f"  beside {peer.name}", ratio, "times", bound, at_least=True)
+            results.add("    its own", median(peer, "per_cpu_s"), "packets/CPU-s")
+            results.add("    came, of what was due", median(peer, "came"), "")
+            results.add("    one way through it, p50", median(peer, "p50_ms"), "ms")
+            results.add("    one way through it, p99", median(peer, "p99_ms"), "ms")

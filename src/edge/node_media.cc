@@ -18,6 +18,7 @@ constexpr std::string_view kNoProgram =
     R"({"state":"off","layout":"table","chosen":false,"starts":0,"parts":0,"bytes":0,)"
     R"("last_end":null,"renditions":[],"encoder":null})";
 constexpr MonoUs kRenewUs = kUsPerSecond;
+constexpr size_t kSendAtBytes = 64 * 1024;
 
 net::UdpAddress to_udp(const rtc::Address& address) {
   return {address.ip, address.port, address.v6};
@@ -73,6 +74,7 @@ Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_
   options.record.bytes = static_cast<uint64_t>(config.media.record_max_bytes);
   options.record_all = config.media.record;
   node->media_ = std::make_unique<Media>(std::move(options), entropy);
+  node->media_->out().set_drain(kSendAtBytes, [raw = node.get()] { raw->send(); });
   node->recorder_->set_pool(node->media_->records());
   if (node->streams_) node->streams_->serve(*node->media_);
   for (auto& port : node->ports_) {

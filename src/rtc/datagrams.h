@@ -2,10 +2,14 @@
 // to the same peer next to each other, so that the shell can hand a whole run of them to the kernel
 // in one call (UDP_SEGMENT) or a few.
 //
-// Bounded by its two capacities; what does not fit is dropped and counted, as a full network would.
+// Bounded by its two capacities. Whoever sets a drain gets what waits when it is enough for a few
+// calls, between two peers: so a turn may bring more than fits, and what was just encrypted is
+// still in the cache when the kernel reads it. Without one, what does not fit is dropped and
+// counted, as a full network would.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -31,10 +35,21 @@ class DatagramOut {
     groups_.reserve(datagrams);
   }
 
+  // `drain` sends what waits and clears: called within room() when `bytes` or more wait and the
+  // next datagram goes to another peer, and when nothing more fits.
+  void set_drain(size_t bytes, std::function<void()> drain) {
+    drain_at_ = bytes;
+    drain_ = std::move(drain);
+  }
+
   // Where to write the next datagram to `path`, of at most `size` bytes; empty when there is no
   // room. Follow it by commit() with what was written, or by another room().
   std::span<uint8_t> room(const Path& path, size_t size) {
-    if (slab_bytes_ - used_ < size || sizes_.size() == sizes_.capacity()) {
+    if (drain_ && !empty() &&
+        (is_full(size) || (used_ >= drain_at_ && groups_.back().path != path))) {
+      drain_();
+    }
+    if (is_full(size)) {
       ++dropped_;
       return {};
     }
@@ -70,6 +85,10 @@ class DatagramOut {
   uint64_t dropped() const { return dropped_; }
 
  private:
+  bool is_full(size_t size) const {
+    return slab_bytes_ - used_ < size || sizes_.size() == sizes_.capacity();
+  }
+
   struct Group {
     Path path;
     size_t at, first;  // in slab_ and sizes_
@@ -81,6 +100,8 @@ class DatagramOut {
   size_t used_ = 0;
   Path next_;
   uint64_t dropped_ = 0;
+  size_t drain_at_ = 0;
+  std::function<void()> drain_;
 };
 
 }  // namespace footlight::rtc

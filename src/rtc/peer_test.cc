@@ -286,5 +286,31 @@ TEST_F(PeerTest, DatagramsToOnePeerLieTogether) {
   EXPECT_EQ(out.dropped(), 1u);
 }
 
+TEST_F(PeerTest, ATurnMayBringMoreThanFitsWhenWhatWaitsIsSentBetweenTwoPeers) {
+  DatagramOut out(1000, 100);
+  std::vector<size_t> sent;  // datagrams of each batch
+  const auto drain = [&] {
+    for (size_t i = 0; i < out.batch_count(); ++i) sent.push_back(out.batch(i).sizes.size());
+    out.clear();
+  };
+  out.set_drain(250, drain);
+  for (uint16_t peer = 1; peer <= 50; ++peer) {
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_EQ(out.room({Address::v4(1, 1, 1, 1, peer), 0, false}, 100).size(), 100u);
+      out.commit(100);
+    }
+  }
+  drain();
+  EXPECT_EQ(sent, std::vector<size_t>(50, 3)) << "what goes to one peer stays together";
+  // One peer's own are cut when there is no room for more.
+  for (int i = 0; i < 15; ++i) {
+    ASSERT_EQ(out.room({Address::v4(1, 1, 1, 1, 1), 0, false}, 100).size(), 100u);
+    out.commit(100);
+  }
+  EXPECT_EQ(sent.back(), 10u);
+  EXPECT_EQ(out.datagram_count(), 5u);
+  EXPECT_EQ(out.dropped(), 0u);
+}
+
 }  // namespace
 }  // namespace footlight::rtc

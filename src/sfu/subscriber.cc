@@ -13,6 +13,7 @@ constexpr double kMinBurstBytes = 15'000;  // a key frame of a small picture, or
 constexpr double kMostDebtS = 0.5;         // of resends, as a share of the pacing rate
 constexpr MonoUs kAllocateUs = 100 * kUsPerMs;
 constexpr MonoUs kReportUs = kUsPerSecond;
+constexpr MonoUs kLookUs = 50 * kUsPerMs;
 constexpr int64_t kMinAudioBps = 40'000;
 constexpr size_t kMaxProbePackets = 40;
 
@@ -32,6 +33,7 @@ Status Subscriber::watch(Track& track, const OutgoingSpec& spec, const WatchOpti
   demands_.resize(watches_.size());
   careful_.resize(watches_.size());
   allocated_at_ = -kUsPerSecond;
+  rests_until_ = reports_at_ = 0;
   return {};
 }
 
@@ -49,8 +51,12 @@ void Subscriber::unwatch(const Track& track) {
 }
 
 Watch* Subscriber::find(const Track& track) {
-  for (const auto& watch : watches_) {
-    if (watch->track == &track) return watch.get();
+  // Tracks are mostly asked for in the order they are watched in.
+  for (size_t i = 0, at = found_at_ + 1; i < watches_.size(); ++i, ++at) {
+    if (at >= watches_.size()) at = 0;
+    if (watches_[at]->track != &track) continue;
+    found_at_ = at;
+    return watches_[at].get();
   }
   return nullptr;
 }
@@ -61,6 +67,7 @@ bool Subscriber::set_options(const Track& track, const WatchOptions& options) {
   watch->options = options;
   if (options.paused) watch->subscription.set_target(std::nullopt);
   allocated_at_ = -kUsPerSecond;
+  rests_until_ = 0;
   return true;
 }
 
@@ -108,6 +115,7 @@ void Subscriber::refill(MonoUs now) {
 
 void Subscriber::enqueue(Watch& watch, uint8_t encoding, int64_t sequence) {
   if (queue_.empty()) queue_.resize(kMaxQueue);  // most paths never need it
+  rests_until_ = 0;
   if (queue_size_ == queue_.size()) {
     queue_first_ = (queue_first_ + 1) % queue_.size();
     --queue_size_;
@@ -163,6 +171,7 @@ bool Subscriber::on_rtcp(ByteView compound, MonoUs now) {
         break;
     }
   }
+  rests_until_ = 0;
   // A path that became much narrower cannot wait for the next turn of the allocation.
   if (estimator_.estimate_bps() < allocated_for_bps_ * 9 / 10) allocated_at_ = -kUsPerSecond;
   return ok && reader.ok();
@@ -229,13 +238,22 @@ void Subscriber::on_payload_feedback(const rtc::RtcpPacket& packet) {
 // -----------------------------------------------------------------------------------------
 
 void Subscriber::on_time(const Speakers& speakers, MonoUs now) {
-  if (watches_.empty()) return;
+  if (now < rests_until_ || watches_.empty()) return;
   if (now - allocated_at_ >= kAllocateUs) allocate_layers(speakers, now);
   drain(now);
+  if (reports_at_ <= now) report_due(now);
+  probe(now);
+  const bool rests = queue_size_ == 0 && probed_for_bps() <= estimator_.estimate_bps();
+  if (rests) rests_until_ = std::min(allocated_at_ + kAllocateUs, reports_at_);
+}
+
+void Subscriber::report_due(MonoUs now) {
+  reports_at_ = now + kReportUs;
   for (const auto& watch : watches_) {
     if (now - watch->reported_at >= kReportUs) report(*watch, now);
+    // One that has nothing to report yet is looked at again soon.
+    reports_at_ = std::min(reports_at_, std::max(watch->reported_at + kReportUs, now + kLookUs));
   }
-  probe(now);
 }
 
 // What can be had of a track now; false when nothing should be.
@@ -341,7 +359,7 @@ void Subscriber::report(Watch& watch, MonoUs now) {
 
 void Subscriber::probe(MonoUs now) {
   if (queue_size_ > 0) return;  // there is enough to send as it is
-  const auto probe = estimator_.take_probe(wanted_bps_ + wanted_bps_ / 5, now);
+  const auto probe = estimator_.take_probe(probed_for_bps(), now);
   if (!probe) return;
   int64_t left = probe->bytes;
   for (size_t sent = 0; left > 0 && sent < kMaxProbePackets;) {

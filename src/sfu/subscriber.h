@@ -95,12 +95,18 @@ class Subscriber {
   void on_payload_feedback(const rtc::RtcpPacket& packet);
   Watch* by_ssrc(uint32_t ssrc);
   void allocate_layers(const Speakers& speakers, MonoUs now);
+  void report_due(MonoUs now);
+  int64_t probed_for_bps() const { return wanted_bps_ + wanted_bps_ / 5; }
   bool describe(const Watch& watch, const Speakers& speakers, MonoUs now, Demand& demand) const;
   void apply(size_t index, int chosen, const Demand& demand, MonoUs now);
   void report(Watch& watch, MonoUs now);
   void probe(MonoUs now);
 
   Sink& sink_;
+  // Until then on_time() has nothing to do unless something happens: of many subscribers most rest,
+  // and are not even read.
+  MonoUs rests_until_ = 0;
+  size_t found_at_ = 0;  // where find() found the last one
   BandwidthEstimator estimator_;
   std::vector<std::unique_ptr<Watch>> watches_;
   std::vector<Subscription::Place> places_;  // of SSRCs that carry nothing now
@@ -113,6 +119,7 @@ class Subscriber {
 
   std::vector<Demand> demands_, careful_;
   MonoUs allocated_at_ = -kUsPerSecond;
+  MonoUs reports_at_ = 0;
   int64_t allocated_for_bps_ = 0, allocated_bps_ = 0, wanted_bps_ = 0;
   std::array<uint8_t, Subscription::kHeadBytes> head_;
   SubscriberStats stats_;

@@ -23,4 +23,6 @@ export const ports = {
   program_cable: first + 21,
   hls: first + 17,
   tcp: first + 18,
+  disk: first + 19,
+  join: first + 22,
 };
