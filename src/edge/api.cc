@@ -25,6 +25,7 @@ constexpr std::array kRoutes = {
     ApiRouteInfo{ApiRoute::kRecord, "POST", "/v1/episodes/{id}/recording", true},
     ApiRouteInfo{ApiRoute::kProgram, "GET", "/v1/episodes/{id}/program", true},
     ApiRouteInfo{ApiRoute::kProgramLayout, "POST", "/v1/episodes/{id}/program/layout", true},
+    ApiRouteInfo{ApiRoute::kProgramGain, "POST", "/v1/episodes/{id}/program/gain", true},
     ApiRouteInfo{ApiRoute::kProgramRestart, "POST", "/v1/episodes/{id}/program/restart", true},
     ApiRouteInfo{ApiRoute::kOpenApi, "GET", "/v1/openapi.json", false},
 };

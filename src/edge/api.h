@@ -16,6 +16,7 @@
 //   POST /v1/episodes/{id}/recording                 producer; {"on":true}
 //   GET  /v1/episodes/{id}/program                   producer; how the program's compositor is
 //   POST /v1/episodes/{id}/program/layout            producer; {"layout":"table"}
+//   POST /v1/episodes/{id}/program/gain              producer; {"who":"0011..","gain_permille":800}
 //   POST /v1/episodes/{id}/program/restart           producer
 //   GET  /v1/openapi.json               no token
 //
@@ -50,6 +51,7 @@ enum class ApiRoute : uint8_t {
   kRecord,
   kProgram,
   kProgramLayout,
+  kProgramGain,
   kProgramRestart,
   kOpenApi
 };

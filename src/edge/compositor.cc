@@ -55,6 +55,7 @@ void Compositor::start(MonoUs now) {
   told_layout_.reset();
   told_snapshot_.reset();
   hello_.reset();
+  made_.clear();
   status_.reset();
   started_at_ = heard_at_ = now;
   ++starts_;
@@ -106,6 +107,8 @@ void Compositor::take(const proto::CompositorMessage& message, MonoUs now) {
   if (const auto* hello = std::get_if<proto::FeedHello>(&message)) {
     state_ = State::kRunning;
     hello_ = *hello;
+    part_at_ = now;
+    made_.assign(hello->renditions.size(), 0);
     port_.feed_to(hello->rtp_port);
     sink_.on_hello(*hello);
     return tell(now);
@@ -119,6 +122,8 @@ void Compositor::take(const proto::CompositorMessage& message, MonoUs now) {
   } else if (const auto* part = std::get_if<proto::FeedPart>(&message)) {
     if (!known(part->rendition)) return;
     ++parts_;
+    part_at_ = now;
+    ++made_[part->rendition];
     bytes_ += part->bytes.size();
     sink_.on_part(*part);
   } else if (const auto* status = std::get_if<proto::FeedStatus>(&message)) {
@@ -143,6 +148,7 @@ void Compositor::tell(MonoUs now) {
   Bytes out;
   const proto::FeedLayout layout = choose_layout(choice_, scene_, has_program(people_));
   proto::FeedParticipants people = people_;
+  for (auto& each : people.people) each.gain_permille = gains_.of(each.who);
   // The finished program has its own sound.
   if (layout.kind == proto::FeedLayout::Kind::kSingle && layout.slot == 255 &&
       has_program(people)) {
@@ -180,12 +186,44 @@ void Compositor::on_time(MonoUs now) {
     port_.kill();
     return broke({Code::kCompositorSilent, {}, 0}, now);
   }
+  if (auto why = stalled(now); !why.empty()) {
+    port_.kill();
+    return broke({Code::kCompositorSilent, std::move(why), 0}, now);
+  }
+  if (auto wrong = sink_.wrong(); wrong && state_ == State::kRunning) {
+    port_.kill();
+    return broke(std::move(*wrong), now);
+  }
   tell(now);
+}
+
+std::string Compositor::stalled(MonoUs now) const {
+  if (state_ != State::kRunning || made_.empty()) return {};
+  const bool composes = status_ && status_->fps_milli > 0;
+  const auto [least, most] = std::ranges::minmax_element(made_);
+  const uint64_t lag = kMostLag * std::max<uint64_t>(1, hello_->parts_per_segment);
+  const bool none = now - part_at_ >= (composes ? kSlowUs : kSilenceUs);
+  if (!none && *most - *least < lag) return {};
+  return "no part of " + hello_->renditions[static_cast<size_t>(least - made_.begin())].name;
+}
+
+ProgramSettings Compositor::settings() const {
+  ProgramSettings out{std::nullopt, gains_};
+  if (choice_.wish) out.layout = choice_.wish->kind;
+  return out;
+}
+
+void Compositor::restore(const ProgramSettings& settings) {
+  gains_ = settings.gains;
+  choice_.wish.reset();
+  if (settings.layout) choice_.wish = proto::FeedLayout{*settings.layout, 255};
 }
 
 MonoUs Compositor::deadline() const {
   if (!wanted_) return kNever;
-  return state_ == State::kPausing ? resume_at_ : heard_at_ + kSilenceUs;
+  return state_ == State::kPausing
+             ? resume_at_
+             : (made_.empty() ? heard_at_ : std::min(heard_at_, part_at_)) + kSilenceUs;
 }
 
 std::string Compositor::status_json() const {
@@ -219,7 +257,10 @@ std::string Compositor::status_json() const {
   for (const proto::FeedInput& each : status_->inputs) {
     out.object().field("slot", uint32_t{each.slot});
     const auto person = std::ranges::find(people_.people, each.slot, &proto::FeedParticipant::slot);
-    out.field("name", std::string_view(person == people_.people.end() ? "" : person->name));
+    const bool known = person != people_.people.end();
+    out.field("who", std::string_view(hex_u64(known ? person->who : 0)));
+    out.field("gain_permille", uint32_t{gains_.of(known ? person->who : 0)});
+    out.field("name", std::string_view(known ? person->name : ""));
     out.field("state", kInputs[static_cast<size_t>(each.state)]);
     out.field("frames", each.frames).field("lost", each.lost).end_object();
   }

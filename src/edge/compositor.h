@@ -1,10 +1,12 @@
 // The node's side of one episode's compositor: keeps `footlight-media compose` running, tells it
 // who is there and what is to be shown, and gives what comes back to a ProgramSink.
 //
-// When it ends unasked, or says nothing for kSilenceUs, it is ended for good and started again
-// after a pause that doubles from kFirstPauseUs to kMostPauseUs; kHealthyUs of work make the pause
-// short again. The reason is kept for the console. Whatever happens here, the call knows nothing of
-// it.
+// When it ends unasked it is started again after a pause that doubles from kFirstPauseUs to
+// kMostPauseUs; kHealthyUs of work make the pause short again. It is ended when it is of no use:
+// silent for kSilenceUs, as long without a part and without composing, kSlowUs without a part
+// however busy, one rendition kMostLag segments behind another, or making what the sink refuses. On
+// a machine that is too slow for it, it is slow, not started again and again. The reason is kept
+// for the console. Whatever happens here, the call knows nothing of it.
 //
 // Pure: process and socket are behind CompositorPort, the time is an argument. One thread.
 #pragma once
@@ -18,6 +20,7 @@
 #include "core/time.h"
 #include "edge/compositor_sink.h"
 #include "edge/compositor_view.h"
+#include "edge/program_settings.h"
 #include "proto/program_feed.h"
 
 namespace footlight::edge {
@@ -39,6 +42,8 @@ class Compositor {
  public:
   static constexpr MonoUs kFirstPauseUs = kUsPerSecond / 2, kMostPauseUs = 30 * kUsPerSecond;
   static constexpr MonoUs kHealthyUs = 60 * kUsPerSecond, kSilenceUs = 5 * kUsPerSecond;
+  static constexpr MonoUs kSlowUs = 30 * kUsPerSecond;
+  static constexpr uint64_t kMostLag = 6;             // segments
   static constexpr MonoUs kShownUs = 150 * kUsPerMs;  // snapshots go out at most so often
 
   static constexpr size_t kLately = 32;
@@ -54,6 +59,11 @@ class Compositor {
   // A layout asked for by name; nullopt: as the episode's state says. `slot` for kSingle.
   void wish_layout(std::optional<proto::FeedLayout> wish) { choice_.wish = wish; }
   void set_scene(ProgramScene scene) { scene_ = std::move(scene); }
+  // How loud a person is; kFieldOutOfRange beyond kMostGain or kMostGains.
+  Status set_gain(uint64_t who, int64_t permille) { return gains_.set(who, permille); }
+  // What a producer chose so far, to be kept and given back after a restart of the node.
+  ProgramSettings settings() const;
+  void restore(const ProgramSettings& settings);
   // The producer wants it to begin anew.
   void restart(MonoUs now);
 
@@ -72,6 +82,8 @@ class Compositor {
   void broke(Error why, MonoUs now);
   void take(const proto::CompositorMessage& message, MonoUs now);
   void tell(MonoUs now);
+  // Why one that talks is of no use; "" while it is.
+  std::string stalled(MonoUs now) const;
 
   CompositorPort& port_;
   ProgramSink& sink_;
@@ -80,6 +92,7 @@ class Compositor {
   proto::FeedReader reader_;
   proto::FeedParticipants people_;
   LayoutChoice choice_;
+  ProgramGains gains_;
   ProgramScene scene_;
   // What the compositor that runs was told.
   std::optional<proto::FeedParticipants> told_people_;
@@ -94,6 +107,8 @@ class Compositor {
   uint64_t starts_ = 0, parts_ = 0, bytes_ = 0;
   Error why_{Code::kOk, {}, 0};  // the last end that was not asked for
   std::optional<proto::FeedHello> hello_;
+  MonoUs part_at_ = 0;          // the last of any rendition
+  std::vector<uint64_t> made_;  // parts of each rendition
   std::optional<proto::FeedStatus> status_;
 };
 

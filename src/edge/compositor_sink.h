@@ -11,6 +11,8 @@
 //
 // Called on the thread of the node's media. Views are valid during the call only.
 #pragma once
+#include <optional>
+
 #include "core/result.h"
 #include "core/time.h"
 #include "proto/program_feed.h"
@@ -31,6 +33,8 @@ class ProgramSink {
   virtual void on_discontinuity(const Error& why) = 0;
   // kOk: the episode is over, or its program was switched off.
   virtual void on_end(const Error& why) = 0;
+  // What comes is refused, again and again: the compositor should be started anew. Told once.
+  virtual std::optional<Error> wrong() { return std::nullopt; }
 };
 
 }  // namespace footlight::edge

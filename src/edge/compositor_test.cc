@@ -55,6 +55,8 @@ struct Sink final : ProgramSink {
     said += "gap" + std::to_string(static_cast<int>(why.code)) + " ";
   }
   void on_end(const Error&) override { said += "end "; }
+  std::optional<Error> wrong() override { return std::exchange(verdict, std::nullopt); }
+  std::optional<Error> verdict;
   std::string take() { return std::exchange(said, {}); }
   std::string said;
 };
@@ -73,6 +75,7 @@ struct Rig {
   void greet() {
     proto::FeedHello hello;
     hello.rtp_port = 5'000;
+    hello.parts_per_segment = 4;
     hello.renditions = {{"v720"}, {"audio"}};
     say(hello);
   }
@@ -150,6 +153,104 @@ TEST(Compositor, SilenceNonsenseAndItsOwnComplaintEndIt) {
   rig.say(proto::FeedEnd{static_cast<uint16_t>(Code::kCompositorSetup), "no encoder"});
   rig.compositor.on_exit("exit code 3", rig.now);
   EXPECT_EQ(rig.sink.take(), "gap4815 ") << "told once, in its own words";
+}
+
+TEST(Compositor, OneThatTalksAndMakesNothingIsStartedAnew) {
+  Rig rig;
+  rig.begin();
+  rig.say(proto::FeedPart{.rendition = 1});
+  for (MonoUs passed = 0; passed < Compositor::kSilenceUs; passed += kUsPerSecond) {
+    rig.compositor.on_time(rig.now);
+    EXPECT_EQ(rig.port.kills, 0);
+    EXPECT_LE(rig.compositor.deadline(), rig.now + Compositor::kSilenceUs);
+    rig.now += kUsPerSecond;
+    rig.say(proto::FeedStatus{});
+  }
+  rig.compositor.on_time(rig.now);
+  EXPECT_EQ(rig.port.kills, 1);
+  EXPECT_NE(rig.compositor.status_json().find("no part of v720"), std::string::npos);
+  EXPECT_EQ(rig.compositor.state(), Compositor::State::kPausing);
+}
+
+TEST(Compositor, OneThatIsSlowIsLeftToWork) {
+  Rig rig;
+  rig.begin();
+  const MonoUs began = rig.now;
+  while (rig.port.kills == 0) {
+    rig.now += kUsPerSecond;
+    rig.say(proto::FeedStatus{.fps_milli = 1'500});
+    rig.compositor.on_time(rig.now);
+  }
+  EXPECT_EQ(rig.now - began, Compositor::kSlowUs) << "without a single part";
+}
+
+TEST(Compositor, ARenditionThatStaysBehindTheOthersCostsANewStart) {
+  Rig rig;
+  rig.begin();
+  constexpr uint64_t kMost = Compositor::kMostLag * 4;
+  rig.say(proto::FeedPart{.rendition = 0});
+  for (uint64_t i = 0; i <= kMost; ++i) {
+    rig.compositor.on_time(rig.now);
+    EXPECT_EQ(rig.port.kills, 0);
+    rig.say(proto::FeedPart{.rendition = 1});
+  }
+  rig.compositor.on_time(rig.now);
+  EXPECT_EQ(rig.port.kills, 1);
+  EXPECT_NE(rig.compositor.status_json().find("no part of v720"), std::string::npos);
+}
+
+TEST(Compositor, WhatTheSinkRefusesAgainAndAgainIsStartedAnewWithItsReason) {
+  Rig rig;
+  rig.begin();
+  rig.compositor.on_time(rig.now);
+  EXPECT_EQ(rig.port.kills, 0);
+  rig.sink.verdict = Error{Code::kFeedBroken, "its parts were refused", 0};
+  rig.compositor.on_time(rig.now);
+  EXPECT_EQ(rig.port.kills, 1);
+  const auto status = Json::parse(rig.compositor.status_json());
+  ASSERT_TRUE(status);
+  EXPECT_EQ((*status)["last_end"]["code"].as_int(), static_cast<int64_t>(Code::kFeedBroken));
+}
+
+TEST(Compositor, APersonIsAsLoudAsTheProducerChoseAlsoAfterANewStart) {
+  Rig rig;
+  rig.begin();
+  auto people = people_of(proto::FeedParticipant::Role::kPlayer);
+  people.people[0].who = 7;
+  rig.compositor.set_people(people);
+  EXPECT_FALSE(rig.compositor.set_gain(7, -1));
+  EXPECT_FALSE(rig.compositor.set_gain(7, ProgramGains::kMostGain + 1));
+  ASSERT_TRUE(rig.compositor.set_gain(7, 250));
+  rig.compositor.on_time(rig.now);
+  const auto told = rig.port.take();
+  EXPECT_EQ(std::get<proto::FeedParticipants>(told.at(0)).people[0].gain_permille, 250);
+
+  const std::string kept = program_settings_json(rig.compositor.settings());
+  Rig later;
+  later.compositor.restore(read_program_settings(kept));
+  later.begin();
+  later.compositor.set_people(people);
+  later.compositor.on_time(later.now);
+  EXPECT_EQ(std::get<proto::FeedParticipants>(later.port.take().at(0)).people[0].gain_permille,
+            250);
+}
+
+TEST(ProgramSettings, WhatIsKeptComesBackAndNonsenseIsLeftOut) {
+  ProgramSettings settings;
+  settings.layout = proto::FeedLayout::Kind::kGrid;
+  for (uint64_t who = 1; who <= ProgramGains::kMostGains; ++who) {
+    ASSERT_TRUE(settings.gains.set(who << 56, 500));
+  }
+  EXPECT_FALSE(settings.gains.set(99, 500)) << "bounded";
+  EXPECT_TRUE(settings.gains.set(uint64_t{1} << 56, 1'000)) << "as everybody: nothing to keep";
+  EXPECT_TRUE(settings.gains.set(99, 500));
+  const std::string json = program_settings_json(settings);
+  EXPECT_LE(json.size(), ProgramSettings::kMostBytes);
+  EXPECT_EQ(read_program_settings(json), settings);
+  EXPECT_EQ(read_program_settings("{"), ProgramSettings());
+  EXPECT_EQ(read_program_settings(
+                R"({"layout":"sideways","gains":{"xyz":5,"00000000000000ff":9999,"1":"loud"}})"),
+            ProgramSettings());
 }
 
 TEST(Compositor, AProgramThatCannotBeStartedIsTriedAgain) {
@@ -258,7 +359,7 @@ TEST(CompositorView, TheOverlayShowsTheOpenPollItsTallyTheSceneAndOpenRolls) {
   EXPECT_EQ(scene.snapshot.scene, "The bridge");
   ASSERT_TRUE(scene.snapshot.poll);
   EXPECT_EQ(*scene.snapshot.poll,
-            (proto::FeedPoll{"Fight?", {{"Yes", 5}, {"No", 2}}, 7, 9'000, false}));
+            (proto::FeedPoll{"Fight?", {{"Yes", 5}, {"No", 2}}, 7, 9'000, false, "p1", 1'000}));
   EXPECT_EQ(scene.snapshot.dice, (std::vector<proto::FeedDice>{{"Gale", "2d20kh1", "17 (4)", 17}}));
   EXPECT_TRUE(view.scene(1'500 + ProgramView::kRollMs).snapshot.dice.empty());
 }
@@ -272,7 +373,7 @@ TEST(CompositorView, AResultStaysForAWhileAndOneFromBeforeIsNotShown) {
   view.update(closed, 9'500);
   const auto shown = view.scene(9'600).snapshot.poll;
   ASSERT_TRUE(shown);
-  EXPECT_EQ(*shown, (proto::FeedPoll{"Fight?", {{"Yes", 6}, {"No", 2}}, 8, 0, true}));
+  EXPECT_EQ(*shown, (proto::FeedPoll{"Fight?", {{"Yes", 6}, {"No", 2}}, 8, 0, true, "p1", 1'000}));
   EXPECT_FALSE(view.scene(9'500 + ProgramView::kResultMs).snapshot.poll);
   view.update("nonsense", 9'600);
   EXPECT_TRUE(view.scene(9'600).snapshot.poll);

@@ -68,6 +68,8 @@ void ProgramView::update(std::string_view json, WallMs now_ms) {
     const std::string state = entity["state"].as_string();
     poll.shown = poll_of(entity, all["tallies"][id]);
     poll.opened_ms = entity["opened_ms"].as_int();
+    poll.shown.id = id;
+    poll.shown.opened_wall_ms = poll.opened_ms;
     poll.state = state;
     if (state == "open" || state == "closing") poll.seen_open = true;
     // One that was closed before anybody looked is old news.

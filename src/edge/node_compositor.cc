@@ -13,8 +13,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "core/json.h"
@@ -82,6 +84,11 @@ struct NodeCompositors::Show final : CompositorPort, sfu::Sink {
 
   // CompositorPort
   Status start() override;
+  // What a producer chose, in {folder}/{episode}.program.json. A file that cannot be read or
+  // written costs itself: the show goes on as it is.
+  std::string settings_file() const { return all.folder_ + "/" + episode.id() + ".program.json"; }
+  void load_settings();
+  void save_settings() const;
   void write(Bytes frames) override;
   void kill() override;
   uint16_t rtp_port() override { return port; }
@@ -114,6 +121,22 @@ struct NodeCompositors::Show final : CompositorPort, sfu::Sink {
   std::unique_ptr<net::Readiness> readiness;
   Compositor compositor;
 };
+
+void NodeCompositors::Show::load_settings() {
+  std::ifstream in(settings_file(), std::ios::binary);
+  std::string text(ProgramSettings::kMostBytes, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (!text.empty()) compositor.restore(read_program_settings(text));
+}
+
+void NodeCompositors::Show::save_settings() const {
+  const std::string file = settings_file(), fresh = file + ".new";
+  std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
+  out << program_settings_json(compositor.settings());
+  out.close();
+  if (out) (void)std::rename(fresh.c_str(), file.c_str());
+}
 
 // One port for the episode's life: the same sends to every compositor that follows.
 Status NodeCompositors::Show::open_port() {
@@ -279,7 +302,11 @@ void NodeCompositors::Show::on_time(MonoUs now) {
 
 NodeCompositors::NodeCompositors(const Config& config, net::Shard& shard, Media& media,
                                  const Clock& clock)
-    : arguments_(arguments_of(config)), shard_(shard), media_(media), clock_(clock) {}
+    : arguments_(arguments_of(config)),
+      folder_(config.data.dir),
+      shard_(shard),
+      media_(media),
+      clock_(clock) {}
 
 NodeCompositors::~NodeCompositors() {
   shard_.remove_resident(this);
@@ -288,7 +315,9 @@ NodeCompositors::~NodeCompositors() {
 
 void NodeCompositors::begin(const std::vector<NodeEpisode*>& episodes, ProgramSinkMaker maker) {
   for (NodeEpisode* each : episodes) {
-    shows_[each->id()] = std::make_unique<Show>(*this, *each, maker ? maker(each->id()) : nullptr);
+    auto& show = shows_[each->id()];
+    show = std::make_unique<Show>(*this, *each, maker ? maker(each->id()) : nullptr);
+    show->load_settings();
   }
   shard_.add_resident(this);
 }
@@ -336,6 +365,20 @@ ApiAnswer NodeCompositors::wish_layout(const ApiCall& call, Show& show) {
     return api_error({Code::kBadRequest,
                       R"({"layout":"auto|table|speaker|grid|single|title|slate","slot":N})", 0});
   }
+  show.save_settings();
+  return {.body = show.compositor.status_json()};
+}
+
+ApiAnswer NodeCompositors::set_gain(const ApiCall& call, Show& show) {
+  const auto read = Json::parse(call.body);
+  uint64_t who = 0;
+  const bool understood = read && parse_hex_u64((*read)["who"].as_string(), who);
+  if (!understood || !(*read)["gain_permille"].is_integer()) {
+    return api_error({Code::kBadRequest, R"({"who":"16 hex digits","gain_permille":N})", 0});
+  }
+  const auto status = show.compositor.set_gain(who, (*read)["gain_permille"].as_int());
+  if (!status) return api_error(status.error());
+  show.save_settings();
   return {.body = show.compositor.status_json()};
 }
 
@@ -344,6 +387,7 @@ ApiAnswer NodeCompositors::api(const ApiCall& call, const std::string& episode) 
   if (found == shows_.end()) return api_error({Code::kProgramOff, "", 0});
   Show& show = *found->second;
   if (call.route == ApiRoute::kProgramLayout) return wish_layout(call, show);
+  if (call.route == ApiRoute::kProgramGain) return set_gain(call, show);
   if (call.route == ApiRoute::kProgramRestart) {
     if (!show.live) return api_error({Code::kProgramOff, "it has not begun", 0});
     show.compositor.restart(clock_.now_us());

@@ -29,7 +29,7 @@ class NodeCompositors final : public net::Resident {
   // Before the shard starts.
   void begin(const std::vector<NodeEpisode*>& episodes, ProgramSinkMaker maker);
 
-  // kProgram, kProgramLayout, kProgramRestart. On the shard's thread.
+  // kProgram, kProgramLayout, kProgramGain, kProgramRestart. On the shard's thread.
   ApiAnswer api(const ApiCall& call, const std::string& episode);
   // Every compositor ends. On the shard's thread, or after it.
   void end_all();
@@ -40,9 +40,11 @@ class NodeCompositors final : public net::Resident {
  private:
   struct Show;
   ApiAnswer wish_layout(const ApiCall& call, Show& show);
+  ApiAnswer set_gain(const ApiCall& call, Show& show);
   void on_view(const std::string& episode, const std::string& json);
 
   std::vector<std::string> arguments_;  // of the program
+  std::string folder_;                  // what a producer chose is kept there
   net::Shard& shard_;
   Media& media_;
   const Clock& clock_;

@@ -321,6 +321,7 @@ void NodeMedia::end_all() {
 }
 
 void NodeMedia::finish() {
+  programs_.reset();  // while the streams they feed are there
   if (!recorder_ || !media_) return;
   media_->end_all(clock_.now_us());
   recorder_.reset();

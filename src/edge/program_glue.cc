@@ -1,6 +1,7 @@
 #include "edge/program_glue.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "core/json.h"
 #include "gate/cue.h"
@@ -28,6 +29,7 @@ class ProgramGlue final : public ProgramSink {
                       hello.part_us == hello_.part_us &&
                       hello.parts_per_segment == hello_.parts_per_segment;
     hello_ = hello;
+    ++verdict_->run;
     if (same) {
       tell([](Program& program) { (void)program.discontinuity(); });
       return;
@@ -53,10 +55,19 @@ class ProgramGlue final : public ProgramSink {
     unit.bytes = blob(part.bytes);
     std::optional<hls::Cue> cue;
     if (part.rendition == 0 && part.part == 0) cue = signed_cue(unit.program_date_time_ms);
-    tell([unit = std::move(unit), cue = std::move(cue)](Program& program) mutable {
+    tell([unit = std::move(unit), cue = std::move(cue), verdict = verdict_,
+          run = verdict_->run.load()](Program& program) mutable {
       if (cue) (void)program.cue(std::move(*cue));
-      (void)program.part(std::move(unit));
+      const Status status = program.part(std::move(unit));
+      if (status || !program.stuck()) return;
+      verdict->wrong = uint64_t{run} << 32 | static_cast<uint32_t>(status.error().code);
     });
+  }
+  std::optional<Error> wrong() override {
+    const uint64_t said = verdict_->wrong.exchange(0);
+    // Of a compositor that is gone already.
+    if (said == 0 || said >> 32 != verdict_->run) return std::nullopt;
+    return Error{static_cast<Code>(said & 0xFFFF'FFFF), "its parts were refused", 0};
   }
   void on_cue_shown(const proto::FeedCueShown& shown,
                     const proto::FeedSnapshot* snapshot) override {
@@ -115,7 +126,14 @@ class ProgramGlue final : public ProgramSink {
     return out;
   }
 
+  // What the home shard says of this compositor, the `run`th.
+  struct Verdict {
+    std::atomic<uint32_t> run = 0;
+    std::atomic<uint64_t> wrong = 0;  // the run above, the code below; 0: nothing
+  };
+
   ProgramGlueOptions options_;
+  std::shared_ptr<Verdict> verdict_ = std::make_shared<Verdict>();
   proto::FeedHello hello_;
   bool begun_ = false;
   uint64_t epoch_ms_ = 0;
@@ -129,9 +147,11 @@ std::string snapshot_json(const proto::FeedSnapshot& snapshot) {
   JsonWriter json(out);
   json.object().field("snapshot", snapshot.number).key("poll");
   if (const auto& poll = snapshot.poll) {
-    json.object().field("title", std::string_view(poll->title)).key("counts").array();
+    json.object().field("id", std::string_view(poll->id));
+    json.field("title", std::string_view(poll->title)).key("counts").array();
     for (const proto::FeedOption& option : poll->options) json.value(option.votes);
-    json.end_array().field("voters", poll->voters).field("closes_ms", poll->closes_wall_ms);
+    json.end_array().field("voters", poll->voters).field("opened_ms", poll->opened_wall_ms);
+    json.field("closes_ms", poll->closes_wall_ms);
     json.field("closed", poll->closed).end_object();
   } else {
     json.null();

@@ -4,6 +4,8 @@
 // A cue goes with the first part of each segment: the wall time of its picture, signed
 // (gate/cue.h), by which viewers tell how far behind they are. What the picture shows of a poll and
 // of dice goes with the first frame that shows it, absolute and with the snapshot's number.
+//
+// A stream that has refused so much in a row that its compositor is of no use says so by wrong().
 #pragma once
 #include <array>
 #include <functional>
@@ -27,8 +29,8 @@ struct ProgramGlueOptions {
 // On the media's thread.
 std::unique_ptr<ProgramSink> make_program_glue(ProgramGlueOptions options);
 
-// The cue's payload: {"snapshot":7,"poll":null|{"title","counts":[..],"voters","closes_ms",
-// "closed"},"dice":[{"who","expr","faces","total"}]}, at most 4,096 bytes.
+// The cue's payload: {"snapshot":7,"poll":null|{"id","title","counts":[..],"voters","opened_ms",
+// "closes_ms","closed"},"dice":[{"who","expr","faces","total"}]}, at most 4,096 bytes.
 std::string snapshot_json(const proto::FeedSnapshot& snapshot);
 
 }  // namespace footlight::edge

@@ -236,6 +236,7 @@ void fields(Io& io, M& m) {
   fields(io, m.video);
   io.number(m.gain_permille);
   io.number(m.speaking);
+  io.number(m.who);
 }
 
 template <class Io, Of<FeedParticipants> M>
@@ -262,6 +263,8 @@ void fields(Io& io, M& m) {
   io.number(m.voters);
   io.number(m.closes_wall_ms);
   io.number(m.closed);
+  io.text(m.id);
+  io.number(m.opened_wall_ms);
 }
 
 template <class Io, Of<FeedDice> M>

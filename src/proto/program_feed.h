@@ -24,7 +24,7 @@
 
 namespace footlight::proto {
 
-inline constexpr uint32_t kFeedVersion = 1;
+inline constexpr uint32_t kFeedVersion = 2;
 inline constexpr size_t kMaxFeedFrame = 8 << 20;
 inline constexpr size_t kMaxFeedText = 512;  // bytes of any text; names are clipped when drawn
 inline constexpr size_t kMaxFeedRenditions = 8;
@@ -156,6 +156,7 @@ struct FeedParticipant {
   FeedTrack audio, video;
   uint16_t gain_permille = 1000;  // 0..4000; 0 is silent
   bool speaking = false;
+  uint64_t who = 0;  // the account's pseudonym: a person who comes again is known by it
   bool operator==(const FeedParticipant&) const = default;
 };
 
@@ -191,6 +192,8 @@ struct FeedPoll {
   uint64_t voters = 0;
   int64_t closes_wall_ms = 0;  // 0: by hand
   bool closed = false;         // the result stays a while
+  std::string id;
+  int64_t opened_wall_ms = 0;
   bool operator==(const FeedPoll&) const = default;
 };
 

@@ -46,8 +46,13 @@ FeedSnapshot a_snapshot() {
   out.number = 71;
   out.scene = "The bridge";
   out.card_title = "Nächste Folge";
-  out.poll = FeedPoll{
-      "Fight or flee?", {{"Fight", 4'000'000'000}, {"Flee", 3}}, 7, 1'700'000'000'123, true};
+  out.poll = FeedPoll{"Fight or flee?",
+                      {{"Fight", 4'000'000'000}, {"Flee", 3}},
+                      7,
+                      1'700'000'000'123,
+                      true,
+                      "fork",
+                      5};
   out.dice = {{"Gale", "2d6-9", "1 2", -6}};
   return out;
 }
@@ -74,7 +79,8 @@ TEST(ProgramFeed, EveryMessageComesOutAsItWentIn) {
                             {FeedCodec::kOpus, 1, 111, 48'000},
                             {FeedCodec::kVp8, 2, 96, 90'000},
                             500,
-                            true}}};
+                            true,
+                            0xDEADBEEF00000001}}};
   EXPECT_EQ(there_and_back(people), people);
   EXPECT_EQ(there_and_back(FeedLayout{FeedLayout::Kind::kSlate, 3}),
             (FeedLayout{FeedLayout::Kind::kSlate, 3}));
@@ -145,7 +151,7 @@ TEST(ProgramFeed, ACutBodyIsRefusedAndABodyWithMoreIsRead) {
 
 TEST(ProgramFeed, AnotherVersionIsToldAndAnUnknownTypeIsSkipped) {
   FeedHello hello;
-  hello.version = 2;
+  hello.version = kFeedVersion + 1;
   Bytes frame = frame_of(hello);
   EXPECT_EQ(decode_compositor({frame[4], ByteView(frame).subspan(5)}).error().code,
             Code::kFeedVersion);

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 
 #include "node_support.h"
@@ -133,6 +135,20 @@ TEST_F(NodeTest, the_cast_is_composed_and_a_killed_compositor_comes_back) {
   EXPECT_EQ(call("POST", path + "/layout", R"({"layout":"grid"})", player).status, 403);
   EXPECT_THAT(call("POST", path + "/layout", R"({"layout":"grid"})", producer).body,
               HasSubstr(R"("layout":"grid","chosen":true)"));
+
+  const auto now = Json::parse(call("GET", path, "", producer).body);
+  ASSERT_TRUE(now);
+  const std::string who = (*now)["encoder"]["inputs"].items().at(0)["who"].as_string();
+  const std::string gain = R"({"who":")" + who + R"(","gain_permille":)";
+  EXPECT_THAT(call("POST", path + "/gain", gain + "250}", producer).body,
+              HasSubstr(R"("gain_permille":250)"));
+  EXPECT_EQ(call("POST", path + "/gain", gain + "4001}", producer).status, 400);
+  EXPECT_EQ(call("POST", path + "/gain", R"({"who":"gm","gain_permille":1})", producer).status,
+            400);
+  EXPECT_EQ(call("POST", path + "/gain", gain + "250}", player).status, 403);
+  std::ifstream kept(directory_ + "/data/demo.program.json");
+  const std::string text{std::istreambuf_iterator<char>(kept), {}};
+  EXPECT_EQ(text, R"({"layout":"grid","gains":{")" + who + R"(":250}})");
 
   ASSERT_EQ(::kill(static_cast<pid_t>(sink->seen().hellos.back().pid), SIGKILL), 0);
   ASSERT_TRUE(sink->wait([](const auto& seen) {

@@ -35,6 +35,8 @@ enum class Bug : uint8_t {
   X(kLoseBoardRelay, "lose-board-relay", "an edit is not shown to those who have it open")     \
   X(kIgnoreRights, "ignore-rights", "players are taken for the GM on boards")                  \
   X(kNeverReassert, "never-reassert", "what the event log says is not written over a copy")    \
+  X(kIgnoreCues, "ignore-cues", "an edge takes no viewer for late")                            \
+  X(kBuyTime, "buy-time", "every voter is taken for one who sees the program late")            \
   X(kWatermarkAhead, "watermark-ahead",                                                        \
     "an edge says it forwarded votes that are still on their way")
 #define X(name, text, what) name,

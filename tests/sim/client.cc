@@ -11,6 +11,7 @@ namespace {
 constexpr MonoUs kPingUs = 10 * kUsPerSecond;
 constexpr MonoUs kSilenceUs = 25 * kUsPerSecond;
 constexpr MonoUs kJoinUs = 12 * kUsPerSecond;
+constexpr MonoUs kWatchUs = 2 * kUsPerSecond;
 
 uint64_t mix(uint64_t x) {
   x ^= x >> 33;
@@ -120,6 +121,15 @@ void Client::ping() {
     if (scheduler_.now_us() - heard_us_ > kSilenceUs) return drop_connection(kPingUs);
     send_raw(proto::encoded(proto::Ping{scheduler_.now_us()}));
     ping();
+  });
+}
+
+void Client::watch() {
+  if (spec_.behind_ms == 0) return;
+  const std::string cue = spec_.cue();
+  send_raw(proto::encoded(proto::WatchReport{proto::WatchMode::kLowLatency, cue}));
+  scheduler_.after(kWatchUs, [this, number = connection_] {
+    if (number == connection_ && live_) watch();
   });
 }
 
@@ -270,6 +280,7 @@ void Client::welcome(const proto::Welcome& welcome) {
                                   std::string(proto::mode_name(mode_)));
   }
   ping();
+  watch();
   send_outbox();
   retry_later();
 }

@@ -62,6 +62,9 @@ struct ClientSpec {
   std::string ip;
   std::function<std::string()> token;  // asked for each connection
   bool impatient = false;              // sends some events twice
+  // Sees the program so much later than it happens, and says so by signed cues; 0: not late.
+  int64_t behind_ms = 0;
+  std::function<std::string()> cue;  // of the picture that is on its screen now
 };
 
 using View = std::map<std::string, std::map<std::string, std::string>>;
@@ -111,6 +114,7 @@ class Client final : public ClientEnd {
   void retry_later();
   void confirmed_again(const proto::Confirmed& confirmed);
   void ping();
+  void watch();
   void welcome(const proto::Welcome& welcome);
   void delta(const proto::Delta& delta);
   void ack(const proto::Ack& ack);

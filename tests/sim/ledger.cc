@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "core/json.h"
+#include "gate/cue.h"
 #include "gate/token.h"
+#include "show.h"
 
 namespace footlight::sim {
 namespace {
@@ -174,6 +176,11 @@ void Ledger::view_is(const Client& client, uint64_t offset, uint64_t view_hash) 
 }
 
 void Ledger::frame_arrived(uint64_t cid, WallMs edge_ms, std::string_view text) {
+  if (text.starts_with("{\"t\":\"hello\"")) reports_[cid].push_back({edge_ms, {}});
+  if (text.starts_with("{\"t\":\"watch\"")) {
+    const auto report = Json::parse(text);
+    if (report) reports_[cid].push_back({edge_ms, (*report)["cue"].as_string()});
+  }
   if (!text.starts_with("{\"t\":\"ev\"")) return;
   const auto decoded = decoder_.decode(text);
   const auto* batch = decoded ? std::get_if<proto::EventBatch>(&*decoded) : nullptr;
@@ -190,6 +197,7 @@ void Ledger::audit(log::EventLog& log, const std::array<uint8_t, 32>& voter_key,
   Replay replay{.state = state, .head = log.head().seq};
   for (const Confirmed& each : confirmed_) (void)replay.who(each.account, voter_key);
   for (const Rejected& each : rejected_) (void)replay.who(each.account, voter_key);
+  read_reports(voter_key);
   const Status read = log.read(0, [&](const log::StoredRecord& record) {
     if (record.kind == log::RecordKind::kEvent) replay_event(replay, record);
     if (record.kind == log::RecordKind::kBallots) replay_ballots(replay, record);
@@ -303,9 +311,12 @@ void Ledger::replay_ballots(Replay& replay, const log::StoredRecord& record) {
     in_force = {ballot.n, ballot.edge_ms, ballot.edge, ballot.choice_mask, ballot.weight};
     replay.ballots.emplace(EventId{ballot.who, ballot.cid, ballot.i},
                            Replay::BallotAt{record.seq, ballot});
-    if (mine.deadline_ms != 0 && ballot.edge_ms > mine.deadline_ms) {
-      fail("a vote of " + std::to_string(ballot.edge_ms - mine.deadline_ms) +
-           " ms after the deadline counts");
+    const int64_t late_ms = mine.deadline_ms == 0 ? 0 : ballot.edge_ms - mine.deadline_ms;
+    const int64_t most_ms = allowance_at(ballot.cid, ballot.edge_ms, mine.deadline_ms).most;
+    if (late_ms > most_ms) {
+      fail("a vote of " + std::to_string(late_ms) +
+           " ms after the deadline counts, of a viewer who had " + std::to_string(most_ms) +
+           " ms more");
     }
     const auto& arrivals = arrivals_[{ballot.cid, ballot.i}];
     const bool arrived = std::ranges::any_of(arrivals, [&](WallMs at_ms) {
@@ -396,16 +407,71 @@ bool Ledger::overtaken(const Replay& replay, const EventId& id) {
          std::tie(mine.n, mine.edge_ms, mine.edge);
 }
 
-// A vote counts when an edge received it no later than the deadline, whatever came between.
+void Ledger::read_reports(const std::array<uint8_t, 32>& voter_key) {
+  for (auto& [cid, reports] : reports_) {
+    for (Report& each : reports) {
+      if (each.cue.empty()) continue;
+      const auto shown_ms = gate::read_cue(ByteView(voter_key), kEpisode, each.cue);
+      if (!shown_ms) return fail("an honest viewer's cue does not read");
+      each.behind_ms = std::clamp<int64_t>(each.edge_ms - *shown_ms, 0, gate::CueDelay::kMostMs);
+    }
+  }
+}
+
+// Stated anew, and as bounds: a delay falls at once to what was said last, and counts no longer
+// back than it has been said on this connection. Whoever said one steadily since before the
+// deadline has it. One second is for the way from the edge to the owner.
+Ledger::Allowance Ledger::allowance_at(uint64_t cid, WallMs edge_ms, WallMs deadline_ms) const {
+  constexpr int64_t kPollsMs = 3'000, kKnownMs = 1'000;
+  Allowance out;
+  const auto found = reports_.find(cid);
+  if (found == reports_.end()) return out;
+  WallMs first_ms = 0, before_first_ms = 0;
+  int64_t smallest_ms = gate::CueDelay::kMostMs, before_most_ms = 0;
+  for (const Report& each : found->second) {
+    if (each.edge_ms > edge_ms + clock_error_ms_) break;
+    if (each.cue.empty()) {
+      // What was under way on the connection before may come after this.
+      before_first_ms = first_ms;
+      before_most_ms = out.most;
+      first_ms = 0;
+      smallest_ms = gate::CueDelay::kMostMs;
+      out.most = 0;
+      continue;
+    }
+    if (first_ms == 0) first_ms = each.edge_ms;
+    smallest_ms = std::min(smallest_ms, each.behind_ms);
+    // What comes in the same moment as the vote may have been before or after it.
+    const bool same = edge_ms - each.edge_ms <= 2 * clock_error_ms_;
+    out.most = same ? std::max(out.most, each.behind_ms) : each.behind_ms;
+  }
+  const auto bound = [&](int64_t said_ms, WallMs since_ms) {
+    return since_ms == 0 ? 0 : std::min({said_ms, edge_ms - since_ms, kPollsMs});
+  };
+  out.most = std::max(bound(out.most, first_ms), bound(before_most_ms, before_first_ms));
+  if (out.most > 0) out.most += 2 * clock_error_ms_;
+  if (first_ms == 0) return out;
+  const int64_t claimed_ms = edge_ms - first_ms;
+  if (first_ms + kKnownMs <= deadline_ms) {
+    out.least =
+        std::max<int64_t>(std::min({smallest_ms, claimed_ms, kPollsMs}) - clock_error_ms_, 0);
+  }
+  return out;
+}
+
+// A vote counts when an edge received it no later than the deadline, or so much later as this
+// viewer's picture is, whatever came between.
 void Ledger::check_in_time(const Replay& replay, const Rejected& rejected) {
   if (late_votes_excused_ || rejected.code != Code::kPollClosed || rejected.poll.empty()) return;
   const auto poll = replay.polls.find(rejected.poll);
   if (poll == replay.polls.end() || poll->second.deadline_ms == 0) return;
-  const WallMs end_ms = std::min(poll->second.deadline_ms, replay.ended_ms);
+  const WallMs deadline_ms = poll->second.deadline_ms;
+  const int64_t more_ms = allowance_at(rejected.cid, rejected.arrived_ms, deadline_ms).least;
+  const WallMs end_ms = std::min(deadline_ms + more_ms, replay.ended_ms);
   const WallMs early_ms = end_ms - rejected.arrived_ms;
   if (early_ms > clock_error_ms_) {
     fail("a vote in " + rejected.poll + " came " + std::to_string(early_ms) +
-         " ms before the deadline and was refused as late: " + std::to_string(rejected.i) + " of " +
+         " ms before its end and was refused as late: " + std::to_string(rejected.i) + " of " +
          rejected.account);
   }
 }

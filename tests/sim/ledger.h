@@ -89,6 +89,16 @@ class Ledger final : public Witness, public NodeWatch {
     uint64_t i = 0;
     uint64_t log = 0;
   };
+  // A viewer's frame that counts for how late it is: a cue, or the hello of a new connection ("").
+  struct Report {
+    WallMs edge_ms = 0;
+    std::string cue;
+    int64_t behind_ms = 0;  // at the audit
+  };
+  // How much longer a viewer may vote at a moment: not below `least`, not beyond `most`.
+  struct Allowance {
+    int64_t least = 0, most = 0;
+  };
   struct Tally {
     std::vector<uint64_t> counts;
     uint64_t voters = 0;
@@ -104,6 +114,8 @@ class Ledger final : public Witness, public NodeWatch {
   void check_confirmed(const Replay& replay);
   void check_rejected(const Replay& replay);
   void list_ballots(const Replay& replay, uint64_t who);
+  void read_reports(const std::array<uint8_t, 32>& voter_key);
+  Allowance allowance_at(uint64_t cid, WallMs edge_ms, WallMs deadline_ms) const;
   void check_in_time(const Replay& replay, const Rejected& rejected);
   void check_api_and_webhooks(const Replay& replay);
   static bool overtaken(const Replay& replay, const EventId& id);
@@ -124,6 +136,7 @@ class Ledger final : public Witness, public NodeWatch {
   std::array<std::map<uint64_t, uint64_t>, proto::kViewClassCount> view_hashes_;
   std::array<uint64_t, proto::kViewClassCount> newest_delta_{};
   std::map<std::pair<uint64_t, uint64_t>, std::vector<WallMs>> arrivals_;  // (cid, i)
+  std::map<uint64_t, std::vector<Report>> reports_;                        // by cid
   proto::ClientDecoder decoder_;
 };
 

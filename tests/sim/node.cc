@@ -296,6 +296,7 @@ void Node::link_frame(Link& link, std::string_view text) {
     const auto cid = on.cids.find(id);
     if (cid == on.cids.end()) return;
     watch_.frame_arrived(cid->second, on.clock.wall_ms(), text);
+    if (options_.bug == Bug::kIgnoreCues && text.starts_with(R"({"t":"watch")")) return;
     on.edge->on_frame(id, text);
     arm_edge(on);
   });

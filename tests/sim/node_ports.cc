@@ -86,6 +86,7 @@ bool Node::BusPort::spoil(bus::ToOwner& message) {
         for (size_t o = 0; o < 32; ++o) counts[o] += ballot.choice_mask >> o & 1;
       }
       if (bug == Bug::kAcceptLateVote) ballot.edge_ms -= 1'500;
+      if (bug == Bug::kBuyTime) ballot.behind_ms = 9'000;
     }
     return false;
   }

@@ -48,7 +48,9 @@ std::string Script::poll_to_vote_in(const Client& client) {
   const auto polls = client.view().find("polls");
   if (polls != client.view().end() && random_.below(8) != 0) {
     for (const auto& [id, entity] : polls->second) {
-      if (entity.find("\"state\":\"open\"") != std::string::npos) open.push_back(id);
+      const bool late =
+          client.spec().behind_ms > 0 && entity.find("\"state\":\"closing\"") != std::string::npos;
+      if (late || entity.find("\"state\":\"open\"") != std::string::npos) open.push_back(id);
     }
   }
   if (!open.empty()) return open[random_.below(open.size())];

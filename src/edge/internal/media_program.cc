@@ -145,6 +145,7 @@ std::vector<proto::FeedParticipant> Media::tapped(std::string_view episode) cons
       if (!track || line.track != each.track) continue;
       any = true;
       person.name = request.name;
+      person.who = request.who;
       if (request.label == kScreen) person.name += " (screen)";
       person.role = feed_role(request);
       proto::FeedTrack told{feed_codec(track->codec.codec), line.ssrc, line.payload_type,

@@ -73,6 +73,7 @@ void Owner::Impl::api(const ApiCall& call, ApiReply reply) {
     case ApiRoute::kRecord:
     case ApiRoute::kProgram:
     case ApiRoute::kProgramLayout:
+    case ApiRoute::kProgramGain:
     case ApiRoute::kProgramRestart:
     case ApiRoute::kOpenApi:
       break;

@@ -144,7 +144,10 @@ function find_frame(video, scratch) {
   return x0 < 0 || y0 < 0 || x1 - x0 < 100 ? null : { x0, y0, w: x1 - x0, h: y1 - y0 };
 }
 
-/** Reads the time out of each new picture of `video`; what is found is in window.clock. */
+/**
+ * Reads the time out of each new picture of `video`; what is found is in window.clock. `taken_ms`: when the newest was
+ * taken.
+ */
 function read_picture(video) {
   const seen = { delays_ms: [], unread: 0, frames: 0, on: true };
   const scratch = document.createElement('canvas');
@@ -195,7 +198,9 @@ function read_picture(video) {
     missed = 0;
     if (value === last) return; // shown before
     last = value;
-    seen.delays_ms.push(((Math.round(shown_ms) % kTurn_ms) - value + kTurn_ms) % kTurn_ms);
+    const delay_ms = ((Math.round(shown_ms) % kTurn_ms) - value + kTurn_ms) % kTurn_ms;
+    seen.taken_ms = Math.round(shown_ms) - delay_ms;
+    seen.delays_ms.push(delay_ms);
   };
   video.requestVideoFrameCallback(frame);
   return seen;

@@ -21,6 +21,7 @@ export const ports = {
   peers: first + 16,
   program: first + 20,
   program_cable: first + 21,
+  program_elsewhere: first + 22,
   hls: first + 17,
   tcp: first + 18,
   disk: first + 19,

@@ -7,7 +7,7 @@ export class UdpCable {
   #pulled = false;
   #cut = new Set();
 
-  static async lay(port, to_port) {
+  static async lay(port, to_port, host = '127.0.0.1') {
     const cable = new UdpCable();
     cable.port = port;
     cable.#near.on('message', (datagram, { address, port: from }) => {
@@ -26,7 +26,7 @@ export class UdpCable {
     });
     await new Promise((resolve, reject) => {
       cable.#near.once('error', reject);
-      cable.#near.bind(port, '127.0.0.1', resolve);
+      cable.#near.bind(port, host, resolve);
     });
     return cable;
   }

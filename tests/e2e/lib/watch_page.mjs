@@ -1,6 +1,6 @@
 // A script, not a module: pages run its text. What a viewer of the program has on the screen and when: the panel below
 // the pictures, in which a poll is drawn; the card of the poll on the page; the cue of it in the player; votes.
-const kPanel = { x: 0.02, y: 0.78, w: 0.6, h: 0.2 }; // of the layout "table", as parts of the picture
+const kPanel = { x: 0.03, y: 0.81, w: 0.6, h: 0.15 }; // of the layout "table", as parts of the picture
 const wall_ms = (at) => Date.now() + (at - performance.now());
 const soon = () => new Promise((resolve) => requestAnimationFrame(resolve));
 

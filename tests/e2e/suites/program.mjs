@@ -9,6 +9,7 @@ import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode, footlight_bin } from '../lib/real_node.mjs';
 import { UdpCable } from '../lib/udp_cable.mjs';
+import { Elsewhere, gst_publishes } from '../lib/whip_gst.mjs';
 
 const kEpisode = fileURLToPath(new URL('../program.episode.yaml', import.meta.url));
 const kFlags = [
@@ -17,6 +18,11 @@ const kFlags = [
 ];
 /** Small, so that a compositor, a browser and a test fit two cores. */
 const kSettings = ['program.rungs=640x360@700,426x240@300', 'program.preset=ultrafast'];
+const [media_page, clock_page] = await Promise.all(
+  ['media_page.mjs', 'clock_page.mjs'].map((name) =>
+    readFile(new URL(`../lib/${name}`, import.meta.url), 'utf8'),
+  ),
+);
 const test = (name, run) => timed(name, run, { timeout_ms: 180_000 });
 
 let node;
@@ -167,10 +173,7 @@ test('killing the compositor leaves voting untouched, and the picture comes back
   assert(took_ms < 2000, `the vote took ${Math.round(took_ms)} ms`);
   await until(
     async () => {
-      const answer = await fetch(`${node.address}/v1/episodes/show/program`, {
-        headers: { authorization: `Bearer ${await producer()}` },
-      });
-      const now = await answer.json();
+      const now = await status_of();
       return now.state === 'running' && now.starts >= 2 && now.parts > 4;
     },
     'the compositor to run again',
@@ -205,6 +208,138 @@ test('a viewer of the call whose UDP is cut sees the program within seconds, vot
   await page.context().close();
 });
 
+test('a finished program by WHIP is shown whole, by whatever codec it comes', async () => {
+  const sender = await (await browser.newContext({ bypassCSP: true })).newPage();
+  await sender.goto(`${node.address}/healthz`);
+  for (const script of [media_page, clock_page]) await sender.evaluate(`{${script}}`);
+  await sender.evaluate(() => window.clock.camera());
+  await viewer.evaluate(`{${clock_page}}`);
+  await viewer.evaluate(() => window.clock.read(document.querySelector('.screen > video'), false));
+  const token = await producer();
+  for (const codec of ['VP8', 'H264', 'VP9', 'AV1']) {
+    const has = await sender.evaluate(
+      (it) =>
+        RTCRtpSender.getCapabilities('video').codecs.some((one) => one.mimeType === `video/${it}`),
+      codec,
+    );
+    if (!has) {
+      console.log(`skipped: a finished program in ${codec}, which this browser cannot send`);
+      continue;
+    }
+    const published_ms = Date.now();
+    const { status } = await sender.evaluate(
+      ([it, of]) => window.media.publish('/v1/whip/show?label=program', it, false, of),
+      [token, codec],
+    );
+    equal(status, 201, `publishing ${codec}`);
+    await until(
+      async () => {
+        const now = await status_of();
+        const shown = now.encoder?.inputs.some(({ state }) => /live|late/.test(state));
+        return now.layout === 'single' && shown;
+      },
+      `the program in ${codec}`,
+      30_000,
+      200,
+    );
+    // The clock in the camera is read from the viewer's picture, the whole of it.
+    await until(
+      async () => (await viewer.evaluate(() => window.clock.picture.taken_ms)) > published_ms + 500,
+      `the picture of ${codec} on the viewer's screen`,
+      60_000,
+      200,
+    );
+    equal(await sender.evaluate(() => window.media.end('publish')), 200, 'the end');
+    await until(async () => (await status_of()).layout === 'table', 'the table again', 20_000, 200);
+  }
+  await sender.context().close();
+});
+
+test('a finished program that GStreamer sends by WHIP is shown whole', async () => {
+  let elsewhere;
+  try {
+    elsewhere = await Elsewhere.make(ports.program_elsewhere, ports.program);
+  } catch (error) {
+    console.log(`skipped: GStreamer by WHIP, as there is no network of its own: ${error.message}`);
+    return;
+  }
+  try {
+    for (const codec of ['VP8', 'H264', 'VP9']) {
+      const url = `${node.address}/v1/whip/show?label=program`;
+      const sender = await gst_publishes(elsewhere, url, await producer(), codec);
+      if (typeof sender === 'string') {
+        console.log(`skipped: GStreamer by WHIP in ${codec}: ${sender}`);
+        continue;
+      }
+      await until(
+        async () => (await viewer.evaluate(bars)) === kBars,
+        `the bars in ${codec} on the viewer's screen`,
+        60_000,
+        200,
+      );
+      await sender.end();
+      await until(
+        async () =>
+          (await viewer.evaluate(bars)) !== kBars && (await status_of()).layout === 'table',
+        'the table again',
+        60_000,
+        200,
+      );
+    }
+  } finally {
+    await elsewhere.remove();
+  }
+});
+/** GStreamer's test picture, whole: white, yellow, cyan, green, magenta, red, blue. */
+const kBars = '111 110 011 010 101 100 001';
+/** In the viewer's page: which of red, green and blue there are in each seventh of the picture. */
+function bars() {
+  const video = document.querySelector('.screen > video');
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, { width: 70, height: 40 });
+  const ink = canvas.getContext('2d');
+  ink.drawImage(video, 0, 0, 70, 40);
+  const colour_at = (x) =>
+    [...ink.getImageData(x, 12, 1, 1).data.slice(0, 3)].map((one) => (one > 96 ? 1 : 0)).join('');
+  return [0, 1, 2, 3, 4, 5, 6].map((i) => colour_at(10 * i + 5)).join(' ');
+}
+
+test('a producer makes a person quieter from the console, and it stays so', async () => {
+  const page = await open_page(browser, await node.link('console', 'pia', 'producer', 'pia'), {
+    allow: /404/,
+  });
+  const slider = page.locator('.voices input').first();
+  await slider.waitFor({ timeout: 30_000 });
+  await slider.focus();
+  for (let i = 0; i < 10; ++i) await page.keyboard.press('ArrowLeft');
+  const gains = async () => (await status_of()).encoder.inputs.map((one) => one.gain_permille);
+  await until(async () => (await gains()).includes(500), 'half as loud', 20_000, 200);
+  await command_of_program('restart');
+  await until(
+    async () => {
+      const { state, encoder } = await status_of();
+      return state === 'running' && encoder?.inputs.some((one) => one.gain_permille === 500);
+    },
+    'the same after a new start of the compositor',
+    30_000,
+    200,
+  );
+  await page.context().close();
+});
+
+async function status_of() {
+  const answer = await fetch(`${node.address}/v1/episodes/show/program`, {
+    headers: { authorization: `Bearer ${await producer()}` },
+  });
+  return answer.json();
+}
+async function command_of_program(what) {
+  const answer = await fetch(`${node.address}/v1/episodes/show/program/${what}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await producer()}` },
+  });
+  equal(answer.status, 200, what);
+}
 async function child_of(parent, name) {
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;

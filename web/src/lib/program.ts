@@ -1,6 +1,15 @@
 // The program's compositor: how it is and what it shows, over the producer's API.
 export type Layout = 'table' | 'speaker' | 'grid' | 'single' | 'title' | 'slate';
 
+export interface ProgramInput {
+  slot: number;
+  /** The account's pseudonym. */
+  who: string;
+  name: string;
+  state: 'waiting' | 'live' | 'late' | 'frozen';
+  /** 1000: as it comes. */
+  gain_permille: number;
+}
 export interface ProgramStatus {
   state: 'off' | 'starting' | 'running' | 'pausing';
   layout: Layout;
@@ -18,7 +27,7 @@ export interface ProgramStatus {
     repeated_frames: number;
     dropped_parts: number;
     behind_ms: number;
-    inputs: { slot: number; name: string; state: 'waiting' | 'live' | 'late' | 'frozen' }[];
+    inputs: ProgramInput[];
   } | null;
 }
 
@@ -32,14 +41,24 @@ export const kLayouts: { layout: Layout | 'auto'; label: string }[] = [
   { layout: 'slate', label: 'Slate' },
 ];
 
+export type ProgramWish =
+  | { layout: Layout | 'auto' }
+  | { who: string; gain_permille: number }
+  | 'restart';
+function path_of(what: ProgramWish | undefined): string {
+  if (what === undefined) return '';
+  if (what === 'restart') return '/restart';
+  return 'layout' in what ? '/layout' : '/gain';
+}
+
 /** GET without `what`; else POST. What went wrong is a sentence for the page; null: no program. */
 export async function ask_program(
   server: string,
   episode: string,
   token: string,
-  what?: { layout: Layout | 'auto' } | 'restart',
+  what?: ProgramWish,
 ): Promise<ProgramStatus | string | null> {
-  const path = what === undefined ? '' : what === 'restart' ? '/restart' : '/layout';
+  const path = path_of(what);
   try {
     const answer = await fetch(
       `${server}/v1/episodes/${encodeURIComponent(episode)}/program${path}`,
@@ -56,6 +75,15 @@ export async function ask_program(
   } catch {
     return 'The server did not answer.';
   }
+}
+
+/** Per person, not per session: who shares a screen is there twice. Who sends the finished program is alone. */
+export function voices_of(status: ProgramStatus): ProgramInput[] {
+  const seen = new Set<string>();
+  return (status.encoder?.inputs ?? []).filter(({ who }) => !seen.has(who) && seen.add(who));
+}
+export function gain_words(gain_permille: number): string {
+  return gain_permille === 0 ? 'silent' : `${Math.round(gain_permille / 10)} %`;
 }
 
 export function encoder_line({ encoder, renditions }: ProgramStatus): string {
