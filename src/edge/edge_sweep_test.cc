@@ -118,6 +118,27 @@ TEST(EdgeSweep, OutcomesOfVotesGoWithTheTallyInOneWrite) {
   EXPECT_EQ(all[3]->pairs, 2u);
 }
 
+TEST(EdgeSweep, WhenMoreMaySeeATallyNobodyIsSentTheOlderOneAfterIt) {
+  Stage stage;
+  const auto all = crowd(stage, 3, 256);
+  stage.send("gil", ev(2, "poll.open", R"({"poll":"hush"})"));
+  stage.settle();
+  for (uint32_t n = 1; n <= 3; ++n) {
+    stage.send("v0", vote(n, "hush", 0, n));
+    stage.run_ms(25);  // the director's tally waits for its moment
+  }
+  stage.send("gil", ev(3, "poll.close", R"({"poll":"hush"})"));
+  stage.run_ms(500);
+  int64_t last = -1;
+  for (const Json& tally : stage.clients["gil"].connection.of("tally")) {
+    if (tally["poll"].as_string() != "hush") continue;
+    EXPECT_GT(tally["ver"].as_int(), last);
+    last = tally["ver"].as_int();
+  }
+  EXPECT_EQ(all[0]->last("tally")["poll"].as_string(), "hush");
+  EXPECT_TRUE(all[0]->last("tally")["final"].as_bool());
+}
+
 TEST(EdgeSweep, OutcomesDoNotWaitForATallyThatIsNotForTheirRole) {
   Stage stage;
   const auto all = crowd(stage, 3, 256);

@@ -61,7 +61,7 @@ struct OwnerOptions {
   std::vector<OwnerEdge> edges;     // all that may ever send; at most 1,024
 
   uint32_t tick_ms = 100;        // tallies, to each session
-  uint32_t fresh_ms = 20;        // ... to edges, so that each session's is not older than that
+  uint32_t fresh_ms = 5;         // ... to edges, so that each session's is not older than that
   uint32_t crowd_tick_ms = 250;  // ... when the audience is larger than crowd_audience
   uint32_t crowd_audience = 10'000;
   uint32_t emote_ms = 150;            // with the edge's 50 ms within the budget of a reaction

@@ -16,16 +16,20 @@ namespace {
 constexpr size_t kSendsPerLook = 16;  // at the clock
 // A round that is spread takes four fifths of its time, in steps.
 constexpr MonoUs kStepUs = 2 * kUsPerMs;
-constexpr size_t kLeastStep = 16;
+constexpr size_t kLeastStep = 64;
 
 MonoUs span_us(const SlotSweep& slot) { return slot.every_ms * kUsPerMs * 4 / 5; }
+
+MonoUs step_us(const SlotSweep& slot) {
+  const auto all = static_cast<MonoUs>(std::max<size_t>(1, slot.all));
+  return std::max(kStepUs, span_us(slot) * static_cast<MonoUs>(kLeastStep) / all);
+}
 
 // How many of a round may be left now; it is ahead of its time when there are no more.
 size_t may_be_left(const SlotSweep& slot, MonoUs now_us) {
   if (!slot.spread) return 0;
-  const auto passed_us = static_cast<uint64_t>(now_us - slot.began_us + kStepUs);
-  const uint64_t reached =
-      std::max<uint64_t>(kLeastStep, slot.all * passed_us / static_cast<uint64_t>(span_us(slot)));
+  const auto passed_us = static_cast<uint64_t>(now_us - slot.began_us + step_us(slot));
+  const uint64_t reached = slot.all * passed_us / static_cast<uint64_t>(span_us(slot));
   return reached >= slot.all ? 0 : slot.all - reached;
 }
 
@@ -66,8 +70,9 @@ void Edge::Impl::finish_casts(EpisodeSide& episode, size_t most_left) {
 void Edge::Impl::overwrite(EpisodeSide& episode, const bus::Volatile& message) {
   const bool idle = sweep_due(episode) > now_us_;
   auto& slots = episode.slots;
+  // More may see it than before (a hidden poll has closed): nobody is sent the older one any more.
   auto found = std::ranges::find_if(slots, [&](const SlotSweep& slot) {
-    return slot.slot == message.slot && slot.roles == message.roles;
+    return slot.slot == message.slot && (slot.roles | message.roles) == message.roles;
   });
   if (found == slots.end()) {
     std::erase_if(slots, [&](const SlotSweep& slot) {
@@ -75,9 +80,9 @@ void Edge::Impl::overwrite(EpisodeSide& episode, const bus::Volatile& message) {
     });
     slots.emplace_back().slot = message.slot;
     found = slots.end() - 1;
-    found->roles = message.roles;
     found->due_us = now_us_ - message.every_ms * kUsPerMs;
   }
+  found->roles = message.roles;
   if (!found->waits()) found->asked_us = now_us_;
   if (found->under_way && message.slot == bus::kEmotesSlot) {
     found->next = message.frame;
@@ -180,7 +185,7 @@ void Edge::Impl::go_round(EpisodeSide& episode, SlotSweep& slot, Slice& slice) {
     if (wanted) put(entry, slot);
   }
   if (slot.left > slot.fresh) {
-    slot.go_on_us = now_us_ + kStepUs;
+    slot.go_on_us = now_us_ + step_us(slot);
     return;
   }
   slot.under_way = false;
