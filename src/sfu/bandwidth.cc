@@ -327,7 +327,8 @@ void BandwidthEstimator::on_probe_packet(const Sent& sent, MonoUs sent_at, MonoU
 void BandwidthEstimator::finish_probe() {
   const Cluster cluster = cluster_;
   cluster_ = {};
-  // A burst is sent at once; on a wide path it arrives within what feedback can tell apart (250 us).
+  // A burst is sent at once; on a wide path it arrives within what feedback can tell apart (250
+  // us).
   const MonoUs receive_us = std::max(cluster.last_arrived - cluster.first_arrived, kUsPerMs);
   const MonoUs send_us = std::max(cluster.last_sent - cluster.first_sent, kUsPerMs);
   const int64_t receive_bps =
