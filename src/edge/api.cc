@@ -26,6 +26,7 @@ constexpr std::array kRoutes = {
     ApiRouteInfo{ApiRoute::kProgram, "GET", "/v1/episodes/{id}/program", true},
     ApiRouteInfo{ApiRoute::kProgramLayout, "POST", "/v1/episodes/{id}/program/layout", true},
     ApiRouteInfo{ApiRoute::kProgramRestart, "POST", "/v1/episodes/{id}/program/restart", true},
+    ApiRouteInfo{ApiRoute::kProgramPush, "GET", "/v1/episodes/{id}/program/push", true},
     ApiRouteInfo{ApiRoute::kOpenApi, "GET", "/v1/openapi.json", false},
 };
 

@@ -17,6 +17,7 @@
 //   GET  /v1/episodes/{id}/program                   producer; how the program's compositor is
 //   POST /v1/episodes/{id}/program/layout            producer; {"layout":"table"}
 //   POST /v1/episodes/{id}/program/restart           producer
+//   GET  /v1/episodes/{id}/program/push              producer; how the places it is pushed to do
 //   GET  /v1/openapi.json               no token
 //
 // Pure; any thread but where said.
@@ -51,6 +52,7 @@ enum class ApiRoute : uint8_t {
   kProgram,
   kProgramLayout,
   kProgramRestart,
+  kProgramPush,
   kOpenApi
 };
 

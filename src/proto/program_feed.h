@@ -24,7 +24,7 @@
 
 namespace footlight::proto {
 
-inline constexpr uint32_t kFeedVersion = 1;
+inline constexpr uint32_t kFeedVersion = 2;
 inline constexpr size_t kMaxFeedFrame = 8 << 20;
 inline constexpr size_t kMaxFeedText = 512;  // bytes of any text; names are clipped when drawn
 inline constexpr size_t kMaxFeedRenditions = 8;
@@ -102,7 +102,10 @@ struct FeedStatus {
   bool operator==(const FeedStatus&) const = default;
 };
 
+// A picture of the program: of some size, or a small one for the recording's time line.
 struct FeedPoster {
+  int64_t pdt_us = 0;  // wall time of its frame
+  bool small = false;
   ByteView jpeg;
 };
 

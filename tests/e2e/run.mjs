@@ -18,6 +18,8 @@ const kSuites = [
   'stage',
   'program',
   'hls',
+  'push',
+  'vod',
 ];
 const kOnTheRealNode = [
   'show',
@@ -32,6 +34,8 @@ const kOnTheRealNode = [
   'stage',
   'program',
   'hls',
+  'push',
+  'vod',
 ];
 
 const args = process.argv.slice(2);

@@ -74,6 +74,7 @@ void Owner::Impl::api(const ApiCall& call, ApiReply reply) {
     case ApiRoute::kProgram:
     case ApiRoute::kProgramLayout:
     case ApiRoute::kProgramRestart:
+    case ApiRoute::kProgramPush:
     case ApiRoute::kOpenApi:
       break;
   }

@@ -23,4 +23,7 @@ export const ports = {
   program_cable: first + 21,
   hls: first + 17,
   tcp: first + 18,
+  push: first + 22,
+  bucket: first + 23,
+  vod: first + 24,
 };
