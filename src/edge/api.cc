@@ -27,6 +27,7 @@ constexpr std::array kRoutes = {
     ApiRouteInfo{ApiRoute::kProgramLayout, "POST", "/v1/episodes/{id}/program/layout", true},
     ApiRouteInfo{ApiRoute::kProgramGain, "POST", "/v1/episodes/{id}/program/gain", true},
     ApiRouteInfo{ApiRoute::kProgramRestart, "POST", "/v1/episodes/{id}/program/restart", true},
+    ApiRouteInfo{ApiRoute::kProgramPush, "GET", "/v1/episodes/{id}/program/push", true},
     ApiRouteInfo{ApiRoute::kOpenApi, "GET", "/v1/openapi.json", false},
 };
 

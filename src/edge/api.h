@@ -18,6 +18,7 @@
 //   POST /v1/episodes/{id}/program/layout            producer; {"layout":"table"}
 //   POST /v1/episodes/{id}/program/gain              producer; {"who":"0011..","gain_permille":800}
 //   POST /v1/episodes/{id}/program/restart           producer
+//   GET  /v1/episodes/{id}/program/push              producer; how the places it is pushed to do
 //   GET  /v1/openapi.json               no token
 //
 // Pure; any thread but where said.
@@ -53,6 +54,7 @@ enum class ApiRoute : uint8_t {
   kProgramLayout,
   kProgramGain,
   kProgramRestart,
+  kProgramPush,
   kOpenApi
 };
 

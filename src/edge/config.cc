@@ -8,6 +8,7 @@
 #include "edge/config_yaml.h"
 #include "edge/relays.h"
 #include "gate/token.h"
+#include "hls/s3.h"
 
 namespace footlight::edge {
 namespace {
@@ -17,6 +18,7 @@ constexpr std::string_view kWebhookEvents[] = {"episode.started", "episode.ended
 constexpr size_t kMostFaults = 50;
 constexpr size_t kMostWebhooks = 16;
 constexpr size_t kMostRelays = 16;
+constexpr size_t kMostPush = 4;
 
 // "1280x720@2500", as `footlight-media compose --rung` takes it.
 bool is_rung(const std::string& text) {
@@ -104,6 +106,8 @@ class Loader {
         list(member.value, key, kMostWebhooks, &Loader::webhook_entry);
       } else if (key == "relays") {
         list(member.value, key, kMostRelays, &Loader::relay_entry);
+      } else if (key == "push") {
+        list(member.value, key, kMostPush, &Loader::push_entry);
       } else if (const SettingInfo* info = find_setting(key)) {
         setting(*info, member.value);
       } else if (is_group(key)) {
@@ -265,6 +269,59 @@ class Loader {
     config_.relays.push_back(std::move(relay));
   }
 
+  void push_entry(const ConfigNode& node, const std::string& path) {
+    PushConfig push;
+    std::string path_style = "false", remove = "false";
+    texts(node, path,
+          {{"folder", &push.folder},
+           {"endpoint", &push.endpoint},
+           {"bucket", &push.bucket},
+           {"prefix", &push.prefix},
+           {"region", &push.region},
+           {"path_style", &path_style},
+           {"remove", &remove},
+           {"key_id", &push.key_id},
+           {"key_id_env", &push.key_id_env},
+           {"secret_env", &push.secret_env},
+           {"secret_file", &push.secret_file},
+           {"token_env", &push.token_env},
+           {"token_file", &push.token_file}});
+    for (const auto& [name, text] : {std::pair("path_style", &path_style), {"remove", &remove}}) {
+      if (*text == "true" || *text == "false") continue;
+      return fault(node, path + "." + name, "must be true or false");
+    }
+    push.path_style = path_style == "true";
+    push.remove = remove == "true";
+    if (push.folder.empty() == push.endpoint.empty()) {
+      return fault(node, path, "needs folder or endpoint, not both");
+    }
+    if (!push.endpoint.empty() && !check_bucket(node, path, push)) return;
+    config_.push.push_back(std::move(push));
+  }
+
+  bool check_bucket(const ConfigNode& node, const std::string& path, const PushConfig& push) {
+    const auto wrong = [&](const char* what, const char* why) {
+      fault(node, path + what, why);
+      return false;
+    };
+    if (!hls::is_endpoint(push.endpoint)) {
+      return wrong(".endpoint", "must be like https://s3.eu-central-1.amazonaws.com");
+    }
+    if (!hls::is_bucket_name(push.bucket)) {
+      return wrong(".bucket", "must be 3 to 63 of a-z 0-9 . -");
+    }
+    if (push.prefix.starts_with('/') || push.prefix.ends_with('/') || push.prefix.size() > 256) {
+      return wrong(".prefix", "must neither begin nor end with a slash");
+    }
+    if (push.key_id.empty() == push.key_id_env.empty()) {
+      return wrong("", "needs key_id or key_id_env, not both");
+    }
+    if (push.secret_env.empty() == push.secret_file.empty()) {
+      return wrong("", "needs secret_env or secret_file, not both");
+    }
+    return true;
+  }
+
   Config& config_;
   std::vector<ConfigFault>& faults_;
 };
@@ -297,6 +354,53 @@ std::string describe(const ConfigFault& fault, std::string_view file) {
   if (!fault.key.empty()) out += fault.key + ": ";
   return out + fault.error.message();
 }
+
+namespace {
+
+// What is no single setting.
+constexpr std::string_view kListsMarkdown =
+    "\nA rate is `5/s burst 20` (20 at once, then 5 a second), `30/min burst 20`, or "
+    "`unlimited`.\n"
+    "\n## keys\n\nA list; tokens name one by `kid` (docs/protocol.md, Tokens). SIGHUP reads the "
+    "files again.\n\n"
+    "| member | meaning |\n|---|---|\n"
+    "| `kid` | the key's name in tokens; may be empty for the only key |\n"
+    "| `algorithm` | `HS256` (default), `EdDSA`, `ES256` |\n"
+    "| `secret_env` | HS256: the environment variable that holds the secret, at least 32 bytes "
+    "|\n"
+    "| `file` | HS256: a file with the secret; else the public key in PEM, or a JSON Web Key "
+    "Set (RFC 7517) |\n"
+    "\n## webhooks\n\nA list of at most 16, read at start; see [webhooks.md](webhooks.md).\n\n"
+    "| member | meaning |\n|---|---|\n"
+    "| `url` | `https://…` or `http://…` |\n"
+    "| `secret_env`, `secret_file` | where the signing secret is: `whsec_` and base64 of "
+    "24 to 64 bytes, or any other text of as many |\n"
+    "| `events` | which; empty or absent: all |\n"
+    "\n## relays\n\nTURN relays that are handed out to clients, at most 16; see "
+    "[media.md](media.md#relays).\n\n"
+    "| member | meaning |\n|---|---|\n"
+    "| `urls` | a list: `turn:HOST:PORT`, `turn:HOST:PORT?transport=tcp`, `turns:HOST:PORT`; one "
+    "of them over UDP |\n"
+    "| `secret_env`, `secret_file` | where the secret is that the relay has as "
+    "`static-auth-secret` |\n"
+    "| `region` | where it is; those of `media.region` are handed out first |\n"
+    "| `priority` | 0 to 1000; of equals in region the higher is handed out first |\n"
+    "\n## push\n\nPlaces that every program stream is pushed to, for a CDN to take it from, at "
+    "most "
+    "4, read at start; see [program.md](program.md#pushing-it-to-a-cdns-store).\n\n"
+    "| member | meaning |\n|---|---|\n"
+    "| `folder` | a folder of this machine, in place of all below but `remove` |\n"
+    "| `endpoint` | of an S3-like store: `https://HOST` or `http://HOST:PORT` |\n"
+    "| `bucket`, `prefix` | the bucket, and what every name in it begins with |\n"
+    "| `region` | what requests are signed for; `us-east-1` |\n"
+    "| `path_style` | `true`: `HOST/BUCKET/NAME`; `false` (default): `BUCKET.HOST/NAME` |\n"
+    "| `key_id`, `key_id_env` | the access key's id, or the variable that holds it |\n"
+    "| `secret_env`, `secret_file` | where its secret is |\n"
+    "| `token_env`, `token_file` | where the token of temporary credentials is; may be absent |\n"
+    "| `remove` | `true`: what has left the window is removed, and no recording is kept there "
+    "|\n";
+
+}  // namespace
 
 std::string config_markdown() {
   Config defaults;
@@ -332,34 +436,7 @@ std::string config_markdown() {
     if (info.doc.back() != '.') out += ".";
     out += " |\n";
   }
-  out +=
-      "\nA rate is `5/s burst 20` (20 at once, then 5 a second), `30/min burst 20`, or "
-      "`unlimited`.\n"
-      "\n## keys\n\nA list; tokens name one by `kid` (docs/protocol.md, Tokens). SIGHUP reads the "
-      "files again.\n\n"
-      "| member | meaning |\n|---|---|\n"
-      "| `kid` | the key's name in tokens; may be empty for the only key |\n"
-      "| `algorithm` | `HS256` (default), `EdDSA`, `ES256` |\n"
-      "| `secret_env` | HS256: the environment variable that holds the secret, at least 32 bytes "
-      "|\n"
-      "| `file` | HS256: a file with the secret; else the public key in PEM, or a JSON Web Key "
-      "Set (RFC 7517) |\n"
-      "\n## webhooks\n\nA list of at most 16, read at start; see [webhooks.md](webhooks.md).\n\n"
-      "| member | meaning |\n|---|---|\n"
-      "| `url` | `https://…` or `http://…` |\n"
-      "| `secret_env`, `secret_file` | where the signing secret is: `whsec_` and base64 of "
-      "24 to 64 bytes, or any other text of as many |\n"
-      "| `events` | which; empty or absent: all |\n"
-      "\n## relays\n\nTURN relays that are handed out to clients, at most 16; see "
-      "[media.md](media.md#relays).\n\n"
-      "| member | meaning |\n|---|---|\n"
-      "| `urls` | a list: `turn:HOST:PORT`, `turn:HOST:PORT?transport=tcp`, `turns:HOST:PORT`; one "
-      "of them over UDP |\n"
-      "| `secret_env`, `secret_file` | where the secret is that the relay has as "
-      "`static-auth-secret` |\n"
-      "| `region` | where it is; those of `media.region` are handed out first |\n"
-      "| `priority` | 0 to 1000; of equals in region the higher is handed out first |\n";
-  return out;
+  return out.append(kListsMarkdown);
 }
 
 }  // namespace footlight::edge

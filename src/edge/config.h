@@ -36,6 +36,18 @@ struct RelayConfig {
   int64_t priority = 0;
 };
 
+// Where program streams are pushed to: a folder, or a bucket of an S3-like store.
+struct PushConfig {
+  std::string folder;
+  std::string endpoint, bucket, prefix;
+  std::string region = "us-east-1";
+  bool path_style = false;
+  bool remove = false;
+  std::string key_id, key_id_env;
+  std::string secret_env, secret_file;
+  std::string token_env, token_file;
+};
+
 struct Config {
   struct {
     std::string address = "127.0.0.1";
@@ -81,6 +93,8 @@ struct Config {
     int64_t dvr_window_s = 600;
     int64_t memory_bytes = 512 << 20;
     std::string folder;  // empty: recordings stay in memory, as far as it reaches
+    bool push_parts = false;
+    int64_t push_waiting_bytes = 64 << 20;
   } program;
   struct {
     std::string dir = "data";
@@ -109,6 +123,7 @@ struct Config {
   std::vector<KeyConfig> keys;
   std::vector<WebhookConfig> webhooks;
   std::vector<RelayConfig> relays;
+  std::vector<PushConfig> push;
 };
 
 struct ConfigFault {

@@ -117,6 +117,12 @@ const SettingInfo kSettings[] = {
     {"program.folder", AT(program.folder), 0, 4'096, "",
      "Where the segments of program streams are kept, so that the whole show can be played after "
      "its end. Empty: in memory, as much as `program.memory_bytes` holds."},
+    {"program.push_parts", AT(program.push_parts), 0, 0, "",
+     "What is pushed (below) has parts, and its playlists are pushed with each part: more "
+     "requests, and viewers less far behind."},
+    {"program.push_waiting_bytes", AT(program.push_waiting_bytes), 1 << 20, int64_t{1} << 40,
+     "bytes",
+     "What may wait for each place that a stream is pushed to; beyond it the oldest is left out."},
     {"data.dir", AT(data.dir), 1, 4'096, "",
      "Where the event logs are kept, one `<episode>.episode` file each."},
     {"data.episodes", AT(data.episodes), 0, 256, "", "Episode files to run."},

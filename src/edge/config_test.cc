@@ -162,6 +162,28 @@ TEST(Config, RelaysHaveAddressesASecretARegionAndAPriority) {
   }
 }
 
+TEST(Config, AProgramIsPushedToAFolderOrToABucketWithItsKey) {
+  Config config;
+  EXPECT_TRUE(load("push:\n - {folder: /srv/cdn, remove: true}\n"
+                   " - {endpoint: \"http://127.0.0.1:9000\", bucket: shows, prefix: live/eu,"
+                   " path_style: true, key_id: K, secret_env: S}\n",
+                   config)
+                  .empty());
+  ASSERT_EQ(config.push.size(), 2u);
+  EXPECT_EQ(config.push[0].folder, "/srv/cdn");
+  EXPECT_TRUE(config.push[0].remove);
+  EXPECT_EQ(config.push[1].region, "us-east-1");
+  EXPECT_TRUE(config.push[1].path_style);
+  for (const char* bad : {"{}", "{folder: /a, endpoint: \"https://h\"}", "{folder: /a, remove: 1}",
+                          "{endpoint: \"h\", bucket: shows, key_id: K, secret_env: S}",
+                          "{endpoint: \"https://h\", bucket: A, key_id: K, secret_env: S}",
+                          "{endpoint: \"https://h\", bucket: shows, secret_env: S}",
+                          "{endpoint: \"https://h\", bucket: shows, key_id: K}",
+                          "{endpoint: \"https://h\", bucket: shows, key_id: K, secret: S}"}) {
+    EXPECT_GE(load("push:\n - " + std::string(bad) + "\n", config).size(), 1u) << bad;
+  }
+}
+
 TEST(Config, ADescriptionBeginsWithThePlace) {
   Config config;
   const auto faults = load("server:\n  port: x\n", config);

@@ -324,6 +324,9 @@ void HttpApi::handle_api(const net::HttpRequest& request, net::Responder respond
     shared->send(response_of(std::move(answer), headers));
   };
   const ApiRoute route = call->route;
+  if (route == ApiRoute::kProgramPush) {
+    return reply({.body = program_->push_json(episode->id())});
+  }
   if (route >= ApiRoute::kMediaFigures && route <= ApiRoute::kProgramRestart) {
     if (!media_) return reply(api_error({Code::kMediaOff, "", 0}));
     return media_->node().api(std::move(*call), episode->id(), reply);

@@ -1,7 +1,9 @@
 #include "edge/http_program.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <fstream>
 #include <utility>
 
 #include "edge/config.h"
@@ -12,6 +14,7 @@ namespace footlight::edge {
 namespace {
 
 constexpr std::string_view kPrefix = "/v1/program/";
+constexpr MonoUs kTimelineUs = kUsPerSecond;
 
 // What of the request is needed when its answer comes, perhaps seconds later.
 struct Wanted {
@@ -129,15 +132,20 @@ void send_stored(ProgramFiles& files, const hls::Reply& reply, const Wanted& wan
   });
 }
 
-// For pages, which would log each 404 while they wait for a program to begin.
-net::HttpResponse status_response(const Program::Presence& presence) {
+net::HttpResponse public_json(std::string json, std::string cache) {
   net::HttpResponse response;
   response.content_type = "application/json";
-  response.body = std::string("{\"there\":") + (presence.there ? "true" : "false") +
-                  ",\"live\":" + (presence.live ? "true" : "false") + "}";
-  response.headers.emplace_back("Cache-Control", "public, max-age=1");
+  response.body = std::move(json);
+  response.headers.emplace_back("Cache-Control", std::move(cache));
   response.headers.emplace_back("Access-Control-Allow-Origin", "*");
   return response;
+}
+
+// For pages, which would log each 404 while they wait for a program to begin.
+net::HttpResponse status_response(const Program::Presence& presence) {
+  return public_json(std::string("{\"there\":") + (presence.there ? "true" : "false") +
+                         ",\"live\":" + (presence.live ? "true" : "false") + "}",
+                     "public, max-age=1");
 }
 
 // Methods that are none here, and the question of a page of another origin whether it may ask.
@@ -167,7 +175,12 @@ HttpProgramOptions program_options(const Config& config) {
   made.limits.dvr_window_ms = static_cast<uint32_t>(config.program.dvr_window_s * 1000);
   made.limits.memory_bytes = static_cast<uint64_t>(config.program.memory_bytes);
   made.limits.keep_all = true;
+  made.limits.plain = !config.push.empty();
+  made.limits.plain_parts = config.program.push_parts;
   made.folder = config.program.folder;
+  made.pushing.parts = config.program.push_parts;
+  made.pushing.window_ms = made.limits.dvr_window_ms;
+  made.pushing.max_waiting_bytes = static_cast<uint64_t>(config.program.push_waiting_bytes);
   return made;
 }
 
@@ -189,6 +202,13 @@ class HttpProgram::Timer final : public net::Resident {
 struct HttpProgram::Stage {
   std::unique_ptr<Program> program;
   std::unique_ptr<ProgramFiles> files;  // ends before the program it reports to
+  // The time line that was told last. While it is asked for anew, others get the one before.
+  struct Told {
+    std::shared_ptr<const std::string> json;
+    MonoUs at_us = 0;
+  };
+  std::atomic<std::shared_ptr<const Told>> timeline;
+  std::atomic<bool> asking = false;
 };
 
 MonoUs HttpProgram::Timer::on_turn_end(MonoUs now_us) {
@@ -200,7 +220,9 @@ MonoUs HttpProgram::Timer::on_turn_end(MonoUs now_us) {
   return due_us;
 }
 
-HttpProgram::HttpProgram(HttpProgramOptions options) : options_(std::move(options)) {}
+HttpProgram::HttpProgram(HttpProgramOptions options)
+    : options_(std::move(options)),
+      pushes_({options_.clock, options_.push, options_.pushing, options_.timeline, options_.log}) {}
 HttpProgram::~HttpProgram() = default;
 
 void HttpProgram::begin(const std::vector<net::Shard*>& shards,
@@ -220,9 +242,42 @@ void HttpProgram::begin(const std::vector<net::Shard*>& shards,
     stage->program =
         std::make_unique<Program>(episode, options_.limits, shards.size(), home, std::move(post),
                                   *options_.clock, stage->files.get());
+    if (!options_.folder.empty()) find_recording(*stage);
+    pushes_.begin(episode, *stage->program, *shards[home]);
     stages_.emplace(episode, std::move(stage));
   }
   for (net::Shard* shard : shards) timers_.push_back(std::make_unique<Timer>(*this, *shard));
+}
+
+void HttpProgram::answer_timeline(Stage& stage, net::Responder responder) {
+  const auto answer = [](std::shared_ptr<const std::string> json) {
+    net::HttpResponse response = public_json("", "public, max-age=2");
+    response.shared_body = std::move(json);
+    return response;
+  };
+  const auto told = stage.timeline.load();
+  const bool fresh = told && options_.clock->now_us() - told->at_us < kTimelineUs;
+  if (fresh || (stage.asking.exchange(true) && told)) return responder.send(answer(told->json));
+  auto to = std::make_shared<net::Responder>(std::move(responder));
+  options_.timeline(stage.program->episode(), [this, &stage, to, answer](std::string json) {
+    auto now = std::make_shared<Stage::Told>();
+    now->json = std::make_shared<const std::string>(std::move(json));
+    now->at_us = options_.clock->now_us();
+    to->send(answer(now->json));
+    stage.timeline = std::move(now);
+    stage.asking = false;
+  });
+}
+
+// Of an earlier life of the process.
+void HttpProgram::find_recording(Stage& stage) const {
+  const std::string path =
+      options_.folder + "/" + stage.program->episode() + "/" + std::string(hls::kRecordingFile);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return;
+  auto recorded = hls::parse_recorded(std::string(std::istreambuf_iterator<char>(in), {}));
+  if (recorded) return stage.program->set_recorded(std::move(*recorded));
+  options_.log(path + ": " + recorded.error().message());
 }
 
 Program* HttpProgram::find(std::string_view episode) const {
@@ -242,6 +297,10 @@ void HttpProgram::handle(const net::Shard& shard, const net::HttpRequest& reques
   const auto stage = stages_.find(episode);
   if (stage != stages_.end() && path == std::string(episode) + "/status.json") {
     return responder.send(status_response(stage->second->program->presence()));
+  }
+  if (stage != stages_.end() && options_.timeline &&
+      path == std::string(episode) + "/timeline.json") {
+    return answer_timeline(*stage->second, std::move(responder));
   }
   // The path as it was sent: another spelling of an address is no address.
   const bool plain = request.target.starts_with(request.path);
@@ -273,7 +332,9 @@ void HttpProgram::handle(const net::Shard& shard, const net::HttpRequest& reques
 std::string HttpProgram::metrics() const {
   std::vector<ProgramMetrics> all;
   for (const auto& [episode, stage] : stages_) all.push_back(stage->program->metrics());
-  return program_metrics(all);
+  std::string text = program_metrics(all);
+  pushes_.metrics(text);
+  return text;
 }
 
 }  // namespace footlight::edge

@@ -16,6 +16,7 @@
 
 #include "core/time.h"
 #include "edge/http_program_files.h"
+#include "edge/http_program_push.h"
 #include "edge/program.h"
 #include "net/asio/server.h"
 #include "net/asio/shard.h"
@@ -26,6 +27,9 @@ struct HttpProgramOptions {
   const Clock* clock = nullptr;
   hls::Limits limits;
   std::string folder;  // where whole segments are kept for the recording; "": in memory
+  std::vector<PushPlace> push;
+  hls::PushOptions pushing;                               // of each
+  Timeline timeline;                                      // what timeline.json holds
   std::function<void(const std::string& complaint)> log;  // any thread
 };
 
@@ -45,15 +49,19 @@ class HttpProgram {
   static bool takes(std::string_view path);
   void handle(const net::Shard& shard, const net::HttpRequest& request, net::Responder responder);
   std::string metrics() const;  // any thread
+  std::string push_json(std::string_view episode) const { return pushes_.status_json(episode); }
 
  private:
   class Timer;
   struct Stage;
+  void find_recording(Stage& stage) const;
+  void answer_timeline(Stage& stage, net::Responder responder);
   void answer(const net::HttpRequest& request, hls::Reply reply, net::Responder responder);
 
   HttpProgramOptions options_;
   std::vector<std::unique_ptr<Timer>> timers_;
   std::map<std::string, std::unique_ptr<Stage>, std::less<>> stages_;
+  PushHouse pushes_;  // the last: it ends first
 };
 
 }  // namespace footlight::edge

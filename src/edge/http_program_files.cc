@@ -13,14 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Error error_of(int number, const std::string& what) {
-  const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-  return {full ? Code::kPushFull : Code::kPushFailed, what + ": " + std::strerror(number), 0};
-}
-
 Status write_whole(const std::string& path, const Chain& bytes) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return std::unexpected(error_of(errno, path));
+  if (fd < 0) return std::unexpected(file_error(errno, path));
   Status status;
   for (const Chain::Slice& slice : bytes.slices()) {
     std::string_view rest = slice.bytes;
@@ -29,15 +24,34 @@ Status write_whole(const std::string& path, const Chain& bytes) {
       if (wrote >= 0) {
         rest.remove_prefix(static_cast<size_t>(wrote));
       } else if (errno != EINTR) {
-        status = std::unexpected(error_of(errno, path));
+        status = std::unexpected(file_error(errno, path));
       }
     }
   }
-  if (::close(fd) != 0 && status) status = std::unexpected(error_of(errno, path));
+  if (::close(fd) != 0 && status) status = std::unexpected(file_error(errno, path));
   return status;
 }
 
 }  // namespace
+
+Error file_error(int number, const std::string& what) {
+  const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+  return {full ? Code::kPushFull : Code::kPushFailed, what + ": " + std::strerror(number), 0};
+}
+
+// Under another name first: who reads never sees half a file.
+Status write_file(const std::string& path, const Chain& bytes) {
+  std::error_code error;
+  fs::create_directories(fs::path(path).parent_path(), error);
+  if (error) return std::unexpected(file_error(error.value(), path));
+  const std::string part = path + ".part";
+  Status status = write_whole(part, bytes);
+  if (status && ::rename(part.c_str(), path.c_str()) != 0) {
+    status = std::unexpected(file_error(errno, path));
+  }
+  if (!status) ::unlink(part.c_str());
+  return status;
+}
 
 ProgramFiles::ProgramFiles(std::string folder, Stored stored, Log log)
     : folder_(std::move(folder)), stored_(std::move(stored)), log_(std::move(log)) {}
@@ -48,7 +62,8 @@ void ProgramFiles::put(const std::string& name, uint32_t rendition, uint64_t msn
   if (!behind) waiting_bytes_ += size;
   if (behind) bytes = {};
   worker_.post([this, name, rendition, msn, behind, size, bytes = std::move(bytes)] {
-    const Status status = behind ? Status(fail(Code::kPushBehind, name)) : write(name, bytes);
+    const Status status =
+        behind ? Status(fail(Code::kPushBehind, name)) : write_file(folder_ + "/" + name, bytes);
     if (!behind) waiting_bytes_ -= size;
     if (status) {
       complained_ = false;
@@ -59,21 +74,6 @@ void ProgramFiles::put(const std::string& name, uint32_t rendition, uint64_t msn
     if (!complained_) log_(status.error().message());
     complained_ = true;
   });
-}
-
-// Under another name first: who reads never sees half a file.
-Status ProgramFiles::write(const std::string& name, const Chain& bytes) {
-  const std::string path = folder_ + "/" + name;
-  std::error_code error;
-  fs::create_directories(fs::path(path).parent_path(), error);
-  if (error) return std::unexpected(error_of(error.value(), path));
-  const std::string part = path + ".part";
-  Status status = write_whole(part, bytes);
-  if (status && ::rename(part.c_str(), path.c_str()) != 0) {
-    status = std::unexpected(error_of(errno, path));
-  }
-  if (!status) ::unlink(part.c_str());
-  return status;
 }
 
 void ProgramFiles::read(std::string name, std::function<void(Result<std::string>)> done) {

@@ -16,6 +16,11 @@
 
 namespace footlight::edge {
 
+// kPushFull for what a disk without room says, else kPushFailed.
+Error file_error(int number, const std::string& what);
+// Whole and at once, under a name that may have been there; makes the folders. Waits for the disk.
+Status write_file(const std::string& path, const Chain& bytes);
+
 class ProgramFiles final : public hls::SegmentStore {
  public:
   using Stored = std::function<void(uint32_t rendition, uint64_t msn)>;  // on the worker's thread
@@ -31,8 +36,6 @@ class ProgramFiles final : public hls::SegmentStore {
   uint64_t failed() const { return failed_; }
 
  private:
-  Status write(const std::string& name, const Chain& bytes);
-
   std::string folder_;
   Stored stored_;
   Log log_;

@@ -97,6 +97,7 @@ struct Node::Impl {
   std::vector<std::unique_ptr<NodeShard>> apps;
   std::vector<std::unique_ptr<net::Worker>> workers;
   std::vector<Node::Link> links;
+  std::vector<PushPlace> push;
   bool running = false;
 
   Status prepare();
@@ -146,6 +147,7 @@ Status Node::Impl::prepare() {
   if (options.episodes.empty()) options.episodes = logs_in(config.data.dir);
   auto hooks = load_webhooks(config.webhooks);
   if (!hooks) return std::unexpected(hooks.error());
+  if (auto status = load_push(config.push, push); !status) return status;
   if (auto status = listen(*descriptors); !status) return status;
   if (auto status = carry_media(); !status) return status;
   if (auto status = open_episodes(); !status) return status;
@@ -336,7 +338,7 @@ void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
     made.relays = relays.get();
     apps[i]->begin(std::move(made), app_pointers(), episode_pointers());
   }
-  const ProgramHouse house{options.config, clock, shards, episode_pointers(), options.log};
+  const ProgramHouse house{options.config, clock, shards, episode_pointers(), options.log, push};
   programs = make_programs(house);
   api->set_program(programs.get());
   if (!options.program_sinks) options.program_sinks = make_program_sinks(house, *programs);

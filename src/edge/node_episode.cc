@@ -6,6 +6,8 @@
 namespace footlight::edge {
 namespace {
 
+constexpr size_t kMarksAtOnce = 500;
+
 // The definition in the log's first record, as canonical JSON.
 Result<std::string> read_definition(log::EventLog& log) {
   std::string definition;
@@ -70,6 +72,22 @@ void NodeEpisode::begin(OwnerOptions options, net::Shard& shard, net::Worker& wo
 
 void NodeEpisode::ask_program_view(std::function<void(std::string)> answer) {
   shard_->post([this, answer = std::move(answer)] { answer(owner_->program_view()); });
+}
+
+void NodeEpisode::ask_marks(std::function<void(std::string)> answer) {
+  worker_->post([this, answer = std::move(answer)]() mutable { read_marks(std::move(answer)); });
+}
+
+// A long log is read in pieces: between them the worker writes what the owner appends.
+void NodeEpisode::read_marks(std::function<void(std::string)> answer) {
+  size_t count = 0;
+  // What cannot be read the owner will find out; the marks go as far as it reaches.
+  (void)log_->read(marks_.seq(), [&](const log::StoredRecord& record) {
+    marks_.take(record);
+    return ++count < kMarksAtOnce;
+  });
+  if (count == kMarksAtOnce) return ask_marks(std::move(answer));
+  answer(marks_.json());
 }
 
 void NodeEpisode::check_call(const CallHealth& health, const FallbackLimits& limits) {

@@ -12,6 +12,7 @@
 #include "edge/node.h"
 #include "edge/owner.h"
 #include "edge/ports.h"
+#include "edge/program_marks.h"
 #include "log/log.h"
 #include "net/asio/shard.h"
 #include "net/asio/worker.h"
@@ -35,6 +36,9 @@ class NodeEpisode final : public LogPort {
   Owner& owner() { return *owner_; }
   // Owner::program_view, told on the owner's thread. Any thread, while the shards run.
   void ask_program_view(std::function<void(std::string)> answer);
+  // The marks of the recording's time line (edge/program_marks.h) as JSON, told on the worker's
+  // thread. Any thread, while the shards run.
+  void ask_marks(std::function<void(std::string)> answer);
   // How the audience's call was over the last second: moves it to the stream and back where
   // `limits` say so, as if a producer had done it. Any thread, while the shards run.
   void check_call(const CallHealth& health, const FallbackLimits& limits);
@@ -51,6 +55,7 @@ class NodeEpisode final : public LogPort {
 
  private:
   NodeEpisode() = default;
+  void read_marks(std::function<void(std::string)> answer);
   std::string id_;
   std::string definition_;  // of the log
   std::array<uint8_t, 32> voter_key_{};
@@ -58,6 +63,7 @@ class NodeEpisode final : public LogPort {
   std::unique_ptr<Recovered> recovered_;
   std::unique_ptr<Owner> owner_;
   std::optional<FallbackRule> fallback_;  // on the owner's thread
+  ProgramMarks marks_;                    // on the worker's thread
   net::Shard* shard_ = nullptr;
   net::Worker* worker_ = nullptr;
   std::atomic<bool> halted_ = false;

@@ -107,4 +107,33 @@ Result<std::vector<WebhookEndpoint>> load_webhooks(std::span<const WebhookConfig
   return endpoints;
 }
 
+Status load_push(std::span<const PushConfig> push, std::vector<PushPlace>& places) {
+  for (const PushConfig& config : push) {
+    PushPlace place;
+    place.folder = config.folder;
+    place.prefix = config.prefix;
+    place.remove = config.remove;
+    if (config.folder.empty()) {
+      place.bucket = {config.endpoint, config.bucket, config.region, config.path_style, {}};
+      hls::Credentials& who = place.bucket.credentials;
+      Result<std::string> id = config.key_id;
+      if (!config.key_id_env.empty()) id = read_secret(config.key_id_env, "");
+      Result<std::string> token = std::string();
+      if (!config.token_env.empty() || !config.token_file.empty()) {
+        token = read_secret(config.token_env, config.token_file);
+      }
+      auto secret = read_secret(config.secret_env, config.secret_file);
+      for (const auto* read : {&id, &token, &secret}) {
+        if (*read) continue;
+        Error error = read->error();
+        error.detail = "push to " + place.name() + ": " + error.detail;
+        return std::unexpected(std::move(error));
+      }
+      who = {*id, *secret, *token};
+    }
+    places.push_back(std::move(place));
+  }
+  return {};
+}
+
 }  // namespace footlight::edge

@@ -8,6 +8,7 @@
 
 #include "core/result.h"
 #include "edge/config.h"
+#include "edge/http_program_push.h"
 #include "edge/webhooks.h"
 #include "gate/token.h"
 
@@ -26,5 +27,7 @@ Result<std::string> read_secret(const std::string& variable, const std::string& 
 Result<Bytes> webhook_secret(std::string_view text);
 // kKeyFile names the endpoint and what is wrong with its secret.
 Result<std::vector<WebhookEndpoint>> load_webhooks(std::span<const WebhookConfig> webhooks);
+// With the secrets of buckets read. kKeyFile.
+Status load_push(std::span<const PushConfig> push, std::vector<PushPlace>& places);
 
 }  // namespace footlight::edge

@@ -8,13 +8,15 @@
 namespace footlight::edge {
 
 std::unique_ptr<HttpProgram> make_programs(const ProgramHouse& house) {
-  const auto& wanted = house.config.program;
-  HttpProgramOptions made;
+  HttpProgramOptions made = program_options(house.config);
   made.clock = &house.clock;
-  made.limits.dvr_window_ms = static_cast<uint32_t>(wanted.dvr_window_s * 1000);
-  made.limits.memory_bytes = static_cast<uint64_t>(wanted.memory_bytes);
-  made.limits.keep_all = true;
-  made.folder = wanted.folder;
+  made.push = house.push;
+  made.timeline = [episodes = house.episodes](const std::string& id,
+                                              std::function<void(std::string)> done) {
+    const auto found =
+        std::ranges::find_if(episodes, [&](const NodeEpisode* each) { return each->id() == id; });
+    if (found != episodes.end()) (*found)->ask_marks(std::move(done));
+  };
   made.log = [&log = house.log](const std::string& text) { log(LogLevel::kWarning, text); };
   auto programs = std::make_unique<HttpProgram>(std::move(made));
   std::vector<net::Shard*> all;

@@ -19,6 +19,7 @@ struct ProgramHouse {
   const std::vector<std::unique_ptr<net::Shard>>& shards;
   std::vector<NodeEpisode*> episodes;
   const LogLine& log;
+  std::vector<PushPlace> push;
 };
 
 std::unique_ptr<HttpProgram> make_programs(const ProgramHouse& house);

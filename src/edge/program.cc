@@ -49,6 +49,7 @@ Status Program::hello(hls::Hello hello) {
   for (size_t i = 0; i < stations_.size(); ++i) {
     at(i, [this, i, hello] { begin_station(*stations_[i], hello); });
   }
+  for (ProgramTap* tap : taps_) tap->begin(hello);
   publish();
   return {};
 }
@@ -67,6 +68,10 @@ Status Program::discontinuity() {
 }
 Status Program::poster(Blob jpeg) {
   return with_origin([&](hls::Origin& to) { return to.on_poster(std::move(jpeg)); });
+}
+
+Status Program::thumb(WallMs at_ms, Blob jpeg) {
+  return with_origin([&](hls::Origin& to) { return to.on_thumb(at_ms, std::move(jpeg)); });
 }
 
 void Program::end() {
@@ -89,6 +94,7 @@ void Program::publish() {
   for (size_t i = 0; i < stations_.size(); ++i) {
     at(i, [this, i, changes, came_us] { put_up(*stations_[i], *changes, came_us); });
   }
+  for (ProgramTap* tap : taps_) tap->take(*changes);
 }
 
 // --- a shard's thread
@@ -136,6 +142,9 @@ void Program::get(size_t shard, const hls::Request& request, hls::Shelf::Done do
   const bool old = station.before && !request.epoch.empty() &&
                    request.epoch == station.before->epoch() && request.epoch != shelf->epoch();
   if (old) shelf = station.before.get();
+  if (recorded_ && !old && (!shelf || request.epoch == recorded_->epoch)) {
+    return done(hls::recorded_reply(*recorded_, request));
+  }
   if (!shelf) {
     hls::Reply reply;
     reply.status = 404;
@@ -184,7 +193,7 @@ void Program::stored(uint32_t rendition, uint64_t msn) {
 
 Program::Presence Program::presence() const {
   const auto told = told_.load();
-  return {told != nullptr && told->listed, live_};
+  return {told != nullptr ? told->listed : recorded_.has_value(), live_};
 }
 
 ProgramMetrics Program::metrics() const {

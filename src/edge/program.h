@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "hls/origin.h"
+#include "hls/recorded.h"
 #include "hls/shelf.h"
 
 namespace footlight::edge {
@@ -38,6 +40,14 @@ struct ProgramMetrics {
 std::string program_metrics(
     const std::vector<ProgramMetrics>& programs);  // Prometheus' text format
 
+// Sees what a program publishes, on its home shard's thread.
+class ProgramTap {
+ public:
+  virtual ~ProgramTap() = default;
+  virtual void begin(const hls::Hello& hello) = 0;
+  virtual void take(const hls::Changes& changes) = 0;
+};
+
 class Program {
  public:
   using Job = std::move_only_function<void()>;
@@ -49,6 +59,11 @@ class Program {
           const Clock& clock, hls::SegmentStore* store);
   ~Program();  // after the shards have ended
 
+  // Before the shards start; it outlives the program.
+  void add_tap(ProgramTap* tap) { taps_.push_back(tap); }
+  // What the store has from an earlier life of the process. Before the shards start.
+  void set_recorded(hls::Recorded recorded) { recorded_ = std::move(recorded); }
+
   const std::string& episode() const { return episode_; }
   size_t home() const { return home_; }
 
@@ -59,6 +74,7 @@ class Program {
   Status cue(hls::Cue cue);
   Status discontinuity();
   Status poster(Blob jpeg);
+  Status thumb(WallMs at_ms, Blob jpeg);
   void end();
   bool stuck() const { return origin_ && origin_->stuck(); }
   bool live() const { return origin_ && !origin_->ended(); }
@@ -112,6 +128,8 @@ class Program {
   const Clock& clock_;
   hls::SegmentStore* store_;
   std::unique_ptr<hls::Origin> origin_;
+  std::vector<ProgramTap*> taps_;
+  std::optional<hls::Recorded> recorded_;
   std::vector<std::string> epochs_;  // used, the last few
   std::vector<std::unique_ptr<Station>> stations_;
   std::atomic<std::shared_ptr<const hls::OriginCounters>> told_;

@@ -79,8 +79,9 @@ class ProgramGlue final : public ProgramSink {
   }
   void on_status(const proto::FeedStatus&) override {}
   void on_poster(const proto::FeedPoster& poster) override {
-    tell([bytes = blob(poster.jpeg)](Program& program) mutable {
-      (void)program.poster(std::move(bytes));
+    tell([bytes = blob(poster.jpeg), small = poster.small,
+          at_ms = poster.pdt_us / kUsPerMs](Program& program) mutable {
+      (void)(small ? program.thumb(at_ms, std::move(bytes)) : program.poster(std::move(bytes)));
     });
   }
   void on_discontinuity(const Error&) override {}  // told with the next hello

@@ -147,12 +147,8 @@ class Composition {
     sound_->put(stage_.mix(from, static_cast<size_t>(to - from)), number, wall);
     ++composed_;
     tell_cue(number, wall);
-    const int64_t poster_frames =
-        int64_t{options_.poster_s} * options_.encode.cadence.fps_milli / 1'000;
-    if (poster_frames > 0 && number % poster_frames == poster_frames / 4) {
-      const Bytes jpeg = make_poster(*canvas_);
-      if (!jpeg.empty()) link_.send(proto::FeedPoster{jpeg});
-    }
+    tell_picture(number, wall, options_.poster_s, kPosterWidth);
+    tell_picture(number, wall, options_.thumb_s, kThumbWidth);
     clock_.end_frame();
     return true;
   }
@@ -161,6 +157,13 @@ class Composition {
     return frame * 48'000'000 / options_.encode.cadence.fps_milli;
   }
   MonoUs clock_frame_us() const { return options_.encode.cadence.time_us(1); }
+
+  void tell_picture(int64_t number, int64_t wall, int every_s, int width) {
+    const int64_t frames = int64_t{every_s} * options_.encode.cadence.fps_milli / 1'000;
+    if (frames == 0 || number % frames != frames / 4) return;
+    const Bytes jpeg = make_poster(*canvas_, width);
+    if (!jpeg.empty()) link_.send(proto::FeedPoster{wall, width == kThumbWidth, jpeg});
+  }
 
   void tell_cue(int64_t number, int64_t wall) {
     if (stage_.snapshot() == told_snapshot_) return;
@@ -301,6 +304,8 @@ Result<ComposeOptions> read_compose_options(const std::vector<std::string>& argu
       out.encode.sound_kbps = static_cast<int>(n);
     } else if (name == "--poster-s" && read_number(number, n) && number.empty() && n <= 3'600) {
       out.poster_s = static_cast<int>(n);
+    } else if (name == "--thumb-s" && read_number(number, n) && number.empty() && n <= 3'600) {
+      out.thumb_s = static_cast<int>(n);
     } else {
       return fail(Code::kUsage, name + " " + value);
     }

@@ -19,6 +19,7 @@ struct ComposeOptions {
   std::string socket;
   EncodeOptions encode;
   int poster_s = 10;  // a poster so often; 0: none
+  int thumb_s = 5;    // a small picture for the recording's time line; 0: none
 };
 
 // "compose" and what follows. kUsage names what is wrong.

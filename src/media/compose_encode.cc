@@ -247,13 +247,12 @@ void Sound::encode_block() {
   }
 }
 
-Bytes make_poster(const AVFrame& canvas) {
-  constexpr int kWidth = 640;
-  const int height = kWidth * canvas.height / canvas.width & ~1;
+Bytes make_poster(const AVFrame& canvas, int width) {
+  const int height = width * canvas.height / canvas.width & ~1;
   const AVCodec* encoder = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
   if (!encoder) return {};
   AvCodec codec(avcodec_alloc_context3(encoder));
-  codec->width = kWidth;
+  codec->width = width;
   codec->height = height;
   codec->pix_fmt = AV_PIX_FMT_YUVJ420P;
   codec->time_base = {1, 25};
@@ -261,12 +260,12 @@ Bytes make_poster(const AVFrame& canvas) {
   codec->global_quality = 5 * FF_QP2LAMBDA;
   codec->thread_count = 1;
   if (avcodec_open2(codec.get(), encoder, nullptr) < 0) return {};
-  AvFrame small = make_picture(kWidth, height);
+  AvFrame small = make_picture(width, height);
   if (!small) return {};
   small->format = AV_PIX_FMT_YUVJ420P;
   small->color_range = AVCOL_RANGE_JPEG;
   small->quality = codec->global_quality;
-  const AvScaler scaler(sws_getContext(canvas.width, canvas.height, AV_PIX_FMT_YUV420P, kWidth,
+  const AvScaler scaler(sws_getContext(canvas.width, canvas.height, AV_PIX_FMT_YUV420P, width,
                                        height, AV_PIX_FMT_YUVJ420P, SWS_AREA, nullptr, nullptr,
                                        nullptr));
   if (!scaler) return {};

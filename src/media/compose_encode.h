@@ -163,7 +163,8 @@ class Sound {
   std::unique_ptr<Lane<Job>> lane_;
 };
 
-// A JPEG of the canvas, 640 pixels wide; empty when it cannot be made.
-Bytes make_poster(const AVFrame& canvas);
+inline constexpr int kPosterWidth = 640, kThumbWidth = 192;
+// A JPEG of the canvas, `width` pixels wide; empty when it cannot be made.
+Bytes make_poster(const AVFrame& canvas, int width);
 
 }  // namespace footlight::media

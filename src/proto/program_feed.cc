@@ -190,6 +190,8 @@ void fields(Io& io, M& m) {
 
 template <class Io, Of<FeedPoster> M>
 void fields(Io& io, M& m) {
+  io.number(m.pdt_us);
+  io.number(m.small);
   io.rest(m.jpeg);
 }
 

@@ -102,7 +102,10 @@ struct FeedStatus {
   bool operator==(const FeedStatus&) const = default;
 };
 
+// A picture of the program: of some size, or a small one for the recording's time line.
 struct FeedPoster {
+  int64_t pdt_us = 0;  // wall time of its frame
+  bool small = false;
   ByteView jpeg;
 };
 

@@ -19,6 +19,8 @@ const kSuites = [
   'stage',
   'program',
   'hls',
+  'push',
+  'vod',
 ];
 const kOnTheRealNode = [
   'show',
@@ -34,6 +36,8 @@ const kOnTheRealNode = [
   'stage',
   'program',
   'hls',
+  'push',
+  'vod',
 ];
 
 const args = process.argv.slice(2);

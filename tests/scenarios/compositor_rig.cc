@@ -242,7 +242,7 @@ void CompositorRig::keep(const proto::CompositorMessage& message) {
   } else if (const auto* cue = std::get_if<proto::FeedCueShown>(&message)) {
     cues.push_back(*cue);
   } else if (const auto* picture = std::get_if<proto::FeedPoster>(&message)) {
-    poster.assign(picture->jpeg.begin(), picture->jpeg.end());
+    (picture->small ? thumb : poster).assign(picture->jpeg.begin(), picture->jpeg.end());
   } else if (const auto* key = std::get_if<proto::FeedKeyFrame>(&message)) {
     ++key_frames_asked;
     for (auto& [slot, player] : players_) {

@@ -55,7 +55,7 @@ class CompositorRig {
   std::vector<Stream> streams;
   std::vector<proto::FeedStatus> statuses;
   std::vector<proto::FeedCueShown> cues;
-  Bytes poster;
+  Bytes poster, thumb;
   size_t key_frames_asked = 0;
   uint16_t end_code = 0;
 

@@ -148,6 +148,8 @@ TEST_F(CompositorTest, EveryRungAndTheSoundAreCutAlikeWhateverHappensToTheInputs
   ASSERT_NE(mean, std::string::npos) << volume;
   EXPECT_GT(std::atof(volume.c_str() + mean + 12), -50.0) << "the cast is heard";
   EXPECT_TRUE(rig.poster.size() > 2'000 && rig.poster[0] == 0xFF && rig.poster[1] == 0xD8);
+  EXPECT_TRUE(rig.thumb.size() > 500 && rig.thumb[0] == 0xFF && rig.thumb[1] == 0xD8);
+  EXPECT_LT(rig.thumb.size(), rig.poster.size());
 }
 
 TEST_F(CompositorTest, ASnapshotIsInTheVeryFrameThatItsCueNamesAndLayoutsMoveThePictures) {

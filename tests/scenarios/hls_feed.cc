@@ -1,9 +1,16 @@
-// hls_feed PORT FOLDER: a whole node with one episode ("show") whose program is fed in real time
-// from fragmented MP4 files in FOLDER (v360.mp4, v240.mp4, a.mp4, one chunk a part), again and
-// again with a discontinuity between. For tests that look at the stream as a player does.
+// hls_feed PORT FOLDER [NAME=VALUE ...]: a whole node with one episode ("show") whose program is
+// fed in real time from fragmented MP4 files in FOLDER (v360.mp4, v240.mp4, a.mp4, one chunk a
+// part), again and again with a discontinuity between. For tests that look at the stream as a
+// player does.
 //
-// Says "ready" when the first segment is out. Takes lines: `cue ID KIND TEXT`, `stall MS`, `end`;
-// ends with its input.
+// Says "ready" when the first segment is out. Takes lines: `cue ID KIND TEXT`, `stall MS`, `poster
+// FILE`, `thumb FILE`, `end`; ends with its input.
+//
+//   data=DIR      logs and recording, kept; else a folder of its own
+//   pages=DIR     serves these
+//   feed=no       nothing is fed: what is there from an earlier life is served
+//   push=FOLDER   pushes to a folder;  bucket=ENDPOINT  to the bucket "shows" there, path-style,
+//   signed with the key "feed" and the secret in $FEED_SECRET;  parts=yes  also parts
 #include <poll.h>
 #include <unistd.h>
 
@@ -13,6 +20,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -25,10 +33,16 @@ namespace footlight {
 namespace {
 
 constexpr const char* kDefinition =
-    R"({"footlight":1,"title":"Show","scenes":{"a":{"title":"A","polls":["p"]}},)"
+    R"({"footlight":1,"title":"Show","start":"a",)"
+    R"("scenes":{"a":{"title":"A","polls":["p"]},"b":{"title":"B"}},)"
     R"("polls":{"p":{"title":"P?","options":["yes","no"],"seconds":600}}})";
 constexpr int64_t kPartUs = 533'333;
 constexpr uint32_t kParts = 4;
+
+Blob read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return make_blob(std::string(std::istreambuf_iterator<char>(file), {}));
+}
 
 struct Clip {
   Blob init;
@@ -120,6 +134,12 @@ struct Feed {
     in >> what;
     if (what == "stall") in >> stall_ms;
     if (what == "end") over = true;
+    if (what == "poster" || what == "thumb") {
+      in >> rest;
+      each([small = what == "thumb", jpeg = read_file(rest)](edge::Program& to) {
+        check(small ? to.thumb(net::SystemClock().wall_ms(), jpeg) : to.poster(jpeg));
+      });
+    }
     if (what != "cue") return;
     in >> id >> kind;
     std::getline(in >> std::ws, rest);
@@ -171,25 +191,57 @@ struct Feed {
   }
 };
 
-int run(uint16_t port, const std::string& folder) {
-  char data[] = "/tmp/footlight-feed-XXXXXX";
-  if (!mkdtemp(data)) return 1;
+using Settings = std::map<std::string, std::string>;
+
+edge::NodeOptions options_of(uint16_t port, Settings& settings) {
   edge::NodeOptions options;
   options.config.server.port = port;
   options.config.server.threads = 2;
-  options.config.data.dir = data;
-  options.config.program.folder = std::string(data) + "/program";
+  options.config.server.static_dir = settings["pages"];
+  options.config.data.dir = settings["data"];
+  options.config.program.folder = settings["data"] + "/program";
   options.config.program.dvr_window_s = 30;
+  options.config.program.push_parts = settings["parts"] == "yes";
   options.config.media.enabled = false;
+  if (!settings["push"].empty()) options.config.push.push_back({.folder = settings["push"]});
+  if (!settings["bucket"].empty()) {
+    options.config.push.push_back({.endpoint = settings["bucket"],
+                                   .bucket = "shows",
+                                   .prefix = "live",
+                                   .path_style = true,
+                                   .key_id = "feed",
+                                   .secret_env = "FEED_SECRET"});
+  }
   options.dev_secret = "a secret of the tests, thirty-two bytes";
   options.episodes = {{"show", kDefinition}};
   options.version = "test";
+  options.log = [](edge::LogLevel level, std::string_view text) {
+    if (level == edge::LogLevel::kInfo) return;
+    std::printf("log %.*s\n", static_cast<int>(text.size()), text.data());
+  };
+  return options;
+}
+
+int run(uint16_t port, const std::string& folder, Settings settings) {
+  char data[] = "/tmp/footlight-feed-XXXXXX";
+  if (settings["data"].empty()) {
+    if (!mkdtemp(data)) return 1;
+    settings["data"] = data;
+  }
+  edge::NodeOptions options = options_of(port, settings);
   auto node = edge::Node::start(std::move(options));
   if (!node) {
     std::fprintf(stderr, "%s\n", node.error().message().c_str());
     return 1;
   }
   Feed feed{**node, {}, make_hello(net::SystemClock().wall_ms())};
+  if (settings["feed"] == "no") {
+    std::printf("ready\n");
+    std::fflush(stdout);
+    while (feed.wait(std::chrono::steady_clock::now() + std::chrono::seconds(1))) continue;
+    (*node)->stop();
+    return 0;
+  }
   for (const char* name : {"v360", "v240", "a"}) {
     feed.clips.push_back(read_clip(folder + "/" + name + ".mp4"));
     if (feed.clips.back().chunks.size() < 2 * kParts) {
@@ -207,6 +259,12 @@ int run(uint16_t port, const std::string& folder) {
 }  // namespace footlight
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
-  return footlight::run(static_cast<uint16_t>(std::atoi(argv[1])), argv[2]);
+  if (argc < 3) return 2;
+  footlight::Settings settings;
+  for (int i = 3; i < argc; ++i) {
+    const std::string_view text = argv[i];
+    const size_t equals = std::min(text.find('='), text.size() - 1);
+    settings.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return footlight::run(static_cast<uint16_t>(std::atoi(argv[1])), argv[2], std::move(settings));
 }

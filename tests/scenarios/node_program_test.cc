@@ -15,8 +15,9 @@ using testing::HasSubstr;
 
 class NodeProgramTest : public NodeTest {
  protected:
-  NodeProgramTest() : NodeProgramTest(false) {}
-  explicit NodeProgramTest(bool tls) {
+  NodeProgramTest() { up(false); }
+  explicit NodeProgramTest(bool tls) { up(tls); }
+  void up(bool tls = false) {
     NodeOptions made = options();
     if (tls) {
       made.config.server.tls_cert = directory_ + "/certificate.pem";
@@ -25,7 +26,18 @@ class NodeProgramTest : public NodeTest {
     }
     made.config.program.folder = directory_ + "/program";
     made.config.program.dvr_window_s = 30;
+    made.config.push = {{.folder = directory_ + "/cdn"}, {.folder = key_file_ + "/cdn"}};
     start(std::move(made));
+  }
+  // GET until `body` is in it: what goes by other threads is there after a moment.
+  net::HttpAnswer call_until(const std::string& path, const std::string& body,
+                             net::HeaderList headers = {}) {
+    net::HttpAnswer answer;
+    for (int i = 0; i < 2'000 && answer.body.find(body) == std::string::npos; ++i) {
+      answer = call("GET", path, "", headers);
+    }
+    EXPECT_THAT(answer.body, HasSubstr(body)) << path;
+    return answer;
   }
   // Runs `job` where the program is fed, and waits for it.
   void feed(std::function<void(Program&)> job) {
@@ -199,6 +211,61 @@ TEST_F(NodeProgramTest, AfterTheEndTheRecordingPlaysFromTheDisk) {
   for (uint64_t n = 0; n < 4; ++n) wanted += *hls::make_part(hello_, 0, n, 0, 20'000).bytes;
   EXPECT_EQ(call("GET", "/v1/program/demo/e1/v720/s0.m4s").body, wanted);
   EXPECT_TRUE(std::filesystem::exists(directory_ + "/program/demo/e1/v720/s0.m4s"));
+}
+
+TEST_F(NodeProgramTest, ARecordingIsServedAfterARestartWithItsTimeLine) {
+  open_poll();
+  begin();
+  for (int i = 0; i < 3; ++i) run(4);
+  feed([](Program& program) {
+    ASSERT_TRUE(program.poster(make_blob("a poster")));
+    ASSERT_TRUE(program.thumb(1'800'000'001'000, make_blob("a small picture")));
+    program.end();
+  });
+  call_until("/v1/program/demo/index.m3u8", "vod.m3u8");
+  const std::string list = call("GET", "/v1/program/demo/e1/v720/vod.m3u8").body;
+  const std::string marks = call("GET", "/v1/program/demo/timeline.json").body;
+  EXPECT_THAT(marks, HasSubstr(R"("kind":"poll","poll":"p","title":"P?","options":["yes","no"])"));
+  node_.reset();
+  up();
+  EXPECT_EQ(call("GET", "/v1/program/demo/status.json").body, R"({"there":true,"live":false})");
+  EXPECT_THAT(call("GET", "/v1/program/demo/index.m3u8").body, HasSubstr("e1/v720/vod.m3u8"));
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/v720/vod.m3u8").body, list);
+  EXPECT_EQ(call("GET", "/v1/program/demo/timeline.json").body, marks);
+  EXPECT_EQ(call("GET", "/v1/program/demo/poster.jpg").body, "a poster");
+  EXPECT_THAT(call("GET", "/v1/program/demo/thumbs.vtt").body, HasSubstr("\ne1/t0.jpg\n"));
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/t0.jpg").body, "a small picture");
+  const auto segment = call("GET", "/v1/program/demo/e1/a/s2.m4s");
+  EXPECT_EQ(segment.header("Content-Type"), "audio/mp4");
+  EXPECT_EQ(segment.header("Cache-Control"), "public, max-age=31536000, immutable");
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/a/s3.m4s").status, 404);
+  EXPECT_EQ(call("GET", "/v1/program/demo/e9/a/s2.m4s").status, 404);
+  // A new stream takes its place; who is in the middle of the old one can go on.
+  hello_.epoch = "e2";
+  next_ = 0;
+  feed([this](Program& to) { ASSERT_TRUE(to.hello(hello_)); });
+  EXPECT_EQ(code_of(call("GET", "/v1/program/demo/index.m3u8")), 4782);
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/a/s2.m4s").body, segment.body);
+}
+
+TEST_F(NodeProgramTest, ItIsPushedToAFolderAndAPlaceThatTakesNothingCostsNothing) {
+  begin();
+  run(12);
+  const auto producer = bearer(token_of("boss", proto::Role::kProducer));
+  const std::string path = "/v1/episodes/demo/program/push";
+  const std::string said = call_until(path, R"("state":"failing")", producer).body;
+  EXPECT_THAT(said, HasSubstr(R"("error":{"code":4796,)"));
+  EXPECT_THAT(said, HasSubstr(R"("place":")" + directory_ + "/cdn\""));
+  call_until(path, R"("state":"idle")", producer);
+  std::ifstream in(directory_ + "/cdn/demo/e1/v720.m3u8");
+  const std::string list(std::istreambuf_iterator<char>(in), {});
+  EXPECT_THAT(list, HasSubstr("\nv720/s2.m4s\n"));
+  EXPECT_THAT(list, testing::Not(HasSubstr("EXT-X-PART:")));
+  EXPECT_EQ(std::filesystem::file_size(directory_ + "/cdn/demo/e1/v720/s2.m4s"),
+            call("GET", "/v1/program/demo/e1/v720/s2.m4s").body.size());
+  EXPECT_THAT(call("GET", "/metrics").body,
+              HasSubstr("footlight_program_push_failing{place=\"" + key_file_ + "/cdn\"} 1"));
+  EXPECT_EQ(code_of(call("GET", path)), 4100) << "the producer's alone";
 }
 
 TEST_F(NodeProgramTest, ANewEpochLeavesTheOldOnesAddressesBehind) {

@@ -75,6 +75,7 @@ void Owner::Impl::api(const ApiCall& call, ApiReply reply) {
     case ApiRoute::kProgramLayout:
     case ApiRoute::kProgramGain:
     case ApiRoute::kProgramRestart:
+    case ApiRoute::kProgramPush:
     case ApiRoute::kOpenApi:
       break;
   }

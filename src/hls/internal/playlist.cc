@@ -83,10 +83,11 @@ void append_reports(std::string& out, const PlaylistInput& in) {
   }
 }
 
-// 4.4.3.7 and 4.4.3.8. A place that only keeps files can neither wait nor skip.
+// 4.4.3.7 and 4.4.3.8. A place that only keeps files can neither wait nor skip; without parts its
+// playlist says nothing of it, for the hold-back is the one that holds by itself.
 void append_control(std::string& out, const PlaylistInput& in) {
   const StreamTimes& times = in.times;
-  const bool parts = !in.plain || in.plain_parts;
+  if (in.plain && !in.plain_parts) return;
   out.append("\n#EXT-X-SERVER-CONTROL:");
   if (!in.plain) {
     out.append("CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=");
@@ -94,14 +95,10 @@ void append_control(std::string& out, const PlaylistInput& in) {
     out.push_back(',');
   }
   // Three part targets, as is recommended: with less, a player underruns at each hiccup.
-  if (parts) {
-    out.append("PART-HOLD-BACK=");
-    append_seconds5(out, 3 * int64_t{times.part_target_us} + 10, true);
-    out.push_back(',');
-  }
-  out.append("HOLD-BACK=");
+  out.append("PART-HOLD-BACK=");
+  append_seconds5(out, 3 * int64_t{times.part_target_us} + 10, true);
+  out.append(",HOLD-BACK=");
   append_seconds5(out, 3 * int64_t{times.target_s} * 1'000'000);
-  if (!parts) return;
   out.append("\n#EXT-X-PART-INF:PART-TARGET=");
   append_seconds5(out, times.part_target_us, true);
 }

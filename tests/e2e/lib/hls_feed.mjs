@@ -32,26 +32,44 @@ export async function make_clips(folder, seconds) {
 }
 
 export class HlsFeed {
-  static async start(port, clip_seconds) {
+  /** `settings`: more of the command line, by name. */
+  static async start(port, clip_seconds, settings = {}, env = {}) {
     const feed = new HlsFeed();
     feed.folder = await mkdtemp(join(tmpdir(), 'footlight-hls-'));
     await make_clips(feed.folder, clip_seconds);
+    feed.port = port;
+    feed.settings = settings;
+    feed.env = env;
     feed.address = `http://127.0.0.1:${port}`;
     feed.program = `${feed.address}/v1/program/show`;
-    feed.process = spawn(feed_bin, [String(port), feed.folder], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
     feed.said = '';
-    await new Promise((resolve, reject) => {
-      feed.process.once('exit', (code) => reject(new Error(`hls_feed ended with ${code}`)));
-      feed.process.stdout.on('data', (text) => {
-        feed.said += text;
-        if (feed.said.includes('ready')) resolve();
-      });
-    });
+    await feed.up();
     // The first segments have to be made; a player that asks before is told that there is nothing.
     await until(async () => JSON.parse(await feed.get('status.json')).there, 'the program', 20_000);
     return feed;
+  }
+  /** Starts the process, the second time perhaps with other settings. */
+  async up(settings = this.settings) {
+    const more = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+    this.process = spawn(feed_bin, [String(this.port), this.folder, ...more], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...this.env },
+    });
+    let began = '';
+    await new Promise((resolve, reject) => {
+      this.process.once('exit', (code) => reject(new Error(`hls_feed ended with ${code}`)));
+      this.process.stdout.on('data', (text) => {
+        this.said += text;
+        began += text;
+        if (began.includes('ready')) resolve();
+      });
+    });
+  }
+  async down() {
+    if (this.process.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.process.once('exit', resolve));
+    this.process.stdin.end();
+    await ended;
   }
   say(line) {
     this.process.stdin.write(`${line}\n`);
@@ -66,11 +84,7 @@ export class HlsFeed {
     return answer.text();
   }
   async remove() {
-    if (this.process.exitCode === null) {
-      const ended = new Promise((resolve) => this.process.once('exit', resolve));
-      this.process.stdin.end();
-      await ended;
-    }
+    await this.down();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

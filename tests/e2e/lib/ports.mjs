@@ -25,5 +25,8 @@ export const ports = {
   hls: first + 17,
   tcp: first + 18,
   disk: first + 19,
-  join: first + 22,
+  push: first + 23,
+  bucket: first + 24,
+  vod: first + 25,
+  join: first + 26,
 };
