@@ -239,9 +239,9 @@ void HttpProgram::begin(const std::vector<net::Shard*>& shards,
     }
     auto post = [shards](size_t shard, Program::Job job) { shards[shard]->post(std::move(job)); };
     const size_t home = stages_.size() % shards.size();
-    stage->program =
-        std::make_unique<Program>(episode, options_.limits, shards.size(), home, std::move(post),
-                                  *options_.clock, stage->files.get());
+    ProgramFiles* const files = stage->files.get();
+    stage->program = std::make_unique<Program>(episode, options_.limits, shards.size(), home,
+                                               std::move(post), *options_.clock, files);
     if (!options_.folder.empty()) find_recording(*stage);
     pushes_.begin(episode, *stage->program, *shards[home]);
     stages_.emplace(episode, std::move(stage));

@@ -36,7 +36,6 @@ constexpr uint64_t kDescriptorsPerLog = 4;  // SQLite: file, WAL, shared memory,
 constexpr size_t kMaxLogWorkers = 8;
 constexpr uint32_t kFewConnections = 1'000;
 constexpr auto kDrainPoll = std::chrono::milliseconds(10);
-constexpr std::string_view kLogSuffix = ".episode";
 
 Status make_directory(const std::string& path) {
   std::error_code error;
@@ -44,18 +43,6 @@ Status make_directory(const std::string& path) {
   if (!error) return {};
   const Code code = error == std::errc::read_only_file_system ? Code::kLogReadOnly : Code::kLogOpen;
   return fail(code, path + ": " + error.message());
-}
-
-std::vector<EpisodeSource> logs_in(const std::string& directory) {
-  std::vector<EpisodeSource> sources;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!entry.is_regular_file() || !name.ends_with(kLogSuffix)) continue;
-    sources.push_back({name.substr(0, name.size() - kLogSuffix.size()), ""});
-  }
-  std::ranges::sort(sources, {}, &EpisodeSource::id);
-  return sources;
 }
 
 std::string server_metrics(const net::ServerCounters& counters) {
@@ -144,7 +131,7 @@ Status Node::Impl::prepare() {
   }
   if (auto status = make_api(); !status) return status;
   api->set_keys(*keys);
-  if (options.episodes.empty()) options.episodes = logs_in(config.data.dir);
+  if (options.episodes.empty()) options.episodes = NodeEpisode::in(config.data.dir);
   auto hooks = load_webhooks(config.webhooks);
   if (!hooks) return std::unexpected(hooks.error());
   if (auto status = load_push(config.push, push); !status) return status;

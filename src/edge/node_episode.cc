@@ -1,12 +1,18 @@
 #include "edge/node_episode.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "core/bytes.h"
 #include "core/json.h"
 
 namespace footlight::edge {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr size_t kMarksAtOnce = 500;
+constexpr std::string_view kLogSuffix = ".episode";
 
 // The definition in the log's first record, as canonical JSON.
 Result<std::string> read_definition(log::EventLog& log) {
@@ -22,6 +28,18 @@ Result<std::string> read_definition(log::EventLog& log) {
 }
 
 }  // namespace
+
+std::vector<EpisodeSource> NodeEpisode::in(const std::string& directory) {
+  std::vector<EpisodeSource> sources;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file() || !name.ends_with(kLogSuffix)) continue;
+    sources.push_back({name.substr(0, name.size() - kLogSuffix.size()), ""});
+  }
+  std::ranges::sort(sources, {}, &EpisodeSource::id);
+  return sources;
+}
 
 Result<std::unique_ptr<NodeEpisode>> NodeEpisode::open(const EpisodeSource& source,
                                                        const std::string& directory,

@@ -21,6 +21,8 @@ namespace footlight::edge {
 
 class NodeEpisode final : public LogPort {
  public:
+  // The logs in a folder, by name; none when it cannot be read.
+  static std::vector<EpisodeSource> in(const std::string& directory);
   // Opens the log and recovers. Logs a warning when the log's definition is not the source's.
   static Result<std::unique_ptr<NodeEpisode>> open(const EpisodeSource& source,
                                                    const std::string& directory, Entropy& entropy,
