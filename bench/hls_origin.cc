@@ -1,5 +1,9 @@
-// hls_origin own CLIENTS ROUNDS FOLDER: an origin on one thread of this process, and so many
-// clients on another that each reload a playlist that is not there yet, then fetch the part.
+// hls_origin own CLIENTS ROUNDS FOLDER [THREADS]: an origin on one thread of this process (or so
+// many), and so many clients on another that each reload a playlist that is not there yet, then
+// fetch the part.
+// hls_origin bare CLIENTS ROUNDS: the same clients, and instead of an origin a loop of send() with
+// an answer of the same size: what the machine alone takes for as many answers.
+// hls_origin parked CLIENTS: the memory of so many connections whose reload waits.
 // hls_origin static PORT PID ROUNDS CLIENTS: the same requests for the same bytes as files
 // of a web server (that FOLDER as its root), whose process is PID.
 // hls_origin behind CLIENTS ROUNDS ORIGIN_PORT CACHE_PORT: an origin at the one port that gets a
@@ -38,12 +42,17 @@ int64_t now_us() { return net::SystemClock().now_us(); }
 // Many connections, each with one request under way.
 class Clients {
  public:
-  Clients(uint16_t port, size_t count) : poll_(::epoll_create1(0)), clients_(count) {
+  Clients(uint16_t port, size_t count) : poll_(::epoll_create1(0)), port_(port) {
+    clients_.reserve(kMost);
+    connect(count);
+  }
+  void connect(size_t more) {
     sockaddr_in to{};
     to.sin_family = AF_INET;
-    to.sin_port = htons(port);
+    to.sin_port = htons(port_);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = clients_.size(), end = i + more; i < end; ++i) {
+      clients_.emplace_back();
       const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
       const int on = 1;
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -55,14 +64,17 @@ class Clients {
       ::epoll_ctl(poll_, EPOLL_CTL_ADD, fd, &event);
     }
   }
+  size_t count() const { return clients_.size(); }
   ~Clients() {
     for (const Client& each : clients_) ::close(each.fd);
     ::close(poll_);
   }
-  void ask(const std::string& path) {
+  // Of those from the `first` on; the others have asked already.
+  void ask(const std::string& path, size_t first = 0) {
     const std::string text =
         "GET " + path + " HTTP/1.1\r\nHost: bench\r\nAccept-Encoding: gzip\r\n\r\n";
-    for (Client& each : clients_) {
+    for (size_t i = first; i < clients_.size(); ++i) {
+      Client& each = clients_[i];
       each.left = SIZE_MAX;
       each.head.clear();
       if (::send(each.fd, text.data(), text.size(), MSG_NOSIGNAL) < 0) std::perror("send");
@@ -115,7 +127,9 @@ class Clients {
     client.left -= bytes;
     return client.left == 0;
   }
+  static constexpr size_t kMost = 20'000;
   int poll_;
+  uint16_t port_;
   std::vector<Client> clients_;
   size_t open_ = 0;
   std::vector<char> buffer_ = std::vector<char>(512 * 1024);
@@ -159,24 +173,31 @@ struct Outcome {
 
 struct Own {
   net::SystemClock clock;
-  net::Shard shard{0};
+  std::vector<std::unique_ptr<net::Shard>> shards;
   hls::Hello hello = hls::make_hello();
   std::unique_ptr<edge::HttpProgram> programs;
-  std::unique_ptr<App> app;
+  std::vector<std::unique_ptr<App>> apps;
   std::unique_ptr<net::Server> server;
 
-  explicit Own(uint16_t port = 0) {
+  explicit Own(uint16_t port = 0, int threads = 1) {
     edge::HttpProgramOptions options;
     options.clock = &clock;
     programs = std::make_unique<edge::HttpProgram>(std::move(options));
-    programs->begin({&shard}, {"show"});
-    app = std::make_unique<App>(*programs, shard);
-    net::Shard* shards[] = {&shard};
-    net::ServerApp* apps[] = {app.get()};
+    std::vector<net::Shard*> all;
+    std::vector<net::ServerApp*> served;
+    for (int i = 0; i < threads; ++i) {
+      shards.push_back(std::make_unique<net::Shard>(i));
+      all.push_back(shards.back().get());
+    }
+    programs->begin(all, {"show"});
+    for (net::Shard* shard : all) {
+      apps.push_back(std::make_unique<App>(*programs, *shard));
+      served.push_back(apps.back().get());
+    }
     net::ServerOptions listening;
     listening.port = port;
-    server = std::move(*net::Server::listen(listening, shards, apps));
-    shard.start();
+    server = std::move(*net::Server::listen(listening, all, served));
+    for (net::Shard* shard : all) shard->start();
     on_shard([&](edge::Program& to) {
       (void)to.hello(hello);
       for (uint32_t i = 0; i < 3; ++i)
@@ -185,13 +206,15 @@ struct Own {
     for (uint64_t n = 0; n < kWarmUp; ++n) feed(n);
   }
   ~Own() {
-    shard.stop();
-    shard.join();
+    for (const auto& shard : shards) {
+      shard->stop();
+      shard->join();
+    }
     programs.reset();
   }
-  void on_shard(std::function<void(edge::Program&)> job) {
+  void on_shard(std::function<void(edge::Program&)> job, size_t shard = 0) {
     std::promise<void> done;
-    shard.post([&] {
+    shards[shard]->post([&] {
       job(*programs->find("show"));
       done.set_value();
     });
@@ -214,7 +237,9 @@ struct Own {
   }
   double cpu_s() {
     double out = 0;
-    on_shard([&](edge::Program&) { out = net::thread_cpu_s(); });
+    for (size_t i = 0; i < shards.size(); ++i) {
+      on_shard([&](edge::Program&) { out += net::thread_cpu_s(); }, i);
+    }
     return out;
   }
 };
@@ -231,13 +256,14 @@ void save(const std::string& folder, const std::string& name, const std::string&
   std::ofstream(folder + "/" + name, std::ios::binary) << bytes;
 }
 
-void run_own(size_t count, uint64_t rounds, const std::string& folder) {
-  Own own;
+void settle() { std::this_thread::sleep_for(std::chrono::milliseconds(400)); }
+
+void run_own(size_t count, uint64_t rounds, const std::string& folder, int threads) {
+  Own own(0, threads);
   Clients clients(own.server->port(), count);
   clients.ask(part_path(kWarmUp - 1));  // every connection has answered once
   clients.take();
   Outcome outcome;
-  const auto settle = [] { std::this_thread::sleep_for(std::chrono::milliseconds(400)); };
   const double cpu = own.cpu_s();
   const int64_t began = now_us();
   for (uint64_t n = kWarmUp; n < kWarmUp + rounds; ++n) {
@@ -303,6 +329,94 @@ void run_behind(size_t count, uint64_t rounds, uint16_t port, uint16_t cache) {
       static_cast<double>(outcome.waits.quantile(990)) / 1e3);
 }
 
+void run_bare(size_t count, uint64_t rounds) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 ||
+      ::listen(listener, 4096) != 0 ||
+      ::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) != 0) {
+    std::perror("listen");
+    std::exit(1);
+  }
+  Clients clients(ntohs(at.sin_port), count);
+  std::vector<int> peers;
+  for (size_t i = 0; i < count; ++i) {
+    peers.push_back(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK));
+    const int on = 1;
+    ::setsockopt(peers.back(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  const std::string reply =
+      "HTTP/1.1 200 OK\r\nContent-Length: 1400\r\nX: " + std::string(300, 'h') + "\r\n\r\n" +
+      std::string(1'400, '#');
+  Outcome outcome;
+  std::vector<char> buffer(64 * 1024);
+  for (uint64_t n = 0; n < rounds; ++n) {
+    clients.ask(list_path(n));
+    settle();
+    for (const int peer : peers) (void)!::recv(peer, buffer.data(), buffer.size(), 0);
+    std::promise<std::pair<int64_t, double>> told;
+    std::thread sender([&] {
+      const int64_t began = now_us();
+      const double cpu = net::thread_cpu_s();
+      for (const int peer : peers) (void)!::send(peer, reply.data(), reply.size(), MSG_NOSIGNAL);
+      told.set_value({began, net::thread_cpu_s() - cpu});
+    });
+    const auto times = clients.take();
+    const auto [began, cpu] = told.get_future().get();
+    sender.join();
+    outcome.add_waits(times, began);
+    outcome.cpu_s += cpu;
+    outcome.requests += count;
+  }
+  for (const int peer : peers) ::close(peer);
+  ::close(listener);
+  outcome.print();
+}
+
+// Resident memory of this process, bytes.
+uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void run_parked(size_t count) {
+  constexpr size_t kOthers = 400;  // descriptors
+  const auto most = net::raise_descriptor_limit(1);
+  if (most && *most < 2 * count + kOthers) count = (*most - kOthers) / 2;
+  Own own;
+  const auto waiting = [&] {
+    uint64_t out = 0;
+    own.on_shard([&](edge::Program& to) { out = to.waiting(0); });
+    return out;
+  };
+  // Its own buffers are there before, and the pages of what is freed are not given back meanwhile.
+  Clients clients(own.server->port(), 0);
+  const auto park = [&](size_t more) {
+    clients.connect(more);
+    clients.ask(list_path(kWarmUp), clients.count() - more);
+    for (int i = 0; waiting() < clients.count(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      if (i < 1'500) continue;
+      std::fprintf(stderr, "not all of them wait\n");
+      std::exit(1);
+    }
+  };
+  park(count / 10);
+  const uint64_t before = resident_bytes();
+  const size_t first = clients.count();
+  park(count - first);
+  const uint64_t after = resident_bytes();
+  own.feed(kWarmUp);
+  clients.take();
+  std::printf("{\"parked\": %zu, \"bytes_each\": %.0f}\n", clients.count(),
+              static_cast<double>(after - before) / static_cast<double>(clients.count() - first));
+}
+
 // User and system time of a process, seconds.
 double cpu_of(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
@@ -325,9 +439,11 @@ void run_static(uint16_t port, const std::string& pid, uint64_t rounds, size_t c
   const double cpu = cpu_of(pid);
   const int64_t began = now_us();
   for (uint64_t n = kWarmUp; n < kWarmUp + rounds; ++n) {
+    settle();  // at the pace of a stream, as run_own: who rests finds its caches cold
     const int64_t asked = now_us();
     clients.ask("/list" + std::to_string(n));
     outcome.add_waits(clients.take(), asked);
+    settle();
     clients.ask("/part" + std::to_string(n));
     clients.take();
     outcome.requests += 2 * count;
@@ -342,9 +458,13 @@ void run_static(uint16_t port, const std::string& pid, uint64_t rounds, size_t c
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "own" && argc == 5) {
+  if (mode == "own" && (argc == 5 || argc == 6)) {
     footlight::run_own(std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10),
-                       argv[4]);
+                       argv[4], argc == 6 ? std::atoi(argv[5]) : 1);
+  } else if (mode == "bare" && argc == 4) {
+    footlight::run_bare(std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10));
+  } else if (mode == "parked" && argc == 3) {
+    footlight::run_parked(std::strtoul(argv[2], nullptr, 10));
   } else if (mode == "behind" && argc == 6) {
     footlight::run_behind(std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10),
                           static_cast<uint16_t>(std::atoi(argv[4])),

@@ -230,12 +230,11 @@ void HttpProgram::begin(const std::vector<net::Shard*>& shards,
   for (const std::string& episode : episodes) {
     auto stage = std::make_unique<Stage>();
     if (!options_.folder.empty()) {
-      stage->files = std::make_unique<ProgramFiles>(
-          options_.folder + "/" + episode,
-          [raw = stage.get()](uint32_t rendition, uint64_t msn) {
-            raw->program->stored(rendition, msn);
-          },
-          options_.log);
+      auto stored = [raw = stage.get()](uint32_t rendition, uint64_t msn) {
+        raw->program->stored(rendition, msn);
+      };
+      stage->files = std::make_unique<ProgramFiles>(options_.folder + "/" + episode,
+                                                    std::move(stored), options_.log);
     }
     auto post = [shards](size_t shard, Program::Job job) { shards[shard]->post(std::move(job)); };
     const size_t home = stages_.size() % shards.size();

@@ -91,9 +91,12 @@ void Program::publish() {
   const auto changes = origin_->take_changes();
   if (!changes) return;
   const MonoUs came_us = clock_.now_us();
+  // The others first: whoever waits there need not wait for those who are answered here.
   for (size_t i = 0; i < stations_.size(); ++i) {
-    at(i, [this, i, changes, came_us] { put_up(*stations_[i], *changes, came_us); });
+    if (i == home_) continue;
+    post_(i, [this, i, changes, came_us] { put_up(*stations_[i], *changes, came_us); });
   }
+  put_up(*stations_[home_], *changes, came_us);
   for (ProgramTap* tap : taps_) tap->take(*changes);
 }
 
