@@ -135,7 +135,7 @@ if (!has_feed()) {
       async () => (await page.getByText('The audience was choosing').count()) === 1,
       'the poll, open',
     );
-    equal(await page.locator('#story li').count(), 1, 'steps of the story then');
+    await until(async () => (await page.locator('#story li').count()) === 1, 'the story then');
     const opened_s = await at_s();
     // By keyboard: on to the dice and to the result.
     await strip.getByRole('button', { name: /Poll closes/ }).focus();
