@@ -70,7 +70,13 @@ TEST_F(MediaTcp, StrangersAreCutAndCostNobodyElse) {
   net::RawClient liar(node_->port());
   liar.send(std::string_view("\x00\x01x\xff\xff", 5));  // a frame of 64 KB
   EXPECT_EQ(liar.read_to_end(), "");
-  EXPECT_EQ(strangers.front()->read_to_end(), "") << "more strangers than may wait";
+  // 256 may wait. Whom the threads bring first is theirs, so nobody knows who has waited longest.
+  const auto cut = [&] {
+    return std::ranges::count_if(strangers, [](const auto& each) { return each->has_ended(); });
+  };
+  const MonoUs until = clock_.now_us() + 5 * kUsPerSecond;  // before any is cut for its silence
+  while (cut() < 44 && clock_.now_us() < until) continue;
+  EXPECT_GE(cut(), 44) << "more strangers than may wait";
   EXPECT_EQ(talk().connected, 2u);
 }
 
