@@ -32,11 +32,11 @@ TEST(Simulation, EveryPromiseHoldsAndMuchHappensMeanwhile) {
   EXPECT_GT(sum.confirmed, kSeeds * 40);
   EXPECT_GT(sum.rejected, kSeeds * 20);
   EXPECT_GT(sum.records, kSeeds * 30);
-  EXPECT_GT(restarted, kSeeds / 3);
+  EXPECT_GT(restarted, kSeeds / 4);
 }
 
 TEST(Simulation, ARerunOfASeedEndsInTheSameHash) {
-  for (uint64_t seed = kFirstSeed; seed < kFirstSeed + 10; ++seed) {
+  for (uint64_t seed = kFirstSeed; seed < kFirstSeed + kSeeds / 10; ++seed) {
     EXPECT_EQ(run({.seed = seed}).hash, run({.seed = seed}).hash) << seed;
   }
   EXPECT_NE(run({.seed = kFirstSeed}).hash, run({.seed = kFirstSeed + 1}).hash);
