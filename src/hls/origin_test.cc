@@ -171,39 +171,6 @@ TEST(HlsOrigin, AStepOfTheWallClockDoesNotMoveTheProgramsDates) {
   EXPECT_THAT(stream.text("e1/v720.m3u8"), HasSubstr("2027-01-15T08:00:04.266Z"));
 }
 
-TEST(HlsOrigin, AnEncoderThatLostTimeIsFollowedFromTheNextSegmentOnInEveryRendition) {
-  TestStream stream;
-  stream.inits();
-  stream.run(6);
-  for (uint64_t part = 6; part < 16; ++part) {
-    for (uint32_t i = 0; i < 3; ++i) {
-      PartUnit unit = make_part(stream.hello, i, part);
-      unit.program_date_time_ms += 1'500;  // in the midst of segment 1, for good
-      ASSERT_TRUE(stream.origin.on_part(unit));
-    }
-    stream.put();
-  }
-  for (const char* id : {"v720", "v480", "a"}) {
-    const std::string text = stream.text("e1/" + std::string(id) + ".m3u8");
-    EXPECT_THAT(text, HasSubstr("2027-01-15T08:00:02.133Z")) << "segment 1 began before it";
-    EXPECT_THAT(text, HasSubstr("2027-01-15T08:00:05.766Z"));
-    EXPECT_THAT(text, HasSubstr("2027-01-15T08:00:07.899Z")) << "once: it is not added again";
-  }
-  // A cue of the wall clock stands where its picture is.
-  ASSERT_TRUE(stream.origin.on_cue({.id = "c", .kind = "show", .at_ms = 1'800'000'010'033 + 200}));
-  stream.put();
-  ASSERT_TRUE(stream.part(0, 16));
-  const std::string body = stream.text("e1/v720/s4.p0.m4s");
-  const uint64_t at = make_part(stream.hello, 0, 16).tfdt + 15'360 / 5;
-  bool there = false;
-  for (uint64_t ticks = at - 15; ticks <= at + 15; ++ticks) {  // to a millisecond
-    std::string time;
-    put_be(time, ticks, 8);
-    there |= body.find(time) != body.npos;
-  }
-  EXPECT_TRUE(there);
-}
-
 TEST(HlsOrigin, MemoryIsBoundedAndTheWindowGetsShorterInstead) {
   Limits limits;
   limits.memory_bytes = 60'000;

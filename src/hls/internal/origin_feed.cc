@@ -143,7 +143,6 @@ Status Origin::Impl::on_part(PartUnit unit) {
   }
   const uint64_t missing = missing_before(track, msn, unit.part);
   anchor(track, unit);
-  if (unit.part == 0) follow_slip(track, unit, msn);
   if (!track.begun) track.next_tfdt = unit.tfdt - missing * nominal_ticks(track);
   track.begun = true;
   if (missing > 0) fill_gaps(unit.rendition, missing, unit.tfdt);
@@ -164,21 +163,6 @@ void Origin::Impl::anchor(const Track& track, const PartUnit& unit) {
   // A wall clock that was set back does not turn the program's dates back.
   period.anchor_wall_us = std::max(unit.program_date_time_ms * 1000, end_wall_us());
   period.anchor_media_us = ticks_to_us(unit.tfdt, track.info.timescale);
-}
-
-// The rendition that begins a segment first says it for all: their parts of one number are of one
-// moment.
-void Origin::Impl::follow_slip(const Track& track, const PartUnit& unit, uint64_t msn) {
-  Period& period = periods.back();
-  const int64_t said_us = period.anchor_wall_us - period.anchor_media_us +
-                          ticks_to_us(unit.tfdt, track.info.timescale) + period.slipped_us(msn);
-  const int64_t by_us = unit.program_date_time_ms * 1000 - said_us;
-  if (by_us <= Period::kLooseUs || by_us > Period::kMostSlipUs) return;
-  if (period.slips.size() == Period::kMostSlips) {
-    period.slips[1].by_us += period.slips[0].by_us;
-    period.slips.erase(period.slips.begin());
-  }
-  period.slips.push_back({msn, by_us});
 }
 
 // Parts that never came: each as long as the hole allows, together exactly as long as it.
@@ -202,8 +186,8 @@ void Origin::Impl::begin_segment(Track& track) {
   }
   segment.tfdt = track.next_tfdt;
   const Period& at = periods.back();
-  segment.wall_us = at.anchor_wall_us - at.anchor_media_us + at.slipped_us(segment.msn) +
-                    ticks_to_us(track.next_tfdt, track.info.timescale);
+  segment.wall_us =
+      at.anchor_wall_us - at.anchor_media_us + ticks_to_us(track.next_tfdt, track.info.timescale);
   track.segments.push_back(std::move(segment));
 }
 
@@ -228,10 +212,8 @@ void Origin::Impl::add_part(uint32_t rendition, uint64_t duration, const PartUni
   if (unit) {
     Chain body;
     if (track.info.kind == Kind::kVideo) {
-      Period now = periods.back();
-      now.anchor_wall_us += now.slipped_us(segment.msn);
-      std::string boxes =
-          cues.boxes(rendition, track.info.timescale, unit->tfdt, segment.msn, begins, now);
+      std::string boxes = cues.boxes(rendition, track.info.timescale, unit->tfdt, segment.msn,
+                                     begins, periods.back());
       if (!boxes.empty()) body.add(make_blob(std::move(boxes)));
     }
     body.add(unit->bytes);

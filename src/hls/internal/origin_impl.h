@@ -25,7 +25,6 @@ struct Origin::Impl {
   uint64_t missing_before(const Track& track, uint64_t msn, uint32_t part) const;
   uint64_t nominal_ticks(const Track& track) const;
   void anchor(const Track& track, const PartUnit& unit);
-  void follow_slip(const Track& track, const PartUnit& unit, uint64_t msn);
   void fill_gaps(uint32_t rendition, uint64_t missing, uint64_t until_tfdt);
   void add_part(uint32_t rendition, uint64_t duration, const PartUnit* unit);
   void begin_segment(Track& track);

@@ -13,29 +13,13 @@ namespace footlight::hls {
 
 // A stretch of the stream between two discontinuities: one encoder run. The first part of it that
 // any rendition brings says which wall time its media time has; later steps of the wall clock
-// change nothing, so that program-date-time follows the media. An encoder that lost time (its
-// frames go on without a gap, and are of later moments) is followed, from the next segment on: else
-// all that viewers are told by the wall clock would be out of step with the picture for good.
+// change nothing, so that program-date-time follows the media.
 struct Period {
-  struct Slip {
-    uint64_t msn = 0;  // from this segment on
-    int64_t by_us = 0;
-  };
-  static constexpr int64_t kLooseUs = 100'000;        // less is left as it is
-  static constexpr int64_t kMostSlipUs = 10'000'000;  // more is a clock that was set
-  static constexpr size_t kMostSlips = 16;            // kept apart; older ones are for all segments
-  int64_t slipped_us(uint64_t msn) const {
-    int64_t sum_us = 0;
-    for (const Slip& slip : slips) sum_us += slip.msn <= msn ? slip.by_us : 0;
-    return sum_us;
-  }
-
   bool placed = false;  // msn_offset holds
   bool anchored = false;
   int64_t anchor_wall_us = 0;
   int64_t anchor_media_us = 0;
   uint64_t msn_offset = 0;  // the feed's msn + this (modulo 2^64) is ours
-  std::vector<Slip> slips;
 };
 
 struct PartState {
