@@ -61,7 +61,10 @@ class NodeTest : public testing::Test {
     std::filesystem::create_symlink(directory_ + "/outside.txt", pages_ + "/link.txt");
     write(key_file_, kSecret);
   }
-  ~NodeTest() override { std::filesystem::remove_all(directory_); }
+  ~NodeTest() override {
+    node_.reset();  // it may be writing there
+    std::filesystem::remove_all(directory_);
+  }
 
   static void write(const std::string& path, std::string_view text) {
     std::ofstream(path, std::ios::binary) << text;
