@@ -37,7 +37,7 @@ void Node::BusPort::to_owner(const std::string&, bus::ToOwner message) {
   MonoUs at_us = arrival(*slot, slot->last_to_owner_us);
   if (node_.options_.bug == Bug::kWatermarkAhead && std::holds_alternative<bus::Submit>(message)) {
     std::get<bus::Submit>(message).up_to_ms = 0;
-    at_us += 1'500'000;  // an allowance hides what is shorter
+    at_us += 150'000;
   }
   node_.scheduler_.at(at_us,
                       [&node = node_, life = node_.life_, message = std::move(message)]() mutable {

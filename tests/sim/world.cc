@@ -59,6 +59,7 @@ void World::plan() {
   if (random_.below(4) == 0) node.queue_bytes = 12 * 1024;
   slow_links_ = random_.below(4) == 0;
   storms_ = random_.below(3) == 0;
+  watches_late_ = random_.below(2) == 0;
   node.board_snapshot_updates = static_cast<uint32_t>(random_.between(5, 60));
   node_ = std::make_unique<Node>(scheduler_, node, ledger_);
   node_->on_crash = [this] { died(); };

@@ -74,6 +74,7 @@ class World {
   bool healed_ = false;
   bool slow_links_ = false;
   bool storms_ = false;
+  bool watches_late_ = false;
   WallMs stormed_deadline_ms_ = 0;
   uint64_t api_calls_ = 0;
 };

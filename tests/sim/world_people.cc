@@ -52,8 +52,8 @@ Client& World::add_client(const std::string& account, proto::Role role,
   } else {
     spec.token = [text = token(account, role, characters, kFarS)] { return text; };
   }
-  // A third of the audience watches from a cache.
-  if (role == proto::Role::kViewer && random_.below(3) == 0) {
+  // Of some audiences a third watches from a cache.
+  if (watches_late_ && role == proto::Role::kViewer && random_.below(3) == 0) {
     spec.behind_ms = random_.between(300, 6'000);
     spec.cue = [this, behind_ms = spec.behind_ms] {
       return gate::sign_cue(node_->voter_key(), kEpisode, node_->clock().wall_ms() - behind_ms);
