@@ -258,12 +258,6 @@ void RawClient::send(std::string_view bytes) {
 
 void RawClient::end_sending() { ::shutdown(fd_, SHUT_WR); }
 
-bool RawClient::has_ended() const {
-  char byte = 0;
-  const ssize_t count = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 bool RawClient::fill() {
   pollfd one{fd_, POLLIN, 0};
   if (::poll(&one, 1, kPatienceMs) != 1) {

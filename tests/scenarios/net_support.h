@@ -108,8 +108,6 @@ class RawClient {
   std::string read_exactly(size_t bytes);
   std::string read_to_end();
   bool is_reset() const { return reset_; }
-  // Whether the server has ended or reset it, as far as is known now; nothing is read.
-  bool has_ended() const;
 
   // One response with Content-Length: head and body.
   std::string read_response();
