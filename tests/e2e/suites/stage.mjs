@@ -7,6 +7,7 @@ import { Cable } from '../lib/cable.mjs';
 import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode, footlight_bin } from '../lib/real_node.mjs';
+import { voice } from '../lib/voice.mjs';
 
 const kEpisode = fileURLToPath(new URL('../show.episode.yaml', import.meta.url));
 const kFlags = [
@@ -23,10 +24,11 @@ const test = (name, run) => timed(name, run, { timeout_ms: 180_000 });
 let node;
 let cable;
 let browser;
+const microphone = voice();
 const people = {};
 group('stage', {
   async before() {
-    browser = await launch(kFlags);
+    browser = await launch([...kFlags, microphone.flag]);
     node = await RealNode.start(ports.stage, kEpisode, 'show');
     cable = await Cable.lay(ports.stage_cable, ports.stage);
     people.gale = await open('gale', 'gm', 'Gale Marlowe');
@@ -37,6 +39,7 @@ group('stage', {
     await browser?.close();
     await cable?.remove?.();
     await node?.remove();
+    microphone.remove();
   },
 });
 
@@ -59,7 +62,7 @@ function keep_channels() {
     return channel;
   };
 }
-/** As it is: the browser takes the made-up device's tone for noise and would silence it. And small: all encode on two cores. */
+/** As it is: the browser takes the even voice for noise and would silence it. And small: all encode on two cores. */
 const prepare = (page) =>
   page.evaluate(() => {
     const devices = navigator.mediaDevices;
