@@ -6,6 +6,7 @@
 import { Value } from '../readable.ts';
 import type { Readable } from '../types.ts';
 import type { Health } from './ladder.ts';
+import { type LoaderClass, patientLoader } from './patient_loader.ts';
 
 /** What is used of hls.js 1.6. */
 export interface HlsJs {
@@ -28,6 +29,7 @@ export interface HlsJs {
 export interface HlsJsClass {
   new (config: Record<string, unknown>): HlsJs;
   isSupported(): boolean;
+  readonly DefaultConfig?: { readonly loader: LoaderClass };
 }
 interface Details {
   readonly live: boolean;
@@ -102,7 +104,9 @@ export class HlsPlayer {
     this.ended = this.#ended;
     this.recording = this.#recording;
     this.#moved_ms = options.now();
+    const loader = options.hls.DefaultConfig?.loader;
     const hls = (this.#hls = new options.hls({
+      ...(loader && { pLoader: patientLoader(loader, options.now) }),
       lowLatencyMode: options.lowLatency,
       // A worker from a blob: is what content security policies forbid.
       enableWorker: false,

@@ -91,6 +91,32 @@ async function poll_of(id) {
   });
   return (await answer.json()).polls[id];
 }
+/** A cache in front of the origin that, while `stale`, answers from what it has, whatever part of the future is asked for. */
+class StaleCache {
+  stale = false;
+  asked = 0;
+  has_delta = false;
+  #had = new Map();
+
+  async answer(route) {
+    const { pathname } = new URL(route.request().url());
+    if (this.stale) ++this.asked;
+    if (this.stale && this.#had.has(pathname)) return route.fulfill(this.#had.get(pathname));
+    try {
+      const response = await route.fetch();
+      const had = {
+        status: response.status(),
+        headers: response.headers(),
+        body: await response.body(),
+      };
+      if (response.ok()) this.#had.set(pathname, had);
+      this.has_delta ||= had.body.includes('#EXT-X-SKIP');
+      await route.fulfill(had);
+    } catch {
+      await route.abort().catch(() => undefined); // the page went on meanwhile
+    }
+  }
+}
 /** How the page watches and what it shows. */
 const watched = (page) =>
   page.evaluate(() => {
@@ -189,6 +215,35 @@ test('the producer switches media off and on; votes go on', async () => {
   await votes(viewer, 'Which door', 'The right door');
   await command('media.mode', { mode: 'full' });
   await plays(viewer, 'the program again');
+});
+
+test('a cache that answers with old playlists holds up the picture, says so, and holds up no vote', async () => {
+  const title = 'Is the wax fresh?';
+  const playlists = /\/v1\/program\/.*\.m3u8/;
+  const cache = new StaleCache();
+  await viewer.route(playlists, (route) => cache.answer(route));
+  try {
+    await command('poll.open', { poll: 'wax' });
+    await viewer.locator('article.poll', { hasText: title }).waitFor({ timeout: 20_000 });
+    await plays(viewer, 'the program by the cache');
+    // A delta that is answered again and again is the worst: hls.js finds something new in it each time.
+    await until(() => cache.has_delta, 'a delta', 60_000);
+    cache.stale = true;
+    await viewer.getByText('Waiting for the picture').waitFor({ timeout: 20_000 });
+    const took_ms = await votes(viewer, title, 'Yes');
+    assert(took_ms < 2000, `the vote took ${Math.round(took_ms)} ms`);
+    await until(async () => (await watched(viewer)).mode === 'hls', 'whole segments', 30_000);
+    await viewer.getByText(/The stream stood still|The picture kept stopping/).waitFor();
+    // An answer that comes at once where one was to be waited for must not be asked for again and again.
+    const asked = cache.asked;
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    assert(cache.asked - asked <= 15, `${cache.asked - asked} requests in five seconds`);
+    cache.stale = false;
+    await plays(viewer, 'the program afterwards');
+  } finally {
+    await viewer.unroute(playlists);
+  }
+  await until(async () => (await watched(viewer)).mode === 'llhls', 'parts again', 90_000, 500);
 });
 
 test('a viewer of the call whose UDP is cut sees the program within seconds, votes, and comes back', async () => {

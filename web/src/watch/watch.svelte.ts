@@ -141,7 +141,8 @@ export function why_words(state: ProgramState): string {
       : 'The producer has moved everyone to the stream for the moment.';
   }
   if (mode === 'audio') return 'Your connection does not carry the picture now. Your vote counts.';
-  const from = why === 'stopped' ? 'The call broke off' : 'The picture kept stopping';
+  const broke = mode === 'llhls' ? 'The call broke off' : 'The stream stood still';
+  const from = why === 'stopped' ? broke : 'The picture kept stopping';
   return `${from}; this is the stream, a moment behind. It goes back by itself. Your vote counts.`;
 }
 
