@@ -5,8 +5,11 @@ namespace footlight::media {
 ProgramClock::Make ProgramClock::make(MonoUs now, int64_t queued) const {
   const MonoUs behind = behind_us(now, queued);
   const bool begins_part = frame_ % cadence_.frames_per_part == 0;
-  if (behind > kHoldUs) return begins_part ? Make::kRepeat : Make::kHold;
-  return now - due() > kLateUs || behind > kBehindUs ? Make::kRepeat : Make::kFresh;
+  const bool late = now - due() > kLateUs;
+  // However far behind the encoders are: else nothing new would be seen for as long.
+  if (begins_part) return late ? Make::kRepeat : Make::kFresh;
+  if (behind > kHoldUs) return Make::kHold;
+  return late || behind > kBehindUs ? Make::kRepeat : Make::kFresh;
 }
 
 int64_t ProgramClock::step_us(MonoUs now, int64_t wall_now_us) const {
@@ -19,7 +22,7 @@ void ProgramClock::end_frame(Make made) {
   if (made == Make::kHold) {
     slips_ += holding_ ? 0 : 1;
     holding_ = true;
-  } else if (!begins_part || made == Make::kFresh) {
+  } else if (!begins_part) {
     holding_ = false;
   }
   ++frame_;

@@ -5,10 +5,10 @@
 // A machine that is short of time costs pictures and no time. A frame that is late repeats the one
 // before, and so does one before encoders that are behind: it costs them little. Where they are far
 // behind, or much time was lost, it is left out and the one before is shown longer; the first frame
-// of each part is always there. Two things cannot be made good and end the run, so that a new one
-// begins with dates of its own: kLostUs that were not made up for, and a wall clock that was set
-// forward by more than kStepUs. One that was set back changes nothing: the program's dates never go
-// back. Pure.
+// of each part is always there, and new unless it is late itself. Two things cannot be made good
+// and end the run, so that a new one begins with dates of its own: kLostUs that were not made up
+// for, and a wall clock that was set forward by more than kStepUs. One that was set back changes
+// nothing: the program's dates never go back. Pure.
 #pragma once
 #include <cstdint>
 
