@@ -17,6 +17,7 @@
 namespace footlight::media {
 namespace {
 
+using Make = ProgramClock::Make;
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
@@ -38,7 +39,7 @@ int64_t cpu_us() {
 }
 
 constexpr size_t kMostDatagrams = 512;  // between two looks at the clock
-constexpr int64_t kMostCatchUp = 4;  // frames composed in a row before the sockets are read again
+constexpr int kMostCatchUp = 16;        // frames made in a row before the sockets are read again
 
 class Composition {
  public:
@@ -70,9 +71,16 @@ class Composition {
       stage_.advance(now, now - clock_.program_us(now));
       for (const uint32_t ssrc : stage_.wanted_key_frames(now))
         link_.send(proto::FeedKeyFrame{ssrc});
-      for (int64_t i = 0; i < kMostCatchUp && tick(i > 0); ++i) {
+      for (int i = 0; i < kMostCatchUp && tick(); ++i) {
       }
-      if (mono_us() - told_at_ >= kUsPerSecond) tell();
+      if (mono_us() - told_at_ >= kUsPerSecond) {
+        tell();
+        if (auto why = out_of_time(); !why.empty()) {
+          link_.send(proto::FeedEnd{static_cast<uint16_t>(Code::kCompositorEnded), why});
+          (void)link_.flush();
+          return fail(Code::kCompositorEnded, std::move(why));
+        }
+      }
       if (!link_.flush()) return fail(Code::kCompositorEnded, "the node closed the connection");
     }
     link_.send(proto::FeedEnd{0, "stopped"});
@@ -119,38 +127,50 @@ class Composition {
     all[1] = {link_.wake_descriptor(), POLLIN, 0};
     all[2] = {port_.descriptor(), POLLIN, 0};
     const MonoUs left = std::clamp<MonoUs>(clock_.due() - mono_us(), 0, 50 * kUsPerMs);
-    const timespec most{0, blocked_ ? 5'000'000L : static_cast<long>(left) * 1'000};
+    const timespec most{0, static_cast<long>(left) * 1'000};
     (void)::ppoll(all.data(), all.size(), &most, nullptr);
     return link_.flush();
   }
 
-  // A frame, when it is due and every encoder has room. `again`: one was just composed, so this one
-  // is late and repeats it.
-  bool tick(bool again) {
+  // A frame, when it is due.
+  bool tick() {
     const MonoUs now = mono_us();
-    blocked_ =
-        sound_->full() || std::ranges::any_of(rungs_, [](const auto& r) { return r->full(); });
-    if (now < clock_.due() || blocked_) return false;
-    const MonoUs late = now - clock_.due();
-    if (late > clock_frame_us()) ++late_;
-    clock_.begin_frame(now, wall_us());
-    const int64_t number = clock_.frame();
-    if (again && canvas_) {
-      ++repeated_;
-    } else {
-      canvas_ = stage_.compose(now, wall_us() / 1'000);
-    }
+    if (now < clock_.due()) return false;
+    if (now - clock_.due() > clock_frame_us()) ++late_;
+    const Make make = canvas_ ? clock_.make(now, queued()) : Make::kFresh;
+    if (make == Make::kFresh) canvas_ = stage_.compose(now, wall_us() / 1'000);
     if (!canvas_) return false;
-    const int64_t wall = clock_.wall_us();
-    for (const auto& rung : rungs_) rung->put(canvas_, number, wall);
+    const int64_t number = clock_.frame(), wall = clock_.wall_us();
+    for (const auto& rung : rungs_)
+      rung->put(make == Make::kHold ? nullptr : canvas_, number, wall);
     const int64_t from = sample_of(number), to = sample_of(number + 1);
     sound_->put(stage_.mix(from, static_cast<size_t>(to - from)), number, wall);
-    ++composed_;
+    ++(make == Make::kFresh ? composed_ : repeated_);
     tell_cue(number, wall);
     tell_picture(number, wall, options_.poster_s, kPosterWidth);
     tell_picture(number, wall, options_.thumb_s, kThumbWidth);
-    clock_.end_frame();
+    clock_.end_frame(make);
     return true;
+  }
+
+  // Frames before the slowest encoder.
+  int64_t queued() const {
+    size_t most = sound_->waiting();
+    for (const auto& rung : rungs_) most = std::max(most, rung->waiting());
+    return static_cast<int64_t>(most);
+  }
+
+  // Why this run's dates cannot be kept true; "" while they can.
+  std::string out_of_time() const {
+    const MonoUs now = mono_us();
+    if (clock_.behind_us(now, queued()) > ProgramClock::kLostUs) {
+      return "there is too little time to encode the program";
+    }
+    const int64_t wall = wall_us();
+    // Both clocks at one moment, or not this time.
+    const int64_t step = mono_us() - now < kUsPerMs ? clock_.step_us(now, wall) : 0;
+    if (step == 0) return {};
+    return "the wall clock was set forward by " + std::to_string(step / kUsPerMs) + " ms";
   }
 
   int64_t sample_of(int64_t frame) const {
@@ -205,15 +225,12 @@ class Composition {
     told_cpu_ = cpu;
     composed_ = 0;
     status.late_frames = late_;
-    status.repeated_frames = repeated_;
+    status.repeated_frames = static_cast<uint32_t>(repeated_);
     status.dropped_parts = link_.dropped();
-    status.slips = clock_.slips() + clock_.steps();
+    status.slips = clock_.slips();
     status.queued_bytes = static_cast<uint32_t>(link_.queued_bytes());
-    size_t waiting = 0;
-    for (const auto& rung : rungs_) waiting = std::max(waiting, rung->waiting());
-    const auto queued_us = static_cast<MonoUs>(waiting) * clock_frame_us();
-    status.behind_ms =
-        static_cast<uint32_t>((std::max<MonoUs>(0, now - clock_.due()) + queued_us) / kUsPerMs);
+    const MonoUs behind = std::max<MonoUs>(0, clock_.behind_us(now, queued()));
+    status.behind_ms = static_cast<uint32_t>(behind / kUsPerMs);
     status.layout = static_cast<uint8_t>(stage_.layout().kind);
     status.snapshot = stage_.snapshot();
     status.encoder = options_.encode.encoder + ", " + std::to_string(rungs_.size()) + " rungs, aac";
@@ -243,9 +260,9 @@ class Composition {
   std::vector<std::unique_ptr<Rung>> rungs_;
   std::unique_ptr<Sound> sound_;
   std::shared_ptr<AVFrame> canvas_;
-  bool stopped_ = false, blocked_ = false;
-  uint32_t late_ = 0, repeated_ = 0;
-  int64_t composed_ = 0;
+  bool stopped_ = false;
+  uint32_t late_ = 0;
+  int64_t composed_ = 0, repeated_ = 0;
   uint64_t told_snapshot_ = 0;
   MonoUs told_at_ = 0;
   int64_t told_cpu_ = 0;

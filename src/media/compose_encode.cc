@@ -124,34 +124,50 @@ AVFrame* Rung::scaled(AVFrame& canvas) {
 
 void Rung::encode(Job& job) {
   if (job.number % cadence_.frames_per_part == 0) part_wall_.push_back(job.wall_us);
+  if (job.canvas) submit(job);
+  const bool ends_part = (job.number + 1) % cadence_.frames_per_part == 0;
+  if (ends_part && !spans_.empty() && spans_.back().end == 0) spans_.back().end = job.number + 1;
+  while (!packets_.empty() && spans_.front().end > 0) {
+    write(*packets_.front(), spans_.front());
+    packets_.pop_front();
+    spans_.pop_front();
+  }
+}
+
+void Rung::submit(const Job& job) {
   AVFrame* frame = scaled(*job.canvas);
-  if (frame) {
-    frame->pts = job.number;
-    const bool begins = job.number % cadence_.frames_per_segment() == 0;
-    frame->pict_type = begins ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-    frame->key_frame = begins ? 1 : 0;
-    avcodec_send_frame(codec_.get(), frame);
-  }
+  if (!frame) return;
+  frame->pts = job.number;
+  const bool begins = job.number % cadence_.frames_per_segment() == 0;
+  frame->pict_type = begins ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+  frame->key_frame = begins ? 1 : 0;
+  if (avcodec_send_frame(codec_.get(), frame) < 0) return;
+  if (!spans_.empty() && spans_.back().end == 0) spans_.back().end = job.number;
+  spans_.push_back({job.number, 0});
   while (avcodec_receive_packet(codec_.get(), packet_.get()) == 0) {
-    const int64_t in_part = got_ % cadence_.frames_per_part;
-    if (in_part == 0) independent_ = (packet_->flags & AV_PKT_FLAG_KEY) != 0;
-    packet_->pts = packet_->dts = got_ * 1'000;
-    packet_->duration = 1'000;
-    chunks_->add(*packet_);
-    av_packet_unref(packet_.get());
-    ++got_;
-    if (in_part + 1 != cadence_.frames_per_part) continue;
-    Chunk chunk;
-    chunk.rendition = index_;
-    chunk.number = static_cast<uint64_t>(got_ / cadence_.frames_per_part - 1);
-    chunk.independent = independent_;
-    chunk.tfdt = static_cast<uint64_t>(got_ - cadence_.frames_per_part) * 1'000;
-    chunk.duration = cadence_.frames_per_part * 1'000;
-    chunk.pdt_us = part_wall_.front();
-    part_wall_.pop_front();
-    chunk.bytes = chunks_->finish();
-    on_chunk_(std::move(chunk));
+    packets_.emplace_back(av_packet_alloc());
+    av_packet_move_ref(packets_.back().get(), packet_.get());
   }
+}
+
+// Pictures come out in the order they went in: there are no B-frames.
+void Rung::write(AVPacket& packet, const Span& span) {
+  const int64_t in_part = span.begin % cadence_.frames_per_part;
+  if (in_part == 0) independent_ = (packet.flags & AV_PKT_FLAG_KEY) != 0;
+  packet.pts = packet.dts = span.begin * 1'000;
+  packet.duration = (span.end - span.begin) * 1'000;
+  chunks_->add(packet);
+  if (span.end % cadence_.frames_per_part != 0) return;
+  Chunk chunk;
+  chunk.rendition = index_;
+  chunk.number = static_cast<uint64_t>(span.end / cadence_.frames_per_part - 1);
+  chunk.independent = independent_;
+  chunk.tfdt = static_cast<uint64_t>(span.end - cadence_.frames_per_part) * 1'000;
+  chunk.duration = cadence_.frames_per_part * 1'000;
+  chunk.pdt_us = part_wall_.front();
+  part_wall_.pop_front();
+  chunk.bytes = chunks_->finish();
+  on_chunk_(std::move(chunk));
 }
 
 Result<std::unique_ptr<Sound>> Sound::open(const EncodeOptions& options, OnChunk on_chunk) {

@@ -1,8 +1,8 @@
 // The encoders: one thread for each rung of the ladder and one for the sound. Frames go in by count
 // and come out cut into parts by count, so parts of one number cover the same time everywhere.
 //
-// An encoder that is slower than the clock fills its queue (kMostQueued frames); the compositor
-// then waits and lets the time line slip (program_clock.h), so that no rung ever lacks a frame.
+// What an encoder that is slower than the clock costs is said in program_clock.h: frames that are
+// left out are the same in each rung, so every rung has the same frames at the same times.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -94,13 +94,12 @@ class Lane {
 
 class Rung {
  public:
-  static constexpr size_t kMostQueued = 12;
   static Result<std::unique_ptr<Rung>> open(const EncodeOptions& options, size_t index,
                                             OnChunk on_chunk);
   proto::FeedRendition rendition() const;
   const Bytes& init() const { return chunks_->init(); }
-  bool full() const { return lane_->waiting() >= kMostQueued; }
-  size_t waiting() const { return lane_->waiting(); }
+  size_t waiting() const { return lane_->waiting(); }  // frames, also those left out
+  // `canvas`: null where the frame is left out, which the first of a part never is.
   void put(std::shared_ptr<AVFrame> canvas, int64_t number, int64_t wall_us) {
     lane_->put({std::move(canvas), number, wall_us});
   }
@@ -110,8 +109,14 @@ class Rung {
     std::shared_ptr<AVFrame> canvas;
     int64_t number = 0, wall_us = 0;
   };
+  // A frame that the encoder has, until `end`, where the next one begins; 0: not known yet.
+  struct Span {
+    int64_t begin = 0, end = 0;
+  };
   Rung() = default;
   void encode(Job& job);
+  void submit(const Job& job);
+  void write(AVPacket& packet, const Span& span);
   AVFrame* scaled(AVFrame& canvas);
 
   Cadence cadence_;
@@ -123,7 +128,8 @@ class Rung {
   AvFrame small_, work_{av_frame_alloc()};
   AvScaler scaler_;
   std::unique_ptr<ChunkWriter> chunks_;
-  int64_t got_ = 0;                // frames encoded
+  std::deque<Span> spans_;         // of frames not written yet
+  std::deque<AvPacket> packets_;   // of the first of them
   std::deque<int64_t> part_wall_;  // of parts begun and not finished
   bool independent_ = false;
   std::unique_ptr<Lane<Job>> lane_;  // the last: its thread ends first
@@ -134,7 +140,7 @@ class Sound {
   static Result<std::unique_ptr<Sound>> open(const EncodeOptions& options, OnChunk on_chunk);
   proto::FeedRendition rendition() const;
   const Bytes& init() const { return chunks_->init(); }
-  bool full() const { return lane_->waiting() >= Rung::kMostQueued; }
+  size_t waiting() const { return lane_->waiting(); }
   // Interleaved stereo of one frame of the program.
   void put(std::vector<float> samples, int64_t number, int64_t wall_us) {
     lane_->put({std::move(samples), number, wall_us});

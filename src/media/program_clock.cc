@@ -1,26 +1,31 @@
 #include "media/program_clock.h"
 
-#include <cstdlib>
-
 namespace footlight::media {
 
-bool ProgramClock::begin_frame(MonoUs now, int64_t wall_now_us) {
-  bool anew = false;
-  if (now - due() > kSlipUs) {
-    const MonoUs lost = now - due();
-    start_us_ += lost;
-    wall_start_us_ += lost;
-    ++slips_;
-    anew = true;
+ProgramClock::Make ProgramClock::make(MonoUs now, int64_t queued) const {
+  const MonoUs behind = behind_us(now, queued);
+  const bool begins_part = frame_ % cadence_.frames_per_part == 0;
+  const bool late = now - due() > kLateUs;
+  // However far behind the encoders are: else nothing new would be seen for as long.
+  if (begins_part) return late ? Make::kRepeat : Make::kFresh;
+  if (behind > kHoldUs) return Make::kHold;
+  return late || behind > kBehindUs ? Make::kRepeat : Make::kFresh;
+}
+
+int64_t ProgramClock::step_us(MonoUs now, int64_t wall_now_us) const {
+  const int64_t step = (wall_now_us - wall_start_us_) - (now - start_us_);
+  return step > kStepUs ? step : 0;
+}
+
+void ProgramClock::end_frame(Make made) {
+  const bool begins_part = frame_ % cadence_.frames_per_part == 0;
+  if (made == Make::kHold) {
+    slips_ += holding_ ? 0 : 1;
+    holding_ = true;
+  } else if (!begins_part) {
+    holding_ = false;
   }
-  // What the wall clock says of the moment at which the frame was due.
-  const int64_t off = wall_now_us - (now - due()) - wall_us();
-  if (frame_ % cadence_.frames_per_segment() == 0 && std::abs(off) > kLooseUs) {
-    wall_start_us_ += off;
-    ++steps_;
-    anew = true;
-  }
-  return anew;
+  ++frame_;
 }
 
 }  // namespace footlight::media

@@ -1,11 +1,14 @@
-// The time line of the program. Frames are counted; frame n is due at a moment of the monotonic
-// clock and has a wall time, and both advance by exactly one frame's length each, whatever the wall
-// clock does meanwhile.
+// The time line of the program. Frames are counted: frame n is of the moment `start + n / fps`, on
+// the monotonic clock and on the wall clock alike. So the program's time never falls behind real
+// time, and what viewers are told by the wall clock (dates, cues) is true of every picture.
 //
-// Two things break the count's tie to the clocks, and each is counted: a process that could not
-// compose for a while lets go of the time it lost (a slip: the frames go on, their wall times
-// jump); a wall clock that was set moves the wall times at the next segment (a step). Within
-// kLooseUs the wall clock is left to wander. Pure.
+// A machine that is short of time costs pictures and no time. A frame that is late repeats the one
+// before, and so does one before encoders that are behind: it costs them little. Where they are far
+// behind, or much time was lost, it is left out and the one before is shown longer; the first frame
+// of each part is always there, and new unless it is late itself. Two things cannot be made good
+// and end the run, so that a new one begins with dates of its own: kLostUs that were not made up
+// for, and a wall clock that was set forward by more than kStepUs. One that was set back changes
+// nothing: the program's dates never go back. Pure.
 #pragma once
 #include <cstdint>
 
@@ -29,29 +32,46 @@ struct Cadence {
 
 class ProgramClock {
  public:
-  static constexpr MonoUs kSlipUs = 500 * kUsPerMs;
-  static constexpr int64_t kLooseUs = 100 * kUsPerMs;
+  static constexpr MonoUs kLateUs = 70 * kUsPerMs;     // two frames; more late, it is a repeat
+  static constexpr MonoUs kBehindUs = 400 * kUsPerMs;  // likewise, together with the encoders
+  static constexpr MonoUs kHoldUs = 600 * kUsPerMs;    // more behind, frames are left out
+  static constexpr MonoUs kLostUs = 10 * kUsPerSecond;
+  static constexpr int64_t kStepUs = 250 * kUsPerMs;
 
+  enum class Make : uint8_t {
+    kFresh,   // compose it
+    kRepeat,  // the picture before, once more
+    kHold,    // none: the picture before is shown longer
+  };
+
+  // `now` and `wall_us` are one moment: that of frame 0.
   ProgramClock(const Cadence& cadence, MonoUs now, int64_t wall_us)
       : cadence_(cadence), start_us_(now), wall_start_us_(wall_us) {}
 
   int64_t frame() const { return frame_; }  // the next one
   MonoUs due() const { return start_us_ + cadence_.time_us(frame_); }
   int64_t wall_us() const { return wall_start_us_ + cadence_.time_us(frame_); }
-  // The next frame is composed now. True: the clocks were tied anew, by a slip or a step.
-  bool begin_frame(MonoUs now, int64_t wall_now_us);
-  void end_frame() { ++frame_; }
+  // How far a frame that is made now is behind its moment when it comes out, with `queued` frames
+  // before the slowest encoder.
+  MonoUs behind_us(MonoUs now, int64_t queued) const {
+    return now - due() + cadence_.time_us(queued);
+  }
+  // How the next frame, which is due, is to be made.
+  Make make(MonoUs now, int64_t queued) const;
+  // How far the wall clock has been set forward since the start; 0: not beyond kStepUs.
+  int64_t step_us(MonoUs now, int64_t wall_now_us) const;
+  void end_frame(Make made);
   // The program's time of a moment; negative before its start.
   int64_t program_us(MonoUs at) const { return at - start_us_; }
-  uint32_t slips() const { return slips_; }
-  uint32_t steps() const { return steps_; }
+  uint32_t slips() const { return slips_; }  // how often frames were left out, one or many in a row
 
  private:
   Cadence cadence_;
   MonoUs start_us_;
   int64_t wall_start_us_;
   int64_t frame_ = 0;
-  uint32_t slips_ = 0, steps_ = 0;
+  bool holding_ = false;
+  uint32_t slips_ = 0;
 };
 
 }  // namespace footlight::media

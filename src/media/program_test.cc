@@ -83,32 +83,72 @@ TEST(ProgramClock, PartsAreWholeFramesOfPictureAndSound) {
   EXPECT_EQ((Cadence{24'000, 8, 6}.sound_frames_per_part()), 0);
 }
 
-TEST(ProgramClock, TheWallClockThatIsSetMovesTheTimesAtTheNextSegmentAlone) {
-  const Cadence cadence;
-  ProgramClock clock(cadence, 0, 1'000'000'000);
-  int64_t wall = 1'000'000'000;
-  for (int i = 0; i < 200; ++i) {
-    const MonoUs now = clock.due();
-    if (i == 10) wall += 3'600'000'000;
-    const bool anew = clock.begin_frame(now, wall + now);
-    EXPECT_EQ(anew, i == 64);
-    EXPECT_EQ(clock.wall_us(), (i < 64 ? 1'000'000'000 : 4'600'000'000) + cadence.time_us(i));
-    clock.end_frame();
+using Make = ProgramClock::Make;
+
+// Runs to `until`, each frame made `late` after it is due.
+void run_late(ProgramClock& clock, MonoUs until, MonoUs late, int64_t queued,
+              std::vector<Make>& made) {
+  while (clock.due() + late <= until) {
+    made.push_back(clock.make(clock.due() + late, queued));
+    clock.end_frame(made.back());
   }
-  EXPECT_EQ(clock.steps(), 1u);
-  EXPECT_EQ(clock.slips(), 0u);
 }
 
-TEST(ProgramClock, TimeThatWasLostIsLetGo) {
-  ProgramClock clock(Cadence{}, 0, 5'000'000);
-  clock.begin_frame(0, 5'000'000);
-  clock.end_frame();
-  const MonoUs late = clock.due() + 10 * kUsPerSecond;
-  EXPECT_TRUE(clock.begin_frame(late, 5'000'000 + late));
+TEST(ProgramClock, FrameNIsOfTheMomentStartPlusNWhateverWasLost) {
+  const Cadence cadence;
+  ProgramClock clock(cadence, 7'000, 5'000'000);
+  std::vector<Make> made;
+  run_late(clock, kUsPerSecond, 0, 3, made);
+  EXPECT_TRUE(std::ranges::all_of(made, [](Make each) { return each == Make::kFresh; }));
+  const MonoUs after = clock.due() + 5 * kUsPerSecond;  // it stood still
+  made.clear();
+  const int64_t first = clock.frame();
+  while (clock.due() <= after) {
+    made.push_back(clock.make(after, 0));
+    clock.end_frame(made.back());
+    ASSERT_EQ(clock.due(), 7'000 + cadence.time_us(clock.frame()));
+    ASSERT_EQ(clock.wall_us(), 5'000'000 + cadence.time_us(clock.frame()));
+  }
+  EXPECT_GE(made.size(), 150u) << "all of the time is there";
+  int repeats = 0;
+  for (size_t i = 0; i + 19 < made.size(); ++i) {  // what is left is repeated
+    const bool begins_part = (first + static_cast<int64_t>(i)) % 16 == 0;
+    EXPECT_EQ(made[i], begins_part ? Make::kRepeat : Make::kHold) << i;
+    repeats += begins_part ? 1 : 0;
+  }
+  EXPECT_GE(repeats, 8) << "each part has a picture of its own";
+  EXPECT_EQ(made.back(), Make::kFresh);
   EXPECT_EQ(clock.slips(), 1u);
-  EXPECT_EQ(clock.due(), late);
-  EXPECT_EQ(clock.frame(), 1) << "no frame is left out";
-  EXPECT_EQ(clock.wall_us(), 5'000'000 + late);
+}
+
+TEST(ProgramClock, AfterALittleDelayFramesAreRepeatedAndWhereEncodersAreFarBehindLeftOut) {
+  ProgramClock clock(Cadence{}, 0, 0);
+  std::vector<Make> made;
+  run_late(clock, kUsPerSecond, 0, 20, made);
+  for (size_t i = 0; i < made.size(); ++i) {
+    EXPECT_EQ(made[i], i % 16 == 0 ? Make::kFresh : Make::kHold) << "some new picture is seen";
+  }
+  made.clear();
+  run_late(clock, 2 * kUsPerSecond, 200 * kUsPerMs, 0, made);
+  EXPECT_TRUE(std::ranges::all_of(made, [](Make each) { return each == Make::kRepeat; }));
+  const auto first = static_cast<size_t>(clock.frame());
+  made.clear();
+  run_late(clock, 3 * kUsPerSecond, 0, 13, made);
+  for (size_t i = 0; i < made.size(); ++i) {
+    EXPECT_EQ(made[i], (first + i) % 16 == 0 ? Make::kFresh : Make::kRepeat);
+  }
+  EXPECT_EQ(clock.slips(), 1u);
+}
+
+TEST(ProgramClock, LostTimeIsCountedAndOfTheWallClocksStepsOnlyThoseForwardMatter) {
+  ProgramClock clock(Cadence{}, 0, 1'000'000'000);
+  EXPECT_GT(clock.behind_us(11 * kUsPerSecond, 0), ProgramClock::kLostUs);
+  EXPECT_GT(clock.behind_us(0, 11 * 30), ProgramClock::kLostUs) << "before the encoders";
+  const auto step = [&](int64_t by) { return clock.step_us(60'000'000, 1'060'000'000 + by); };
+  EXPECT_EQ(step(0), 0);
+  EXPECT_EQ(step(ProgramClock::kStepUs), 0);
+  EXPECT_EQ(step(3'000'000), 3'000'000);
+  EXPECT_EQ(step(-3'600'000'000), 0);
 }
 
 Bytes packet(uint16_t sequence) {

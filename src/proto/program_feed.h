@@ -90,9 +90,9 @@ struct FeedStatus {
   uint32_t fps_milli = 0;        // composed over the last second
   uint32_t cpu_permille = 0;     // of one core, the whole process
   uint32_t late_frames = 0;      // composed later than a frame's time, since the start
-  uint32_t repeated_frames = 0;  // for want of time: the encoders got the frame before again
+  uint32_t repeated_frames = 0;  // for want of time: the frame before again, or shown longer
   uint32_t dropped_parts = 0;    // the node read too slowly
-  uint32_t slips = 0;            // the timeline was laid on the wall clock anew
+  uint32_t slips = 0;            // how often frames were left out and the one before lasted longer
   uint32_t queued_bytes = 0;     // waiting for the socket
   uint32_t behind_ms = 0;        // the encoders are so far behind the picture
   uint8_t layout = 0;            // FeedLayout::Kind

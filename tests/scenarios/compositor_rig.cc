@@ -36,6 +36,8 @@ int64_t clock_of(uint8_t slot, MonoUs now) { return now + int64_t{slot + 1} * 7'
 
 }  // namespace
 
+int64_t CompositorRig::wall_now_us() { return wall_us(); }
+
 CompositorRig::CompositorRig(const std::string& program, std::vector<std::string> arguments) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) std::abort();

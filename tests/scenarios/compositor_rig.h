@@ -49,6 +49,7 @@ class CompositorRig {
   // Plays for so long; also returns when the program has ended, or `until` says so.
   void run(MonoUs how_long, bool (*until)(const CompositorRig&) = nullptr);
   void stop_reading(bool on) { deaf_ = on; }
+  static int64_t wall_now_us();
   int pid() const { return pid_; }
   bool ended() const { return ended_; }
 

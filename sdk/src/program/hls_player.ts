@@ -17,6 +17,8 @@ export interface HlsJs {
   startLoad(at?: number): void;
   recoverMediaError(): void;
   readonly latency: number;
+  /** Settable: then what stops added to it is forgotten. */
+  targetLatency: number | null;
   readonly playingDate: Date | null;
   readonly liveSyncPosition: number | null;
   readonly levels: readonly { height: number; bitrate: number }[];
@@ -33,6 +35,7 @@ export interface HlsJsClass {
 }
 interface Details {
   readonly live: boolean;
+  readonly partHoldBack?: number;
   readonly type?: string | null;
   readonly dateRanges: Readonly<Record<string, DateRange | undefined>>;
   readonly fragments?: readonly Fragment[];
@@ -72,6 +75,14 @@ function read_show(data: string | undefined): { id?: unknown; opened_ms?: unknow
 const STALL_MS = 700;
 const STALLS_OVER_MS = 20_000;
 const STALLS_POOR = 3;
+/** hls.js plays up to 1.3 times as fast for what is less; a viewer who was live is taken back there at once. */
+const JUMP_S = 1;
+/** Live is who is no further behind. */
+const LIVE_S = 2.5;
+/** So long after a stop the playlist may tell what came meanwhile. */
+const RESUMED_MS = 3_000;
+/** After so long without a stop the player goes as near to live as in the beginning. */
+const CALM_MS = 30_000;
 
 export interface HlsPlayerOptions {
   video: HTMLVideoElement;
@@ -97,6 +108,9 @@ export class HlsPlayer {
   #moved_ms: number;
   #stalling = false;
   #stalls: number[] = [];
+  #live = true;
+  #resumed_ms = -Infinity;
+  #stopped_ms = -Infinity;
 
   constructor(options: HlsPlayerOptions) {
     this.#options = options;
@@ -118,7 +132,8 @@ export class HlsPlayer {
       liveDurationInfinity: true,
       ...(!options.lowLatency && { liveSyncDurationCount: 3 }),
     }));
-    hls.on('hlsError', (_: string, data: { fatal?: boolean; type?: string }) => {
+    hls.on('hlsError', (_: string, data: { fatal?: boolean; type?: string; details?: string }) => {
+      if (data.details === 'bufferStalledError') this.#stopped_ms = options.now();
       if (!data.fatal) return;
       if (data.type === 'mediaError') hls.recoverMediaError();
       else this.#fatal = true;
@@ -141,7 +156,9 @@ export class HlsPlayer {
       this.#shown ||= video.currentTime > 0 && video.readyState >= 2;
       this.#at_s = video.currentTime;
       this.#moved_ms = now_ms;
+      if (this.#stalling && this.#live) this.#resumed_ms = now_ms;
       this.#stalling = false;
+      this.#keep_live(now_ms);
     }
     if (!this.#shown) return 'starting';
     if (video.paused && video.readyState >= 3) {
@@ -228,6 +245,28 @@ export class HlsPlayer {
 
   end(): void {
     this.#hls.destroy();
+  }
+
+  /**
+   * A stop leaves the player behind, by its whole length when the program made it good: hls.js does not catch up
+   * with more than a segment, and stays further behind for each stop. Who went back by choice is left there.
+   */
+  #keep_live(now_ms: number): void {
+    const { latency, targetLatency, latestLevelDetails } = this.#hls;
+    if (targetLatency === null || latestLevelDetails?.live !== true) return;
+    const behind_s = latency - targetLatency;
+    if (now_ms - this.#resumed_ms < RESUMED_MS) {
+      if (behind_s <= JUMP_S) return;
+      this.#resumed_ms = -Infinity;
+      this.catchUp();
+      return;
+    }
+    this.#live = behind_s < LIVE_S;
+    const first_s = latestLevelDetails.partHoldBack ?? 0;
+    const calm = now_ms - this.#stopped_ms > CALM_MS;
+    if (this.#options.lowLatency && calm && first_s > 0 && targetLatency > first_s) {
+      this.#hls.targetLatency = first_s;
+    }
   }
 
   #look(): void {

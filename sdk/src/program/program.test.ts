@@ -27,6 +27,7 @@ class FakeHls {
   destroyed = false;
   playingDate: Date | null = null;
   latency = 2;
+  targetLatency: number | null = 1.6;
   liveSyncPosition = 1;
   levels = [{ height: 720, bitrate: 2_500_000 }];
   audioTracks = [{ url: 'sound.m3u8' }];
@@ -35,11 +36,12 @@ class FakeHls {
   currentLevel = 0;
   latestLevelDetails: {
     live: boolean;
+    partHoldBack?: number;
     type?: string;
     dateRanges: Record<string, unknown>;
     fragments?: { start: number; duration: number; programDateTime: number | null }[];
   } | null = null;
-  readonly #heard = new Map<string, () => void>();
+  readonly #heard = new Map<string, (...args: unknown[]) => void>();
   readonly config: Record<string, unknown>;
   constructor(config: Record<string, unknown>) {
     this.config = config;
@@ -52,7 +54,7 @@ class FakeHls {
   destroy(): void {
     this.destroyed = true;
   }
-  on(event: string, run: () => void): void {
+  on(event: string, run: (...args: unknown[]) => void): void {
     this.#heard.set(event, run);
   }
   /** The whole show: ten seconds, a break of a minute, ten more. */
@@ -68,6 +70,9 @@ class FakeHls {
     };
     this.playingDate = new Date(NOW - 500_000);
     this.#heard.get('hlsLevelLoaded')?.();
+  }
+  stall(): void {
+    this.#heard.get('hlsError')?.('hlsError', { details: 'bufferStalledError' });
   }
   startLoad(): void {}
   recoverMediaError(): void {}
@@ -141,6 +146,50 @@ describe('HlsPlayer', () => {
     }
     expect(run(500, true)).toBe('poor');
     expect(run(25_000, true)).toBe('good');
+  });
+  it('is live again after a stop, unless the viewer had gone back', () => {
+    const { player, video } = make();
+    const hls_js = last();
+    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partHoldBack: 1.6 };
+    const run = (ms: number, latency: number): void => {
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        if (latency > 0) video.tick(250);
+        hls_js.latency = latency || hls_js.latency + 0.25;
+        hls_js.liveSyncPosition = 100;
+        player.health();
+      }
+    };
+    run(2_000, 1.7);
+    run(5_000, 0);
+    run(250, 2); // it plays on; the playlist does not tell yet what came meanwhile
+    expect(video.currentTime).toBeLessThan(10);
+    run(250, 6.6);
+    expect(video.currentTime).toBe(100);
+    run(5_000, 1.7);
+    video.currentTime = 50;
+    run(2_000, 60);
+    run(5_000, 0);
+    run(4_000, 65);
+    expect(video.currentTime).toBeLessThan(60);
+  });
+  it('goes as near to live as before when it has not stopped for long', () => {
+    const { player, video } = make();
+    const hls_js = last();
+    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partHoldBack: 1.6 };
+    hls_js.stall();
+    hls_js.targetLatency = 1.9; // of its own
+    const run = (ms: number): void => {
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        video.tick(250);
+        player.health();
+      }
+    };
+    run(29_000);
+    expect(hls_js.targetLatency).toBe(1.9);
+    run(2_000);
+    expect(hls_js.targetLatency).toBe(1.6);
   });
   it('finds the newest cue that has been shown', () => {
     const { player } = make();

@@ -26,7 +26,10 @@ export function equal(actual, expected, what = 'value') {
   if (a !== b) throw new Error(`${what}: got ${a}, expected ${b}`);
 }
 
-/** Asks `probe` until it answers truthily; the answer. Fails with `what` after `timeout_ms`. */
+/**
+ * Asks `probe` until it answers truthily; the answer. Fails with `what`, a text or a function that makes it, after
+ * `timeout_ms`.
+ */
 export async function until(probe, what, timeout_ms = 10_000, every_ms = 50) {
   const end = performance.now() + timeout_ms;
   let last_error = null;
@@ -40,7 +43,7 @@ export async function until(probe, what, timeout_ms = 10_000, every_ms = 50) {
     }
     if (performance.now() > end) {
       throw new Error(
-        `waited ${timeout_ms} ms for ${what}${last_error ? `: ${last_error.message}` : ''}`,
+        `waited ${timeout_ms} ms for ${typeof what === 'function' ? what() : what}${last_error ? `: ${last_error.message}` : ''}`,
       );
     }
     await new Promise((resolve) => setTimeout(resolve, every_ms));

@@ -6,6 +6,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { launch, open_page, output_folder } from '../lib/browser.mjs';
 import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
+import { PlaylistFollower } from '../lib/follow_playlist.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode, footlight_bin } from '../lib/real_node.mjs';
 import { UdpCable } from '../lib/udp_cable.mjs';
@@ -188,6 +189,52 @@ test('a poll opens for a viewer with its picture, and is open so much longer', a
     200,
   );
   equal([result.voters, result.late], [1, 1], 'voters, of them by the allowance');
+});
+
+// A frame is of the moment it is dated with, whatever was lost before: each part is there a little after the date at
+// its end, and never before.
+test('a compositor that stands still for one second and for nearly five costs pictures and no time', async () => {
+  const index = `${node.address}/v1/program/show/index.m3u8`;
+  const list = await (await fetch(index)).text();
+  const lists = [...list.matchAll(/^\S+\/v360\.m3u8$|\S+\/audio\.m3u8(?=")/gm)].map(([one]) => one);
+  equal(lists.length, 2, `lists in ${list}`);
+  const followers = lists.map((one) => new PlaylistFollower(new URL(one.split('"').at(-1), index)));
+  // How late the parts are that came after the first `from`, at the least: the most is the machine's.
+  const late_ms = ({ parts }, from) =>
+    Math.min(...parts.slice(from).map(({ end_ms, seen_ms }) => seen_ms - end_ms));
+  const counts = () => followers.map(({ parts }) => parts.length);
+  await until(() => counts().every((count) => count >= 12), '12 parts', 30_000);
+  const before_ms = followers.map((one) => late_ms(one, 0));
+  const pid = await child_of(node.process.pid, 'footlight-media');
+  for (const still_ms of [1_000, 4_500]) {
+    process.kill(pid, 'SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, still_ms));
+    process.kill(pid, 'SIGCONT');
+    const from = counts();
+    await plays(viewer, `the picture after ${still_ms} ms`);
+    for (const [i, one] of followers.entries()) {
+      await until(
+        () => late_ms(one, from[i]) <= before_ms[i] + 34,
+        () => `dates as before; ${before_ms[i]} ms before, now ${late_ms(one, from[i])} ms behind`,
+        30_000,
+      );
+      assert(late_ms(one, 0) >= 0, `a part is there ${-late_ms(one, 0)} ms before its end`);
+    }
+  }
+  // The viewer is where it was before: live.
+  await until(
+    async () =>
+      Number(/(\d+\.\d) s behind/.exec(await viewer.locator('.watch').innerText())?.[1]) < 3,
+    'the viewer to be live again',
+    15_000,
+  );
+  equal((await status_of()).starts, 1, 'starts of the compositor');
+  for (const follower of followers) {
+    await follower.stop();
+    equal(follower.faults, [], 'what did not hold over the reloads');
+    equal(follower.breaks, 0, 'breaks');
+    assert(follower.reloads > 20, `${follower.reloads} reloads`);
+  }
 });
 
 test('killing the compositor leaves voting untouched, and the picture comes back', async () => {
