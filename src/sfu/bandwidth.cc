@@ -14,7 +14,7 @@ constexpr double kIncreasePerSecond = 1.08;
 constexpr double kLossHigh = 0.10, kLossLow = 0.02;
 constexpr MonoUs kLossWindowUs = 500 * kUsPerMs;
 constexpr uint32_t kLossWindowPackets = 20;
-constexpr int64_t kProbedGrowthBps = 400'000;  // per second
+constexpr int64_t kProbedGrowthBps = 500'000;  // per second
 constexpr MonoUs kProbeLeastUs = 800 * kUsPerMs, kProbeMostUs = 4 * kUsPerSecond;
 constexpr MonoUs kQuietUs = kUsPerSecond;  // without feedback: nothing is on its way
 constexpr MonoUs kProbeAfterDecreaseUs = kUsPerSecond;

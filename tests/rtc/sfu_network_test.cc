@@ -97,7 +97,7 @@ TEST(SfuNetwork, FivePercentLossLeavesAudioWholeAndVideoWithoutFreezes) {
   }
 }
 
-// Of 20 seeds 18 stay within 1.5 (mean 1.26, worst 1.56).
+// Of 100 seeds 97 stay within 1.5 (mean 1.22, worst 1.54).
 TEST(SfuNetwork, ThreeFlowsBehindOneBottleneckShareWithinOneAndAHalfOnTheMean) {
   double sum = 0;
   constexpr int kSeeds = 8;
@@ -121,11 +121,11 @@ TEST(SfuNetwork, ThreeFlowsBehindOneBottleneckShareWithinOneAndAHalfOnTheMean) {
       most = std::max(most, bytes);
       EXPECT_EQ(viewer->voice(gm).lost_for_good, 0u) << "seed " << seed;
     }
-    EXPECT_LE(most / least, 1.7) << "seed " << seed;
+    EXPECT_LE(most / least, 1.5) << "seed " << seed;
     sum += most / least / kSeeds;
   }
   RecordProperty("mean_ratio_per_mille", static_cast<int>(sum * 1000));
-  EXPECT_LE(sum, 1.4);
+  EXPECT_LE(sum, 1.35);
 }
 
 // The headers of a voice are a third of what it takes: an allocation that forgets them fills the
