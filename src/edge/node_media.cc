@@ -44,6 +44,7 @@ Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_
   }
   for (size_t i = 0; i < shards.size(); ++i) {
     NodeMediaShard::Options options;
+    options.index = i;
     options.shards = shards.size();
     options.sockets = std::move((*sockets)[i]);
     options.tcp = node->tcp_;

@@ -16,8 +16,8 @@ namespace footlight::edge {
 
 class NodeMedia final : public MediaPort {
  public:
-  // Before the shards start. `http_port` is the port that `media.port: 0` stands for; when the
-  // system chose that one, it chooses here too. kPortBusy, kIo, kInternal.
+  // On these shards; before they start. `http_port` is the port that `media.port: 0` stands for;
+  // when the system chose that one, it chooses here too. kPortBusy, kIo, kInternal.
   static Result<std::unique_ptr<NodeMedia>> open(const Config& config, uint16_t http_port,
                                                  const std::vector<net::Shard*>& shards,
                                                  const Clock& clock, Entropy& entropy);

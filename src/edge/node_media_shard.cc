@@ -37,6 +37,7 @@ rtc::Address from_udp(const net::UdpAddress& address) {
 NodeMediaShard::NodeMediaShard(net::Shard& shard, const Clock& clock, Options options)
     : shard_(shard),
       clock_(clock),
+      index_(options.index),
       shards_(options.shards),
       packets_(net::UdpSocket::kBatch),
       slots_(packets_.size()) {
@@ -48,7 +49,7 @@ NodeMediaShard::NodeMediaShard(net::Shard& shard, const Clock& clock, Options op
   }
   if (!options.tcp) return;
   streams_ = std::make_unique<NodeStreams>(
-      shard_, shards_, clock_,
+      shard_, index_, shards_, clock_,
       NodeStreams::Ports{[this] { send(); },
                          [this](size_t to, net::FramedSocket socket, Bytes early) {
                            NodeMediaShard* other = all_[to];
@@ -80,7 +81,7 @@ Result<std::unique_ptr<NodeMediaShard>> NodeMediaShard::open(const Config& confi
   options.quota = given.quota;
   auto listeners = std::move(given.listeners);
   std::unique_ptr<NodeMediaShard> made(new NodeMediaShard(shard, clock, std::move(given)));
-  options.ufrag_prefix = shard_prefix(made->index(), made->shards_);
+  options.ufrag_prefix = shard_prefix(made->index_, made->shards_);
   options.max_sessions = static_cast<size_t>(config.media.max_sessions);
   options.packet_slots = static_cast<size_t>(config.media.packets);
   made->recorder_ = std::make_unique<NodeRecorder>(
@@ -92,7 +93,7 @@ Result<std::unique_ptr<NodeMediaShard>> NodeMediaShard::open(const Config& confi
   const size_t most_paths = 2 * options.max_sessions * MediaHandover::kMaxPaths;
   made->media_ = std::make_unique<Media>(std::move(options), entropy);
   made->handover_ =
-      std::make_unique<MediaHandover>(*made->media_, made->index(), made->shards_, most_paths);
+      std::make_unique<MediaHandover>(*made->media_, made->index_, made->shards_, most_paths);
   made->media_->out().set_drain(kSendAtBytes, [raw = made.get()] { raw->send(); });
   made->recorder_->set_pool(made->media_->records());
   if (made->streams_) made->streams_->serve(*made->media_);
@@ -118,11 +119,11 @@ Status NodeMediaShard::watch(std::vector<std::unique_ptr<net::FramedListener>> l
 void NodeMediaShard::begin(std::vector<NodeShard*> edges, std::vector<NodeMediaShard*> all) {
   edges_ = std::move(edges);
   all_ = std::move(all);
-  media_->serve_channels(edges_[index()]->edge());
+  media_->serve_channels(edges_[static_cast<size_t>(shard_.index())]->edge());
   const size_t bytes =
       std::clamp(std::bit_floor(kLanesBytes / shards_), kLeastLaneBytes, kMostLaneBytes);
   for (size_t from = 0; from < shards_; ++from) {
-    in_.push_back(from == index() ? nullptr : std::make_unique<Crossing>(bytes));
+    in_.push_back(from == index_ ? nullptr : std::make_unique<Crossing>(bytes));
   }
   written_.resize(shards_);
   shard_.add_resident(this);
@@ -161,12 +162,12 @@ bool NodeMediaShard::receive(Port& port) {
 void NodeMediaShard::take(const rtc::Path& path, size_t slot, MonoUs now) {
   const ByteView datagram(packets_[slot]->buffer.data(), slots_[slot].size);
   auto route = handover_->route(path, datagram);
-  if (route.shard == index() && shards_ > 1 && !media_->knows(path)) {
+  if (route.shard == index_ && shards_ > 1 && !media_->knows(path)) {
     // A stranger, or one whose session has just told so: its notes may have come already.
     take_notes();
     route = handover_->route(path, datagram);
   }
-  if (route.shard != index()) return hand_over(route, path, datagram);
+  if (route.shard != index_) return hand_over(route, path, datagram);
   const bool check = rtc::datagram_kind(datagram) == rtc::DatagramKind::kStun;
   media_->on_datagram(path, std::exchange(packets_[slot], nullptr), datagram.size(), now);
   if (check) handover_->on_check(path);
@@ -175,7 +176,7 @@ void NodeMediaShard::take(const rtc::Path& path, size_t slot, MonoUs now) {
 void NodeMediaShard::hand_over(const MediaHandover::Route& route, const rtc::Path& path,
                                ByteView datagram) {
   static_assert(std::is_trivially_copyable_v<rtc::Path>);
-  ByteLane& lane = all_[route.shard]->in_[index()]->datagrams;
+  ByteLane& lane = all_[route.shard]->in_[index_]->datagrams;
   const auto room =
       lane.room(sizeof path + datagram.size(), route.proven ? 0 : lane.capacity() / 2);
   if (room.empty()) {
@@ -193,11 +194,11 @@ void NodeMediaShard::wake_others() {
   for (size_t to = 0; to < shards_; ++to) {
     if (!written_[to]) continue;
     written_[to] = false;
-    Crossing& crossing = *all_[to]->in_[index()];
+    Crossing& crossing = *all_[to]->in_[index_];
     // Both are asked: whichever was written, the other side reads both.
     const bool datagrams = crossing.datagrams.wake(), notes = crossing.notes.wake();
     if (!datagrams && !notes) continue;
-    all_[to]->shard_.post([other = all_[to], from = index()] { other->come(from); });
+    all_[to]->shard_.post([other = all_[to], from = index_] { other->come(from); });
   }
 }
 
@@ -252,7 +253,7 @@ void NodeMediaShard::send_notes() {
   size_t sent = 0;
   for (; sent < notes.size(); ++sent) {
     const auto& [to, note] = notes[sent];
-    ByteLane& lane = all_[to]->in_[index()]->notes;
+    ByteLane& lane = all_[to]->in_[index_]->notes;
     const auto room = lane.room(sizeof note);
     if (room.empty()) break;
     std::memcpy(room.data(), &note, sizeof note);

@@ -34,7 +34,7 @@ class NodeShard;
 class NodeMediaShard final : public net::Resident {
  public:
   struct Options {
-    size_t shards = 1;
+    size_t index = 0, shards = 1;                          // among those that carry media
     std::vector<std::unique_ptr<net::UdpSocket>> sockets;  // in the same order on all shards
     bool tcp = false;
     std::vector<std::unique_ptr<net::FramedListener>> listeners;  // a TCP port of media's own
@@ -97,11 +97,10 @@ class NodeMediaShard final : public net::Resident {
   void send();
   void tell();
   void renew_counters(MonoUs now_us);
-  size_t index() const { return static_cast<size_t>(shard_.index()); }
 
   net::Shard& shard_;
   const Clock& clock_;
-  const size_t shards_;
+  const size_t index_, shards_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::unique_ptr<NodeStreams> streams_;  // null without TCP
   std::unique_ptr<NodeRecorder> recorder_;

@@ -31,8 +31,10 @@ struct NodeStreams::Line {
   std::unique_ptr<net::Readiness> readiness;
 };
 
-NodeStreams::NodeStreams(net::Shard& shard, size_t shards, const Clock& clock, Ports ports)
+NodeStreams::NodeStreams(net::Shard& shard, size_t index, size_t shards, const Clock& clock,
+                         Ports ports)
     : shard_(shard),
+      index_(index),
       shards_(shards),
       most_strangers_(std::max(kLeastStrangers, kMostStrangers / shards)),
       clock_(clock),
@@ -134,7 +136,7 @@ bool NodeStreams::take_frames(Line& line, ByteView bytes, MonoUs now) {
     if (!*more) return true;
     if (!std::exchange(line.begun, true)) {
       line.to = shard_of_check(frame, shards_);
-      if (line.to == static_cast<size_t>(shard_.index())) line.to.reset();
+      if (line.to == index_) line.to.reset();
       if (line.to) {
         line.early.resize(2);
         rtc::write_ice_tcp_header(std::span<uint8_t, 2>(line.early), frame.size());

@@ -42,7 +42,8 @@ class NodeStreams {
     // To another shard, which adopts it; on this one's thread.
     std::function<void(size_t shard, net::FramedSocket socket, Bytes early)> pass_on;
   };
-  NodeStreams(net::Shard& shard, size_t shards, const Clock& clock, Ports ports);
+  // The `index`th of `shards` that carry media.
+  NodeStreams(net::Shard& shard, size_t index, size_t shards, const Clock& clock, Ports ports);
   ~NodeStreams();
 
   // A port of media's own. kIo.
@@ -67,7 +68,7 @@ class NodeStreams {
   void sweep(MonoUs now);
 
   net::Shard& shard_;
-  const size_t shards_, most_strangers_;
+  const size_t index_, shards_, most_strangers_;
   const Clock& clock_;
   Ports ports_;
   Media* media_ = nullptr;

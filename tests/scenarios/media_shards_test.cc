@@ -70,7 +70,7 @@ class MediaShardsNode : public NodeTest {
 TEST_F(MediaShardsNode, TwoShowsAreSeenOverUdpWhicheverShardReceives) {
   start(two_shows());
   const ops::CrowdReport report = talk(8, false, [&] {
-    // Of 18 clients at three shards some come to the wrong one, but for one in 10^8 runs.
+    // Of 18 clients at two shards some come to the wrong one, but for one in 10^5 runs.
     await("footlight_media_handed_over_total", 100);
     EXPECT_EQ(metric("footlight_media_publishers"), 2);
     EXPECT_EQ(metric("footlight_media_watchers"), 16);
