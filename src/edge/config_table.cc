@@ -71,8 +71,9 @@ const SettingInfo kSettings[] = {
     {"media.max_sessions", AT(media.max_sessions), 1, 65'536, "",
      "Sessions that publish or watch at once; more are refused with 4205."},
     {"media.packets", AT(media.packets), 1'024, 1'048'576, "packets",
-     "Packets kept in memory, 2 KB each, taken as they are needed. A picture takes 512 (each "
-     "encoding of simulcast), a voice 128; who publishes beyond that is refused with 4751."},
+     "Packets kept in memory, 2 KB each, taken as they are needed, for the shows of one thread "
+     "(`server.threads`). A picture takes 512 (each encoding of simulcast), a voice 128; who "
+     "publishes beyond that is refused with 4751."},
     {"media.record", AT(media.record), 0, 0, "",
      "Record every episode from its first track on. Else the producer starts and stops "
      "recordings."},

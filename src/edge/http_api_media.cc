@@ -173,17 +173,18 @@ void HttpMedia::open(const net::HttpRequest& request, const Address& address,
     const episode::Actor actor{judged.who, judged.role, judged.name, {}};
     const auto allowed = episode::may_join(episode->owner().state(), actor);
     if (!allowed) return responder.send(refusal(allowed.error(), headers));
-    media_.shard().post([this, judged = std::move(judged), offer = std::move(offer),
-                         headers = std::move(headers), responder = std::move(responder)]() mutable {
-      answer(judged, offer, std::move(headers), std::move(responder));
+    NodeMediaShard& home = media_.settle(judged.episode);
+    home.shard().post([this, &home, judged = std::move(judged), offer = std::move(offer),
+                       headers = std::move(headers), responder = std::move(responder)]() mutable {
+      answer(home.media(), judged, offer, std::move(headers), std::move(responder));
     });
   });
 }
 
 // On the thread of the media.
-void HttpMedia::answer(const MediaRequest& judged, std::string_view offer, net::HeaderList headers,
-                       net::Responder responder) {
-  auto answer = media_.media().open(judged, offer, clock_.now_us());
+void HttpMedia::answer(Media& media, const MediaRequest& judged, std::string_view offer,
+                       net::HeaderList headers, net::Responder responder) {
+  auto answer = media.open(judged, offer, clock_.now_us());
   if (!answer) return responder.send(refusal(answer.error(), headers));
   net::HttpResponse response;
   response.status = 201;
@@ -202,12 +203,13 @@ void HttpMedia::answer(const MediaRequest& judged, std::string_view offer, net::
 void HttpMedia::patch(net::HttpRequest request, Address address, net::HeaderList headers,
                       net::Responder responder) {
   if (!has_type(request, kFragment)) return responder.send(wrong_type(kFragment, headers));
-  media_.shard().post([this, address = std::move(address),
-                       etag = std::string(request.header("If-Match")),
-                       fragment = std::move(request.body), headers = std::move(headers),
-                       responder = std::move(responder)]() mutable {
-    auto answer = media_.media().patch(address.episode, address.use, address.session, etag,
-                                       fragment, clock_.now_us());
+  NodeMediaShard& home = media_.home(address.episode);
+  home.shard().post([this, &home, address = std::move(address),
+                     etag = std::string(request.header("If-Match")),
+                     fragment = std::move(request.body), headers = std::move(headers),
+                     responder = std::move(responder)]() mutable {
+    auto answer = home.media().patch(address.episode, address.use, address.session, etag, fragment,
+                                     clock_.now_us());
     if (!answer) return responder.send(refusal(answer.error(), headers));
     net::HttpResponse response;
     response.status = answer->sdp.empty() ? 204 : 200;
@@ -222,10 +224,11 @@ void HttpMedia::patch(net::HttpRequest request, Address address, net::HeaderList
 }
 
 void HttpMedia::close(Address address, net::HeaderList headers, net::Responder responder) {
-  media_.shard().post([this, address = std::move(address), headers = std::move(headers),
-                       responder = std::move(responder)]() mutable {
+  NodeMediaShard& home = media_.home(address.episode);
+  home.shard().post([this, &home, address = std::move(address), headers = std::move(headers),
+                     responder = std::move(responder)]() mutable {
     const auto closed =
-        media_.media().close(address.episode, address.use, address.session, clock_.now_us());
+        home.media().close(address.episode, address.use, address.session, clock_.now_us());
     if (!closed) return responder.send(refusal(closed.error(), headers));
     net::HttpResponse response;
     response.headers = std::move(headers);

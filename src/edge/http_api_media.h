@@ -12,7 +12,7 @@
 // knows the session's address may patch and end it: it holds 128 random bits. docs/media.md is for
 // those who connect something.
 //
-// Any shard's thread; the work is done on the shard of the media.
+// Any shard's thread; the work is done on the shard where the episode's media are at home.
 #pragma once
 #include <string>
 #include <string_view>
@@ -52,8 +52,8 @@ class HttpMedia {
   void add_relays(net::HttpResponse& response, uint64_t who) const;
   void open(const net::HttpRequest& request, const Address& address, net::HeaderList headers,
             net::Responder responder);
-  void answer(const MediaRequest& judged, std::string_view offer, net::HeaderList headers,
-              net::Responder responder);
+  void answer(Media& media, const MediaRequest& judged, std::string_view offer,
+              net::HeaderList headers, net::Responder responder);
   void patch(net::HttpRequest request, Address address, net::HeaderList headers,
              net::Responder responder);
   void close(Address address, net::HeaderList headers, net::Responder responder);

@@ -21,6 +21,7 @@ const Error kNoReason{Code::kOk, {}, 0};
 rtc::PeerTransports::Config transport_config(const MediaOptions& options) {
   rtc::PeerTransports::Config config;
   config.max_sessions = options.max_sessions;
+  config.ufrag_prefix = options.ufrag_prefix;
   config.out_bytes = options.out_bytes;
   config.max_channels = kMaxChannels;
   return config;
@@ -207,10 +208,12 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   keep_what_is_served(*offer, request.use, request.channels && edge_ != nullptr);
   const auto earlier = admit(request);
   if (!earlier) return std::unexpected(earlier.error());
-  const auto peer = transports_.open(now);
-  if (!peer) return std::unexpected(peer.error());
   auto owned = std::make_unique<Session>();
   Session& session = *owned;
+  if (options_.quota && !options_.quota->take()) return fail(Code::kServerFull, "media sessions");
+  session.quota.reset(options_.quota);
+  const auto peer = transports_.open(now);
+  if (!peer) return std::unexpected(peer.error());
   session.request = request;
   session.id = make_id();
   session.order = next_order_++;

@@ -17,6 +17,7 @@
 // served on; rooms by sfu::RoomLimits; packets in memory by options. A datagram beyond a bound is
 // dropped and counted. One thread.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -65,12 +66,31 @@ struct MediaStats {
   uint64_t recordings = 0, recordings_failed = 0, record_bytes = 0, record_dropped = 0;
   uint64_t channels = 0;  // data channels that carry a session now
   uint64_t channels_opened = 0, channels_refused = 0;
+  MediaStats& operator+=(const MediaStats& other);
+};
+
+// How many sessions there may be on all shards of a node together. Any thread.
+class MediaQuota {
+ public:
+  explicit MediaQuota(size_t most) : most_(most) {}
+  bool take() {
+    if (taken_.fetch_add(1, std::memory_order_relaxed) < most_) return true;
+    give_back();
+    return false;
+  }
+  void give_back() { taken_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  const size_t most_;
+  std::atomic<size_t> taken_{0};
 };
 
 struct MediaOptions {
   std::shared_ptr<const rtc::DtlsIdentity> identity;
   MediaAddresses candidates;
   size_t max_sessions = 4096;
+  MediaQuota* quota = nullptr;   // that it shares with other shards; outlives it
+  std::string ufrag_prefix;      // of its sessions (edge/media_handover.h)
   size_t packet_slots = 65'536;  // 1.9 KB each, taken as they are needed
   sfu::BandwidthConfig bandwidth{1'500'000, 40'000, 30'000'000};
   size_t out_bytes = 8 << 20;  // of one turn
@@ -151,7 +171,12 @@ class Media {
   void on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size, MonoUs now);
   // Whether a session's client has proven this path.
   bool knows(const rtc::Path& path) const { return transports_.ice().session_of(path).has_value(); }
-  // A TCP connection has ended.
+  // Whose; until the session is over (is_open) or another has proven it.
+  std::optional<rtc::IceSession> session_of(const rtc::Path& path) const {
+    return transports_.ice().session_of(path);
+  }
+  bool is_open(rtc::IceSession session) const { return transports_.ice().is_open(session); }
+  // A TCP connection has ended, or the path is another shard's.
   void on_path_gone(const rtc::Path& path) { transports_.on_path_gone(path); }
   // After each batch of datagrams: forwards what came.
   void flush(MonoUs now);
@@ -166,6 +191,7 @@ class Media {
   rtc::DatagramOut& out() { return transports_.out(); }
 
   MediaStats stats() const;
+  size_t session_count() const { return sessions_.size(); }
   const sfu::Room* room(std::string_view episode) const;
 
  private:

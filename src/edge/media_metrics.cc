@@ -56,9 +56,24 @@ void write_drops(MetricsPage& page, const MediaCounters& counters) {
   page.line("footlight_media_dropped_packets_total", "reason=\"turn_overflow\"",
             stats.turn_overflow);
   page.line("footlight_media_dropped_packets_total", "reason=\"watcher_queue\"", stats.queue_drops);
+  page.line("footlight_media_dropped_packets_total", "reason=\"handover\"",
+            counters.handover_drops);
 }
 
 }  // namespace
+
+MediaCounters& MediaCounters::operator+=(const MediaCounters& other) {
+  stats += other.stats;
+  socket_drops += other.socket_drops;
+  tcp_connections += other.tcp_connections;
+  tcp_strangers += other.tcp_strangers;
+  tcp_drops += other.tcp_drops;
+  handed_over += other.handed_over;
+  handover_drops += other.handover_drops;
+  handover_paths += other.handover_paths;
+  cpu_s.insert(cpu_s.end(), other.cpu_s.begin(), other.cpu_s.end());
+  return *this;
+}
 
 std::string media_metrics(const MediaCounters& counters) {
   const MediaStats& stats = counters.stats;
@@ -78,10 +93,18 @@ std::string media_metrics(const MediaCounters& counters) {
   page.counter("footlight_media_recorded_bytes_total", "Bytes of recordings.", stats.record_bytes);
   page.counter("footlight_media_record_dropped_packets_total",
                "Packets left out because the disk was too slow.", stats.record_dropped);
+  page.gauge("footlight_media_handover_paths",
+             "Ways to clients whose datagrams come to another thread than their session's.",
+             counters.handover_paths);
+  page.counter("footlight_media_handed_over_total",
+               "Datagrams that went from the thread that received them to their session's.",
+               counters.handed_over);
   page.head("footlight_media_cpu_seconds_total", "counter",
-            "Processor time of the thread that carries media.");
-  page.seconds("footlight_media_cpu_seconds_total", "",
-               static_cast<uint64_t>(counters.cpu_s * 1e6));
+            "Processor time of the threads that carry media, whatever else they do.");
+  for (size_t i = 0; i < counters.cpu_s.size(); ++i) {
+    page.seconds("footlight_media_cpu_seconds_total", "shard=\"" + std::to_string(i) + "\"",
+                 static_cast<uint64_t>(counters.cpu_s[i] * 1e6));
+  }
   return page.take();
 }
 

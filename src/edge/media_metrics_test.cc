@@ -19,17 +19,24 @@ TEST(MediaMetrics, TotalsAreTypedOnceAndDropsHaveTheirReason) {
   counters.stats.unknown_stream = 4;
   counters.stats.no_memory = 5;
   counters.stats.record_bytes = 6;
-  counters.cpu_s = 1.25;
+  counters.cpu_s = {1.25};
+  counters.handover_drops = 8;
+  MediaCounters other;
+  other.stats.rtp_in = 30;
+  other.cpu_s = {0.5};
+  counters += other;
   const std::string text = media_metrics(counters);
   for (const char* line :
-       {"\nfootlight_media_packets_in_total 7\n",
+       {"\nfootlight_media_packets_in_total 37\n",
         "\nfootlight_media_streams{direction=\"transmit\"} 3\n",
         "\nfootlight_media_bitrate_bits_per_second{direction=\"transmit\"} 2500000\n",
         "\nfootlight_media_estimate_bits_per_second 0\n",
         "\nfootlight_media_dropped_packets_total{reason=\"unknown_stream\"} 4\n",
         "\nfootlight_media_dropped_packets_total{reason=\"no_memory\"} 5\n",
         "\nfootlight_media_recorded_bytes_total 6\n",
-        "\nfootlight_media_cpu_seconds_total 1.25\n"}) {
+        "\nfootlight_media_dropped_packets_total{reason=\"handover\"} 8\n",
+        "\nfootlight_media_cpu_seconds_total{shard=\"0\"} 1.25\n",
+        "\nfootlight_media_cpu_seconds_total{shard=\"1\"} 0.5\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   std::istringstream in(text);

@@ -206,13 +206,17 @@ Status Node::Impl::listen(uint64_t descriptors) {
   return {};
 }
 
-// On the last shard: the first one also accepts connections.
 Status Node::Impl::carry_media() {
   if (!options.config.media.enabled) return {};
   auto asked = NodeRelays::open(options.config, *shards.back(), clock, entropy);
   if (!asked) return std::unexpected(asked.error());
   relays = std::move(*asked);
-  auto opened = NodeMedia::open(options.config, server->port(), *shards.back(), clock, entropy);
+  // No more than there are shows: a shard that only receives what is another's costs more than it
+  // helps. The last ones, for the first also accepts connections.
+  const size_t count = std::min(shards.size(), std::max<size_t>(1, options.episodes.size()));
+  std::vector<net::Shard*> last;
+  for (size_t i = shards.size() - count; i < shards.size(); ++i) last.push_back(shards[i].get());
+  auto opened = NodeMedia::open(options.config, server->port(), last, clock, entropy);
   if (!opened) return std::unexpected(opened.error());
   media = std::move(*opened);
   http_media = std::make_unique<HttpMedia>(*api, *media, *relays, clock);
@@ -330,8 +334,8 @@ void Node::Impl::begin_edges(std::shared_ptr<const gate::KeySet> keys) {
   api->set_program(programs.get());
   if (!options.program_sinks) options.program_sinks = make_program_sinks(house, *programs);
   if (media) {
-    media->set_edges(app_pointers());
-    media->begin_programs(options.config, episode_pointers(), options.program_sinks);
+    media->begin(app_pointers(), episode_pointers());
+    media->begin_programs(options.config, options.program_sinks);
   }
   api->begin(app_pointers(), episode_pointers());
   running = true;
@@ -385,12 +389,7 @@ void Node::Impl::drain_media(MonoUs until_us) {
   while (media->sessions() > 0 && clock.now_us() < until_us) {
     std::this_thread::sleep_for(kDrainPoll);
   }
-  std::promise<void> ended;
-  media->shard().post([this, &ended] {
-    media->end_all();
-    ended.set_value();
-  });
-  ended.get_future().wait();
+  media->end_all();
 }
 
 void Node::Impl::stop() {

@@ -2,28 +2,14 @@
 
 #include <algorithm>
 #include <future>
-#include <span>
 #include <utility>
 
-#include "core/json.h"
 #include "edge/node_shard.h"
-#include "net/asio/system.h"
 
 namespace footlight::edge {
 namespace {
 
-constexpr int kBatchesAtOnce = 4;  // of 64 datagrams, before the shard's other sockets have a turn
-// How a compositor is that there is none of.
-constexpr std::string_view kNoProgram =
-    R"({"state":"off","layout":"table","chosen":false,"starts":0,"parts":0,"bytes":0,)"
-    R"("last_end":null,"renditions":[],"encoder":null})";
-constexpr MonoUs kRenewUs = kUsPerSecond;
-constexpr size_t kSendAtBytes = 64 * 1024;
-
-net::UdpAddress to_udp(const rtc::Address& address) {
-  return {address.ip, address.port, address.v6};
-}
-rtc::Address from_udp(const net::UdpAddress& address) {
+rtc::Address reached_at(const net::UdpAddress& address) {
   return {address.ip, address.port, address.v6};
 }
 
@@ -43,69 +29,55 @@ Result<std::vector<net::UdpAddress>> bind_addresses(const std::string& text) {
 
 }  // namespace
 
-NodeMedia::NodeMedia(net::Shard& shard, const Clock& clock)
-    : shard_(shard), clock_(clock), packets_(net::UdpSocket::kBatch), slots_(packets_.size()) {}
-
-NodeMedia::~NodeMedia() {
-  programs_.reset();
-  shard_.remove_resident(this);
-  finish();
-  for (sfu::Packet* packet : packets_) {
-    if (packet) media_->give_back(packet);
-  }
-}
+NodeMedia::~NodeMedia() { finish(); }
 
 Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_t http_port,
-                                                   net::Shard& shard, const Clock& clock,
-                                                   Entropy& entropy) {
-  std::unique_ptr<NodeMedia> node(new NodeMedia(shard, clock));
-  if (auto status = node->bind(config, http_port); !status) return std::unexpected(status.error());
-  auto identity = rtc::DtlsIdentity::make(entropy, clock.wall_ms());
-  if (!identity) return std::unexpected(identity.error());
-  MediaOptions options;
-  options.identity = std::move(*identity);
-  options.candidates = node->advertised_;
-  options.max_sessions = static_cast<size_t>(config.media.max_sessions);
-  options.packet_slots = static_cast<size_t>(config.media.packets);
-  node->recorder_ = std::make_unique<NodeRecorder>(
-      config.data.dir, static_cast<uint64_t>(config.media.record_keep_free_bytes), shard);
-  options.record_disk = node->recorder_.get();
-  options.clock = &clock;
-  options.record.bytes = static_cast<uint64_t>(config.media.record_max_bytes);
-  options.record_all = config.media.record;
-  node->media_ = std::make_unique<Media>(std::move(options), entropy);
-  node->media_->out().set_drain(kSendAtBytes, [raw = node.get()] { raw->send(); });
-  node->recorder_->set_pool(node->media_->records());
-  if (node->streams_) node->streams_->serve(*node->media_);
-  for (auto& port : node->ports_) {
-    auto readiness =
-        net::Readiness::watch(shard, port->socket->descriptor(),
-                              [raw = node.get(), at = port.get()] { return raw->receive(*at); });
-    if (!readiness) return std::unexpected(readiness.error());
-    port->readiness = std::move(*readiness);
+                                                   const std::vector<net::Shard*>& shards,
+                                                   const Clock& clock, Entropy& entropy) {
+  std::unique_ptr<NodeMedia> node(
+      new NodeMedia(clock, static_cast<size_t>(config.media.max_sessions)));
+  auto sockets = node->bind(config, http_port, shards.size());
+  if (!sockets) return std::unexpected(sockets.error());
+  // What clients are told depends on whether there is TCP, which is known when its port is bound.
+  if (auto status = node->advertise(config, http_port); !status) {
+    return std::unexpected(status.error());
+  }
+  for (size_t i = 0; i < shards.size(); ++i) {
+    NodeMediaShard::Options options;
+    options.index = i;
+    options.shards = shards.size();
+    options.sockets = std::move((*sockets)[i]);
+    options.tcp = node->tcp_;
+    options.candidates = node->advertised_;
+    options.quota = &node->quota_;
+    options.listeners = std::exchange(node->listeners_, {});  // the first one's, as HTTP's
+    auto made = NodeMediaShard::open(config, std::move(options), *shards[i], clock, entropy);
+    if (!made) return std::unexpected(made.error());
+    node->shards_.push_back(std::move(*made));
   }
   return node;
 }
 
-Status NodeMedia::bind(const Config& config, uint16_t http_port) {
+Result<NodeMedia::Sockets> NodeMedia::bind(const Config& config, uint16_t http_port,
+                                           size_t shards) {
   const auto addresses = bind_addresses(media_address(config));
   if (!addresses) return std::unexpected(addresses.error());
   const bool chosen = config.media.port == 0 && config.server.port == 0;
   const auto number = static_cast<uint16_t>(config.media.port ? config.media.port : http_port);
+  Sockets sockets(shards);
   for (net::UdpAddress address : *addresses) {
     // A port the system chose for TCP may be taken for UDP: then any will do, one for all families.
-    address.port = !chosen ? number : ports_.empty() ? uint16_t{0} : ports_[0]->socket->port();
+    address.port = chosen ? port_ : number;
     net::UdpOptions options;
     options.bind = address;
-    auto socket = net::UdpSocket::open(options);
-    if (!socket) return std::unexpected(socket.error());
-    auto port = std::make_unique<Port>();
-    port->index = static_cast<uint32_t>(ports_.size());
-    port->socket = std::move(*socket);
-    ports_.push_back(std::move(port));
+    auto opened = net::UdpSocket::open_shared(options, shards);
+    if (!opened) return std::unexpected(opened.error());
+    port_ = opened->front()->port();
+    for (size_t i = 0; i < shards; ++i) sockets[i].push_back(std::move((*opened)[i]));
   }
-  if (config.media.tcp) listen(config);
-  return advertise(config, http_port);
+  tcp_ = config.media.tcp;
+  if (tcp_ && !shares_http_port(config)) listen(*addresses);
+  return sockets;
 }
 
 bool NodeMedia::shares_http_port(const Config& config) {
@@ -116,22 +88,18 @@ bool NodeMedia::shares_http_port(const Config& config) {
   return wanted == at || at == "::" || (at == "0.0.0.0" && wanted.find(':') == std::string::npos);
 }
 
-void NodeMedia::adopt(net::FramedSocket socket) {
-  shard_.post([this, socket = std::move(socket)]() mutable { streams_->adopt(std::move(socket)); });
-}
-
 // A port that something else has costs media over TCP, not the node.
-void NodeMedia::listen(const Config& config) {
-  streams_ = std::make_unique<NodeStreams>(shard_, clock_, [this] { send(); });
-  if (shares_http_port(config)) return;
-  const auto addresses = bind_addresses(media_address(config));
-  for (net::UdpAddress address : *addresses) {
-    address.port = port();
-    if (auto status = streams_->listen(address); !status) {
-      tcp_fault_ = status.error();
-      streams_.reset();
+void NodeMedia::listen(const std::vector<net::UdpAddress>& addresses) {
+  for (net::UdpAddress address : addresses) {
+    address.port = port_;
+    auto opened = net::FramedListener::open(address);
+    if (!opened) {
+      tcp_fault_ = opened.error();
+      tcp_ = false;
+      listeners_.clear();
       return;
     }
+    listeners_.push_back(std::move(*opened));
   }
 }
 
@@ -149,182 +117,145 @@ Status NodeMedia::advertise(const Config& config, uint16_t http_port) {
     }
   }
   for (net::UdpAddress address : told) {
-    rtc::Address reached = from_udp(address);
-    if (address.port == 0) reached.port = port();
+    rtc::Address reached = reached_at(address);
+    if (address.port == 0) reached.port = port_;
     advertised_.udp.push_back(reached);
-    if (!streams_) continue;
+    if (!tcp_) continue;
     if (address.port == 0 && shares_http_port(config)) reached.port = http_port;
     advertised_.tcp.push_back(reached);
   }
   return {};
 }
 
-bool NodeMedia::receive(Port& port) {
-  for (int batch = 0; batch < kBatchesAtOnce; ++batch) {
-    size_t ready = 0;
-    for (; ready < packets_.size(); ++ready) {
-      if (!packets_[ready]) packets_[ready] = media_->take();
-      if (!packets_[ready]) break;
-      slots_[ready].memory = packets_[ready]->buffer;
-    }
-    if (ready == 0) return drop(port);
-    const size_t count = port.socket->receive(std::span(slots_).first(ready));
-    const MonoUs now = clock_.now_us();
-    for (size_t i = 0; i < count; ++i) {
-      const rtc::Path path{from_udp(slots_[i].from), port.index, false};
-      media_->on_datagram(path, std::exchange(packets_[i], nullptr), slots_[i].size, now);
-    }
-    media_->flush(now);
-    send();
-    if (count < ready) return false;
-  }
-  return true;
+void NodeMedia::begin(const std::vector<NodeShard*>& edges,
+                      const std::vector<NodeEpisode*>& episodes) {
+  episodes_ = episodes;
+  for (const NodeEpisode* episode : episodes) homes_[episode->id()] = kNowhere;
+  std::vector<NodeMediaShard*> all;
+  for (const auto& shard : shards_) all.push_back(shard.get());
+  for (const auto& shard : shards_) shard->begin(edges, all);
 }
 
-// There is no memory for what came: it is taken from the socket all the same.
-bool NodeMedia::drop(Port& port) {
-  std::array<uint8_t, 64> nowhere;
-  for (net::UdpSlot& slot : slots_) slot.memory = nowhere;
-  return port.socket->receive(slots_) == slots_.size();
-}
-
-void NodeMedia::send() {
-  rtc::DatagramOut& out = media_->out();
-  for (size_t i = 0; i < out.batch_count(); ++i) {
-    const rtc::SendBatch batch = out.batch(i);
-    if (batch.path.stream) {
-      if (streams_) streams_->send(batch);
-      continue;
-    }
-    ports_[batch.path.socket]->socket->send(to_udp(batch.path.remote), batch.bytes, batch.sizes);
-  }
-  for (auto& port : ports_) port->socket->flush();
-  out.clear();
-}
-
-// Media follow the edge of their shard: what it wrote to data channels in a turn goes out in it.
-void NodeMedia::set_edges(std::vector<NodeShard*> edges) {
-  edges_ = std::move(edges);
-  for (NodeShard* each : edges_) {
-    if (&each->shard() == &shard_) media_->serve_channels(each->edge());
-  }
-  shard_.add_resident(this);
-}
-
-void NodeMedia::begin_programs(const Config& config, const std::vector<NodeEpisode*>& episodes,
-                               ProgramSinkMaker maker) {
+// A compositor lives beside the sessions of its episode: with them homes are settled at once, one
+// after another.
+void NodeMedia::begin_programs(const Config& config, const ProgramSinkMaker& maker) {
   if (!config.program.enabled) return;
-  fallback_ = {static_cast<uint32_t>(config.program.fallback_loss_pm),
-               static_cast<uint32_t>(config.program.fallback_rtt_ms),
-               static_cast<uint32_t>(config.program.fallback_cpu_pm)};
-  if (fallback_.any()) episodes_ = episodes;
-  programs_ = std::make_unique<NodeCompositors>(config, shard_, *media_, clock_);
-  programs_->begin(episodes, std::move(maker));
+  std::vector<std::vector<NodeEpisode*>> at_home(shards_.size());
+  for (NodeEpisode* episode : episodes_) {
+    settle(episode->id());
+    at_home[homes_.at(episode->id())].push_back(episode);
+  }
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->begin_programs(config, at_home[i], maker);
+  }
+}
+
+NodeMediaShard& NodeMedia::home(std::string_view episode) {
+  const auto found = homes_.find(std::string(episode));
+  const uint32_t at = found == homes_.end() ? kNowhere : found->second.load();
+  // Nobody has a session there: any shard can say so.
+  return *shards_[at == kNowhere ? 0 : at];
+}
+
+NodeMediaShard& NodeMedia::settle(std::string_view episode) {
+  const auto found = homes_.find(std::string(episode));
+  if (found == homes_.end()) return *shards_.front();
+  uint32_t at = found->second.load();
+  if (at == kNowhere) {
+    const auto wanted = static_cast<uint32_t>(least_busy());
+    // Of two who come at the same time the first has settled it.
+    if (found->second.compare_exchange_strong(at, wanted)) {
+      at = wanted;
+      shards_[at]->at_home().fetch_add(1);
+    }
+  }
+  return *shards_[at];
+}
+
+// By sessions, then by episodes. Of equals the last: owners go round from the first shard on, which
+// also accepts connections, so that with few shows their votes and their pictures are on different
+// cores.
+size_t NodeMedia::least_busy() const {
+  size_t best = shards_.size() - 1;
+  const auto load = [&](size_t at) {
+    return std::pair(shards_[at]->sessions(), shards_[at]->at_home().load());
+  };
+  for (size_t at = best; at-- > 0;) {
+    if (load(at) < load(best)) best = at;
+  }
+  return best;
 }
 
 void NodeMedia::ask(MediaAsk ask) {
-  shard_.post(
-      [this, ask = std::move(ask)]() mutable { media_->ask(std::move(ask), clock_.now_us()); });
+  const bool opens = std::holds_alternative<MediaAsk::Open>(ask.what);
+  NodeMediaShard& at = opens ? settle(ask.from.episode) : home(ask.from.episode);
+  at.shard().post([&at, &clock = clock_, ask = std::move(ask)]() mutable {
+    at.media().ask(std::move(ask), clock.now_us());
+  });
 }
 
-void NodeMedia::tell() {
-  for (MediaTold& told : media_->told()) {
-    if (told.edge >= edges_.size()) continue;
-    NodeShard* shard = edges_[told.edge];
-    shard->shard().post([shard, told = std::move(told)] { shard->edge().on_media(told); });
-  }
-  media_->told().clear();
-}
-
-MonoUs NodeMedia::on_turn_end(MonoUs now_us) {
-  if (media_->deadline() <= now_us) media_->on_time(now_us);
-  if (media_->flush_channels(now_us)) shard_.ask_turn();
-  send();
-  if (!media_->told().empty()) tell();
-  if (now_us - renewed_us_ >= kRenewUs) renew_counters(now_us);
-  return std::min(media_->deadline(), streams_ ? streams_->tend(now_us) : kNever);
-}
-
-void NodeMedia::renew_counters(MonoUs now_us) {
-  const auto passed_us = static_cast<double>(now_us - std::exchange(renewed_us_, now_us));
-  auto made = std::make_shared<MediaCounters>();
-  made->stats = media_->stats();
-  for (const auto& port : ports_) made->socket_drops += port->socket->stats().dropped;
-  if (streams_) {
-    const NodeStreamsStats tcp = streams_->stats();
-    made->tcp_connections = tcp.connections;
-    made->tcp_strangers = tcp.strangers;
-    made->tcp_drops = tcp.dropped;
-  }
-  made->cpu_s = net::thread_cpu_s();
-  const double busy_us = (made->cpu_s - std::exchange(cpu_s_, made->cpu_s)) * kUsPerSecond;
-  for (NodeEpisode* episode : episodes_) {
-    CallHealth health = media_->call_health(episode->id());
-    health.cpu_pm = static_cast<uint32_t>(std::clamp(1'000 * busy_us / passed_us, 0.0, 1'000.0));
-    episode->check_call(health, fallback_);
-  }
-  counters_.store(std::move(made));
+// It stays where it was accepted until it has said whose it is.
+void NodeMedia::adopt(net::FramedSocket socket) {
+  const auto here = std::ranges::find_if(
+      shards_, [](const auto& each) { return each->shard().on_this_thread(); });
+  NodeMediaShard* at = here == shards_.end() ? shards_.front().get() : here->get();
+  at->shard().post([at, socket = std::move(socket)]() mutable { at->adopt(std::move(socket)); });
 }
 
 std::string NodeMedia::metrics() const {
-  const auto counters = counters_.load();
-  return counters ? media_metrics(*counters) : std::string();
+  MediaCounters sum;
+  bool any = false;
+  for (const auto& shard : shards_) {
+    const auto counters = shard->counters();
+    any = any || counters;
+    sum += counters ? *counters : MediaCounters{.cpu_s = {0}};
+  }
+  return any ? media_metrics(sum) : std::string();
 }
 
-// --- the producer's calls
-
 void NodeMedia::api(ApiCall call, std::string episode, ApiReply reply) {
-  shard_.post([this, call = std::move(call), episode = std::move(episode),
-               reply = std::move(reply)] {
-    ApiAnswer answer;
-    if (call.route == ApiRoute::kMediaFigures) {
-      answer.body = media_->figures_json(episode, clock_.now_us());
-      return reply(std::move(answer));
-    }
-    if (call.route >= ApiRoute::kProgram && call.route <= ApiRoute::kProgramRestart) {
-      if (programs_) return reply(programs_->api(call, episode));
-      if (call.route == ApiRoute::kProgram) return reply({.body = std::string(kNoProgram)});
-      return reply(api_error({Code::kProgramOff, "program.enabled is false", 0}));
-    }
-    if (call.route == ApiRoute::kRecord) {
-      const auto wanted = Json::parse(call.body);
-      const Json* on = wanted ? wanted->find("on") : nullptr;
-      if (!on || on->type() != JsonType::kBool) {
-        return reply(api_error({Code::kBadRequest, R"(the body is {"on":true} or {"on":false})"}));
-      }
-      const auto done = media_->record(episode, on->as_bool(), clock_.now_us());
-      if (!done) return reply(api_error(done.error()));
-    }
-    answer.body = media_->recording_json(episode);
-    reply(std::move(answer));
-  });
+  NodeMediaShard& at = call.route == ApiRoute::kRecord ? settle(episode) : home(episode);
+  at.shard().post([&at, call = std::move(call), episode = std::move(episode),
+                   reply = std::move(reply)] { reply(at.api(call, episode)); });
 }
 
 // --- the end
 
 void NodeMedia::drain() {
-  shard_.post([this] { media_->drain(); });
+  for (const auto& shard : shards_) {
+    shard->shard().post([at = shard.get()] { at->media().drain(); });
+  }
 }
 
 size_t NodeMedia::sessions() {
-  std::promise<size_t> promise;
-  auto answer = promise.get_future();
-  shard_.post([this, &promise] { promise.set_value(media_->stats().sessions); });
-  return answer.get();
+  std::vector<std::future<size_t>> answers;
+  for (const auto& shard : shards_) {
+    std::promise<size_t> promise;
+    answers.push_back(promise.get_future());
+    shard->shard().post([at = shard.get(), promise = std::move(promise)]() mutable {
+      promise.set_value(at->media().stats().sessions);
+    });
+  }
+  size_t sum = 0;
+  for (auto& answer : answers) sum += answer.get();
+  return sum;
 }
 
 void NodeMedia::end_all() {
-  if (programs_) programs_->end_all();
-  media_->end_all(clock_.now_us());
-  send();
-  if (!media_->told().empty()) tell();
+  std::vector<std::future<void>> ended;
+  for (const auto& shard : shards_) {
+    std::promise<void> promise;
+    ended.push_back(promise.get_future());
+    shard->shard().post([at = shard.get(), promise = std::move(promise)]() mutable {
+      at->end_all();
+      promise.set_value();
+    });
+  }
+  for (auto& each : ended) each.wait();
 }
 
 void NodeMedia::finish() {
-  programs_.reset();  // while the streams they feed are there
-  if (!recorder_ || !media_) return;
-  media_->end_all(clock_.now_us());
-  recorder_.reset();
+  for (const auto& shard : shards_) shard->finish();
 }
 
 }  // namespace footlight::edge

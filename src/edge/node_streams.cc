@@ -4,12 +4,15 @@
 #include <cstring>
 #include <utility>
 
+#include "edge/media_handover.h"
+
 namespace footlight::edge {
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
 constexpr int kReadsAtOnce = 4;  // then it is the others' turn
 constexpr MonoUs kSweepUs = kUsPerSecond;
+constexpr size_t kLeastStrangers = 16;  // of one of many shards
 
 }  // namespace
 
@@ -20,22 +23,29 @@ struct NodeStreams::Line {
   MonoUs since_us = 0;
   bool proven = false;  // a session's check has come on it
   bool doomed = false;
+  bool begun = false;        // its first frame has come
+  std::optional<size_t> to;  // the shard it is passed on to, with
+  Bytes early;               // what was read of it
   net::FramedStream stream;
   rtc::IceTcpReader reader;
   std::unique_ptr<net::Readiness> readiness;
 };
 
-NodeStreams::NodeStreams(net::Shard& shard, const Clock& clock, std::function<void()> on_batch)
-    : shard_(shard), clock_(clock), on_batch_(std::move(on_batch)) {}
+NodeStreams::NodeStreams(net::Shard& shard, size_t index, size_t shards, const Clock& clock,
+                         Ports ports)
+    : shard_(shard),
+      index_(index),
+      shards_(shards),
+      most_strangers_(std::max(kLeastStrangers, kMostStrangers / shards)),
+      clock_(clock),
+      ports_(std::move(ports)) {}
 NodeStreams::~NodeStreams() = default;
 
-Status NodeStreams::listen(const net::UdpAddress& bind) {
-  auto listener = net::FramedListener::open(bind);
-  if (!listener) return std::unexpected(listener.error());
-  auto readiness = net::Readiness::watch(shard_, (*listener)->descriptor(),
-                                         [this, raw = listener->get()] { return accept(*raw); });
+Status NodeStreams::listen(std::unique_ptr<net::FramedListener> listener) {
+  auto readiness = net::Readiness::watch(shard_, listener->descriptor(),
+                                         [this, raw = listener.get()] { return accept(*raw); });
   if (!readiness) return std::unexpected(readiness.error());
-  listeners_.emplace_back(std::move(*listener), std::move(*readiness));
+  listeners_.emplace_back(std::move(listener), std::move(*readiness));
   return {};
 }
 
@@ -46,8 +56,8 @@ bool NodeStreams::accept(net::FramedListener& listener) {
   return true;
 }
 
-void NodeStreams::adopt(net::FramedSocket socket) {
-  if (strangers_ >= kMostStrangers) make_room();
+void NodeStreams::adopt(net::FramedSocket socket, Bytes early) {
+  if (strangers_ >= most_strangers_) make_room();
   const net::UdpAddress peer = socket.peer();
   auto line = std::make_unique<Line>(std::move(socket));
   while (lines_.contains(next_)) ++next_;
@@ -65,6 +75,8 @@ void NodeStreams::adopt(net::FramedSocket socket) {
   lines_.emplace(raw.number, std::move(line));
   ++strangers_;
   ++stats_.opened;
+  raw.begun = !early.empty();
+  if (raw.begun && !take(raw, early)) return;
   // What came before it was watched is no news to the poller.
   if (receive(raw)) {
     shard_.post([this, number = raw.number] {
@@ -94,22 +106,26 @@ bool NodeStreams::receive(Line& line) {
       doom(line);
       return false;
     }
-    if (*got == 0) return false;
-    const MonoUs now = clock_.now_us();
-    const bool sound = take_frames(line, ByteView(buffer_).first(*got), now);
-    if (!line.proven && media_->knows(line.path)) {
-      line.proven = true;
-      --strangers_;
-    }
-    media_->flush(now);
-    on_batch_();
-    if (!sound) {
-      ++stats_.broken;
-      doom(line);
-      return false;
-    }
+    if (*got == 0 || !take(line, ByteView(buffer_).first(*got))) return false;
   }
   return true;
+}
+
+// False: nothing more is read from it.
+bool NodeStreams::take(Line& line, ByteView bytes) {
+  const MonoUs now = clock_.now_us();
+  const bool sound = take_frames(line, bytes, now);
+  if (!line.proven && !line.doomed && media_->knows(line.path)) {
+    line.proven = true;
+    --strangers_;
+  }
+  media_->flush(now);
+  ports_.on_batch();
+  if (!sound) {
+    ++stats_.broken;
+    doom(line);
+  }
+  return !line.doomed;
 }
 
 bool NodeStreams::take_frames(Line& line, ByteView bytes, MonoUs now) {
@@ -118,6 +134,18 @@ bool NodeStreams::take_frames(Line& line, ByteView bytes, MonoUs now) {
     const auto more = line.reader.next(bytes, frame);
     if (!more) return false;
     if (!*more) return true;
+    if (!std::exchange(line.begun, true)) {
+      line.to = shard_of_check(frame, shards_);
+      if (line.to == index_) line.to.reset();
+      if (line.to) {
+        line.early.resize(2);
+        rtc::write_ice_tcp_header(std::span<uint8_t, 2>(line.early), frame.size());
+        line.early.insert(line.early.end(), frame.begin(), frame.end());
+        line.early.insert(line.early.end(), bytes.begin(), bytes.end());
+        leave(line);
+        return true;
+      }
+    }
     sfu::Packet* packet = media_->take();
     if (!packet) continue;  // there is no memory for it
     if (frame.size() > packet->buffer.size()) {
@@ -137,11 +165,14 @@ void NodeStreams::send(const rtc::SendBatch& batch) {
 
 // It may be in use further up the stack: it goes at the turn's end.
 void NodeStreams::doom(Line& line) {
-  if (std::exchange(line.doomed, true)) return;
-  if (!line.proven) {
-    --strangers_;
-    ++stats_.strangers;
-  }
+  if (line.doomed) return;
+  if (!line.proven) ++stats_.strangers;
+  leave(line);
+}
+
+void NodeStreams::leave(Line& line) {
+  line.doomed = true;
+  if (!line.proven) --strangers_;
   doomed_.push_back(line.number);
 }
 
@@ -165,6 +196,11 @@ MonoUs NodeStreams::tend(MonoUs now) {
       const auto found = lines_.find(number);
       stats_.dropped += found->second->stream.stats().dropped;
       const rtc::Path path = found->second->path;
+      if (found->second->to) {
+        found->second->readiness.reset();
+        ports_.pass_on(*found->second->to, found->second->stream.release(),
+                       std::move(found->second->early));
+      }
       lines_.erase(found);
       media_->on_path_gone(path);
     }

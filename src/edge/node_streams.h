@@ -3,10 +3,13 @@
 // port of media's own; each carries datagrams behind their length (RFC 4571), which Media takes
 // like those of UDP.
 //
-// Bounds: kMostStrangers connections that no session's check has come on yet, each for kProveUs at
-// most, the oldest going first; one for each path of a session otherwise, as many as ICE keeps. A
-// connection whose session is over, or that sends what is no frame, is cut. What a slow reader
-// costs is bounded in net/asio/framed.h. One thread.
+// A connection belongs to the shard of the session whose check comes on it first: if that is not
+// the one that has it, it is passed on as it is, once, with what was read of it.
+//
+// Bounds: kMostStrangers connections, for all shards of the node, that no session's check has come
+// on yet, each for kProveUs at most, the oldest going first; one for each path of a session
+// otherwise, as many as ICE keeps. A connection whose session is over, or that sends what is no
+// frame, is cut. What a slow reader costs is bounded in net/asio/framed.h. One thread.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -14,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/time.h"
 #include "edge/media.h"
 #include "net/asio/framed.h"
@@ -33,15 +37,20 @@ class NodeStreams {
   static constexpr size_t kMostStrangers = 256;
   static constexpr MonoUs kProveUs = 10 * kUsPerSecond;
 
-  // `on_batch` after each batch of datagrams was handed to `media`: sends what came of it.
-  NodeStreams(net::Shard& shard, const Clock& clock, std::function<void()> on_batch);
+  struct Ports {
+    std::function<void()> on_batch;  // after datagrams went to `media`: sends what came of it
+    // To another shard, which adopts it; on this one's thread.
+    std::function<void(size_t shard, net::FramedSocket socket, Bytes early)> pass_on;
+  };
+  // The `index`th of `shards` that carry media.
+  NodeStreams(net::Shard& shard, size_t index, size_t shards, const Clock& clock, Ports ports);
   ~NodeStreams();
 
-  // A port of media's own. kPortBusy, kIo.
-  Status listen(const net::UdpAddress& bind);
+  // A port of media's own. kIo.
+  Status listen(std::unique_ptr<net::FramedListener> listener);
   void serve(Media& media) { media_ = &media; }
-  // On the shard's thread.
-  void adopt(net::FramedSocket socket);
+  // On the shard's thread. `early`: what was read of it elsewhere.
+  void adopt(net::FramedSocket socket, Bytes early = {});
   void send(const rtc::SendBatch& batch);
   // At the end of each turn: drops what is over. Returns when to be called next.
   MonoUs tend(MonoUs now);
@@ -51,14 +60,17 @@ class NodeStreams {
   struct Line;
   bool accept(net::FramedListener& listener);
   bool receive(Line& line);
+  bool take(Line& line, ByteView bytes);
   bool take_frames(Line& line, ByteView bytes, MonoUs now);
   void doom(Line& line);
+  void leave(Line& line);
   void make_room();
   void sweep(MonoUs now);
 
   net::Shard& shard_;
+  const size_t index_, shards_, most_strangers_;
   const Clock& clock_;
-  std::function<void()> on_batch_;
+  Ports ports_;
   Media* media_ = nullptr;
   std::vector<std::pair<std::unique_ptr<net::FramedListener>, std::unique_ptr<net::Readiness>>>
       listeners_;

@@ -76,6 +76,7 @@ class IceLite {
   IceOutcome on_stun(const Path& path, ByteView bytes, MonoUs now, std::span<uint8_t> reply);
   // Whose path this is; nullopt for strangers.
   std::optional<IceSession> session_of(const Path& path) const;
+  bool is_open(IceSession session) const { return sessions_.contains(session); }
   // Where to send; nullptr before the first valid check.
   const Path* selected(IceSession session) const;
   // A TCP connection is gone, or a path is known to be dead.

@@ -9,6 +9,7 @@
 
 #include "core/prng.h"
 #include "edge/media.h"
+#include "edge/media_handover.h"
 #include "tests/fuzz/require.h"
 
 namespace {
@@ -55,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.packet_slots = 4'096;
   options.out_bytes = 1 << 16;
   Media media(options, entropy);
+  MediaHandover handover(media, 0, 3, 16);
   std::vector<Opened> opened;
   MonoUs now = 1'000'000;
   ByteView rest(data, size);
@@ -102,6 +104,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         std::copy_n(bytes.begin(), most, packet->buffer.begin());
         media.out().clear();
         const rtc::Path path{rtc::Address::v4(192, 0, 2, 9, what), 0, false};
+        // Whatever it is, it is for some shard, and makes no path known.
+        require(handover.route(path, ByteView(packet->buffer).first(most)).shard < 3);
+        handover.on_handed_check(1, path);
+        require(handover.notes().empty());
         media.on_datagram(path, packet, most, now);
         size_t answered = 0;
         for (size_t i = 0; i < media.out().batch_count(); ++i) {

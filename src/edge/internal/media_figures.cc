@@ -46,6 +46,45 @@ void add_room(MediaStats& to, const sfu::RoomStats& of) {
 
 void Media::keep_counts(const Stage& stage) { add_room(past_, stage.room.stats()); }
 
+MediaStats& MediaStats::operator+=(const MediaStats& other) {
+  using Counts = uint64_t MediaStats::*;
+  using Rates = int64_t MediaStats::*;
+  for (const Counts each : {&MediaStats::sessions,
+                            &MediaStats::publishers,
+                            &MediaStats::watchers,
+                            &MediaStats::tracks,
+                            &MediaStats::datagrams_in,
+                            &MediaStats::strangers,
+                            &MediaStats::unknown,
+                            &MediaStats::rtp_in,
+                            &MediaStats::rtp_out,
+                            &MediaStats::bytes_in,
+                            &MediaStats::bytes_out,
+                            &MediaStats::refused,
+                            &MediaStats::unsent,
+                            &MediaStats::no_memory,
+                            &MediaStats::unknown_stream,
+                            &MediaStats::unknown_codec,
+                            &MediaStats::duplicates,
+                            &MediaStats::turn_overflow,
+                            &MediaStats::queue_drops,
+                            &MediaStats::streams_in,
+                            &MediaStats::streams_out,
+                            &MediaStats::recordings,
+                            &MediaStats::recordings_failed,
+                            &MediaStats::record_bytes,
+                            &MediaStats::record_dropped,
+                            &MediaStats::channels,
+                            &MediaStats::channels_opened,
+                            &MediaStats::channels_refused}) {
+    this->*each += other.*each;
+  }
+  for (const Rates each : {&MediaStats::bps_in, &MediaStats::bps_out, &MediaStats::estimate_bps}) {
+    this->*each += other.*each;
+  }
+  return *this;
+}
+
 // A second's bytes of each session, as bit rates.
 void Media::measure(MonoUs now) {
   const MonoUs elapsed = now - measured_at_;

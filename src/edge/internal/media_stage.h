@@ -24,6 +24,10 @@ struct Media::Session final : sfu::Sink {
   void send_rtp(ByteView head, ByteView payload) override { peer->send_rtp(head, payload); }
   void send_rtcp(ByteView compound) override { peer->send_rtcp(compound); }
 
+  struct GiveBack {
+    void operator()(MediaQuota* quota) const { quota->give_back(); }
+  };
+  std::unique_ptr<MediaQuota, GiveBack> quota;  // its share
   MediaRequest request;
   std::string id;
   uint64_t order = 0;  // counts sessions: who came earlier has the lower

@@ -150,6 +150,27 @@ Result<std::unique_ptr<UdpSocket>> UdpSocket::open(const UdpOptions& options) {
   return udp;
 }
 
+// The first is bound alone, so that a port somebody has is busy; only then others may join it, and
+// only those that mean to.
+Result<std::vector<std::unique_ptr<UdpSocket>>> UdpSocket::open_shared(UdpOptions options,
+                                                                       size_t count) {
+  std::vector<std::unique_ptr<UdpSocket>> sockets;
+  options.share_port = false;
+  for (size_t i = 0; i < count; ++i) {
+    auto opened = open(options);
+    if (!opened) return std::unexpected(opened.error());
+    sockets.push_back(std::move(*opened));
+    const UdpSocket& first = *sockets.front();
+    const int on = 1;
+    if (i == 0 && count > 1) {
+      ::setsockopt(first.descriptor_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    }
+    options.bind.port = first.port_;
+    options.share_port = true;
+  }
+  return sockets;
+}
+
 size_t UdpSocket::receive(std::span<UdpSlot> slots) {
   Messages& m = *messages_;
   const size_t most = std::min(slots.size(), kBatch);

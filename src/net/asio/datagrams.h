@@ -56,6 +56,10 @@ class UdpSocket {
 
   // kPortBusy, kIo.
   static Result<std::unique_ptr<UdpSocket>> open(const UdpOptions& options);
+  // `count` sockets at one port, for as many shards: the kernel gives what comes from one peer to
+  // one of them. Who else wants the port finds it busy.
+  static Result<std::vector<std::unique_ptr<UdpSocket>>> open_shared(UdpOptions options,
+                                                                     size_t count);
   ~UdpSocket();
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;

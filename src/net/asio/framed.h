@@ -55,6 +55,8 @@ class FramedStream {
   static Result<std::unique_ptr<FramedStream>> connect(const UdpAddress& to);
 
   int descriptor() const { return socket_.descriptor(); }
+  // The connection alone, for another shard; this is of no use after it.
+  FramedSocket release() { return std::move(socket_); }
   // Bytes as they came, frames in any pieces; 0: nothing now. nullopt: the connection has ended.
   std::optional<size_t> read(std::span<uint8_t> into);
   // Sends datagrams that lie one behind the other, each behind its length. False when the
