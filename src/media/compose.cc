@@ -67,7 +67,9 @@ class Composition {
         return fail(Code::kCompositorEnded, "the node closed the connection");
       }
       const MonoUs now = mono_us();
-      port_.receive(kMostDatagrams, [&](ByteView bytes) { stage_.on_datagram(bytes, now); });
+      port_.receive(kMostDatagrams, [&](ByteView bytes, MonoUs age_us) {
+        stage_.on_datagram(bytes, now - age_us);
+      });
       stage_.advance(now, now - clock_.program_us(now));
       for (const uint32_t ssrc : stage_.wanted_key_frames(now))
         link_.send(proto::FeedKeyFrame{ssrc});

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 namespace footlight::media {
@@ -17,6 +18,29 @@ namespace {
 
 Status refuse(const std::string& what) {
   return fail(Code::kCompositorSetup, what + ": " + std::strerror(errno));
+}
+
+int64_t wall_us() {
+  timespec now{};
+  (void)::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
+}
+
+// Room for the moment a datagram came, which the kernel notes.
+struct Stamp {
+  alignas(cmsghdr) char bytes[CMSG_SPACE(sizeof(timespec))];
+};
+
+MonoUs age_of(msghdr& head, int64_t now_us) {
+  constexpr MonoUs kMostUs = 10 * kUsPerSecond;  // more: the clock was set
+  for (cmsghdr* each = CMSG_FIRSTHDR(&head); each; each = CMSG_NXTHDR(&head, each)) {
+    if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec came{};
+    std::memcpy(&came, CMSG_DATA(each), sizeof came);
+    const MonoUs age = now_us - (int64_t{came.tv_sec} * 1'000'000 + came.tv_nsec / 1'000);
+    return age < 0 || age > kMostUs ? 0 : age;
+  }
+  return 0;
 }
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
@@ -151,7 +175,12 @@ Status RtpPort::open() {
       ::getsockname(socket_, reinterpret_cast<sockaddr*>(&at), &size) < 0) {
     return refuse("a UDP port");
   }
-  (void)::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  // Beyond what the system lets anybody have, where that is allowed.
+  if (::setsockopt(socket_, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0) {
+    (void)::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  }
+  const int on = 1;
+  (void)::setsockopt(socket_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   port_ = ntohs(at.sin_port);
   return {};
 }
@@ -164,20 +193,25 @@ void RtpPort::take_only_from(uint16_t port) {
   (void)::connect(socket_, reinterpret_cast<sockaddr*>(&from), sizeof from);
 }
 
-size_t RtpPort::receive(size_t most, const std::function<void(ByteView)>& take) {
+size_t RtpPort::receive(size_t most, const std::function<void(ByteView, MonoUs age_us)>& take) {
   size_t total = 0;
   while (total < most) {
     std::array<mmsghdr, kBatch> messages{};
     std::array<iovec, kBatch> parts{};
+    std::array<Stamp, kBatch> stamps;
     for (size_t i = 0; i < kBatch; ++i) {
       parts[i] = {&memory_[i * kBytes], kBytes};
-      messages[i].msg_hdr.msg_iov = &parts[i];
-      messages[i].msg_hdr.msg_iovlen = 1;
+      msghdr& head = messages[i].msg_hdr;
+      head.msg_iov = &parts[i];
+      head.msg_iovlen = 1;
+      head.msg_control = stamps[i].bytes;
+      head.msg_controllen = sizeof stamps[i].bytes;
     }
     const int got = ::recvmmsg(socket_, messages.data(), kBatch, MSG_DONTWAIT, nullptr);
     if (got <= 0) break;
+    const int64_t now_us = wall_us();
     for (size_t i = 0; i < static_cast<size_t>(got); ++i) {
-      take({&memory_[i * kBytes], messages[i].msg_len});
+      take({&memory_[i * kBytes], messages[i].msg_len}, age_of(messages[i].msg_hdr, now_us));
     }
     total += static_cast<size_t>(got);
     if (got < static_cast<int>(kBatch)) break;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "core/time.h"
 #include "proto/program_feed.h"
 
 namespace footlight::media {
@@ -64,8 +65,9 @@ class RtpPort {
   int descriptor() const { return socket_; }
   // From now on datagrams of another sender are not taken.
   void take_only_from(uint16_t port);
-  // At most `most` datagrams; views are valid during the call.
-  size_t receive(size_t most, const std::function<void(ByteView)>& take);
+  // At most `most` datagrams, each with how long ago it came: our being late is not the line's
+  // doing. Views are valid during the call.
+  size_t receive(size_t most, const std::function<void(ByteView, MonoUs age_us)>& take);
 
  private:
   static constexpr size_t kBatch = 32, kBytes = 2'048;

@@ -28,12 +28,12 @@ void ComposeStage::set_people(const proto::FeedParticipants& people) {
   }
 }
 
-void ComposeStage::on_datagram(ByteView datagram, MonoUs now) {
+void ComposeStage::on_datagram(ByteView datagram, MonoUs came) {
   const auto kind = rtc::datagram_kind(datagram);
   if (kind == rtc::DatagramKind::kRtp && datagram.size() >= rtc::kRtpFixedBytes) {
     const auto found = streams_.find(rtc::load_u32(datagram.data() + 8));
     if (found != streams_.end()) {
-      return found->second.person->on_rtp(found->second.voice, datagram, now);
+      return found->second.person->on_rtp(found->second.voice, datagram, came);
     }
   }
   if (kind == rtc::DatagramKind::kRtcp) {

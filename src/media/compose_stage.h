@@ -22,7 +22,7 @@ class ComposeStage {
   void set_layout(const proto::FeedLayout& layout) { layout_ = layout; }
   void set_snapshot(proto::FeedSnapshot snapshot) { snapshot_ = std::move(snapshot); }
   // A datagram of the node: RTP or RTCP of one of the people; others are dropped and counted.
-  void on_datagram(ByteView datagram, MonoUs now);
+  void on_datagram(ByteView datagram, MonoUs came);
   // Decodes what came.
   void advance(MonoUs now, MonoUs start_us);
   // SSRCs of pictures for which a key frame is to be asked.

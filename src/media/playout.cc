@@ -8,6 +8,8 @@ namespace {
 constexpr int64_t kStepUs = kUsPerSecond;    // nothing on the way takes so long
 constexpr MonoUs kMarginUs = 30 * kUsPerMs;  // of decoding, and of ticks of 33 ms
 
+constexpr MonoUs kEaseUs = 4 * kUsPerMs;  // a second: a voice follows 5 ms a second without a jump
+
 // UQ32.32 seconds to microseconds; only differences matter.
 int64_t ntp_us(uint64_t ntp) {
   return static_cast<int64_t>((ntp >> 32) * 1'000'000 + ((ntp & 0xFFFFFFFF) * 1'000'000 >> 32));
@@ -122,7 +124,7 @@ void PlayoutClock::on_packet(Which which, uint32_t timestamp, MonoUs now) {
     eased_at_ = now;
   } else if (now - eased_at_ >= kUsPerSecond) {
     eased_at_ = now;
-    delay_us_ -= std::min<MonoUs>(2 * kUsPerMs, delay_us_ - wanted);
+    delay_us_ -= std::min<MonoUs>(kEaseUs, delay_us_ - wanted);
   }
 }
 

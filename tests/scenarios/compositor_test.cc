@@ -289,19 +289,6 @@ TEST_F(CompositorTest, AStoppedProcessLosesPicturesAndNoTime) {
   check_streams(rig, true);
 }
 
-TEST_F(CompositorTest, AnEncoderThatIsFarTooSlowCostsPicturesAndNoTime) {
-  CompositorRig rig(FOOTLIGHT_MEDIA, {"--rung", "1280x720@2500", "--rung", "426x240@400",
-                                      "--preset", "veryslow", "--poster-s", "0", "--thumb-s", "0"});
-  ASSERT_FALSE(rig.streams.empty());
-  rig.seat(0, "Mira", Role::kGm, 0, 1, 30);
-  rig.seat(1, "Gale", Role::kPlayer, 1, 1, 30);
-  rig.run(8 * kUsPerSecond);
-  EXPECT_FALSE(rig.ended());
-  ASSERT_GE(rig.streams[0].parts.size(), 4u);
-  EXPECT_GT(rig.statuses.back().repeated_frames, 10u) << "otherwise nothing is tested here";
-  check_streams(rig, true);
-}
-
 TEST_F(CompositorTest, WithoutTheNodeItEndsAndAWrongEncoderIsToldInItsWords) {
   auto rig = std::make_unique<CompositorRig>(FOOTLIGHT_MEDIA,
                                              std::vector<std::string>{"--encoder", "nonsense"});

@@ -35,7 +35,7 @@ export interface HlsJsClass {
 }
 interface Details {
   readonly live: boolean;
-  readonly partHoldBack?: number;
+  readonly partTarget?: number;
   readonly type?: string | null;
   readonly dateRanges: Readonly<Record<string, DateRange | undefined>>;
   readonly fragments?: readonly Fragment[];
@@ -81,8 +81,14 @@ const JUMP_S = 1;
 const LIVE_S = 2.5;
 /** So long after a stop the playlist may tell what came meanwhile. */
 const RESUMED_MS = 3_000;
-/** After so long without a stop the player goes as near to live as in the beginning. */
-const CALM_MS = 30_000;
+/**
+ * So many parts behind the newest the picture is in calm: less than PART-HOLD-BACK, which has to do for every player,
+ * and more than the two that are the least (RFC 8216bis 4.4.3.8). Each stop adds 0.3 s, until there was none for so
+ * long; twice as long after the next, up to the most.
+ */
+const NEAR_PARTS = 2.5;
+const CALM_MS = 10_000;
+const MOST_CALM_MS = 240_000;
 
 export interface HlsPlayerOptions {
   video: HTMLVideoElement;
@@ -111,6 +117,7 @@ export class HlsPlayer {
   #live = true;
   #resumed_ms = -Infinity;
   #stopped_ms = -Infinity;
+  #calm_ms = CALM_MS / 2;
 
   constructor(options: HlsPlayerOptions) {
     this.#options = options;
@@ -133,7 +140,7 @@ export class HlsPlayer {
       ...(!options.lowLatency && { liveSyncDurationCount: 3 }),
     }));
     hls.on('hlsError', (_: string, data: { fatal?: boolean; type?: string; details?: string }) => {
-      if (data.details === 'bufferStalledError') this.#stopped_ms = options.now();
+      if (data.details === 'bufferStalledError') this.#stopped(options.now());
       if (!data.fatal) return;
       if (data.type === 'mediaError') hls.recoverMediaError();
       else this.#fatal = true;
@@ -174,8 +181,12 @@ export class HlsPlayer {
     return this.#stalls.length >= STALLS_POOR ? 'poor' : 'good';
   }
 
-  /** The wall time of the picture on the screen, as its packager stamped it; null: not known. */
+  /**
+   * The wall time of the picture on the screen, as its packager stamped it; null: not known, or there is none yet.
+   * (Before a live stream's first picture hls.js gives the date where its list begins.)
+   */
   get shown_ms(): number | null {
+    if (!this.#shown && this.#hls.latestLevelDetails?.live !== false) return null;
     return this.#hls.playingDate?.getTime() ?? null;
   }
 
@@ -262,15 +273,27 @@ export class HlsPlayer {
       return;
     }
     this.#live = behind_s < LIVE_S;
-    const first_s = latestLevelDetails.partHoldBack ?? 0;
-    const calm = now_ms - this.#stopped_ms > CALM_MS;
-    if (this.#options.lowLatency && calm && first_s > 0 && targetLatency > first_s) {
-      this.#hls.targetLatency = first_s;
+    this.#approach(now_ms);
+  }
+
+  #stopped(now_ms: number): void {
+    const anew = now_ms - this.#stopped_ms > MOST_CALM_MS;
+    this.#calm_ms = anew ? CALM_MS : Math.min(2 * this.#calm_ms, MOST_CALM_MS);
+    this.#stopped_ms = now_ms;
+  }
+
+  #approach(now_ms: number): void {
+    const { targetLatency, latestLevelDetails } = this.#hls;
+    const near_s = NEAR_PARTS * (latestLevelDetails?.partTarget ?? 0);
+    if (!this.#options.lowLatency || near_s === 0 || targetLatency === null) return;
+    if (targetLatency > near_s && now_ms - this.#stopped_ms > this.#calm_ms) {
+      this.#hls.targetLatency = near_s;
     }
   }
 
   #look(): void {
     const hls = this.#hls;
+    this.#approach(this.#options.now());
     this.#ended.set(hls.latestLevelDetails?.live === false);
     this.#recording.set(hls.latestLevelDetails?.type === 'VOD');
     this.#quality.set({

@@ -31,6 +31,16 @@ describe('PollsInStep', () => {
     expect(seen).toMatchObject({ state: 'open', deadline_ms: 22_000 });
   });
 
+  it('does not take back what was seen when the picture becomes later', () => {
+    const polls = new PollsInStep();
+    polls.update(new Map([['fork', poll({})]]), 1_000);
+    const open = poll({ state: 'open', opened_ms: 10_000, deadline_ms: 20_000 });
+    polls.update(new Map([['fork', open]]), 10_000);
+    expect(polls.seen({ shown_ms: 10_100, now_ms: 10_100 }).get('fork')?.state).toBe('open');
+    const later = polls.seen({ shown_ms: 9_000, now_ms: 11_000 }).get('fork');
+    expect(later).toMatchObject({ state: 'open', deadline_ms: 22_000 });
+  });
+
   it('is open as long as the server takes the vote, and no longer', () => {
     const polls = new PollsInStep();
     const open = poll({ state: 'open', opened_ms: 10_000, deadline_ms: 20_000 });

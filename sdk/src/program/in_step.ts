@@ -30,6 +30,8 @@ const DRAWN_WITHIN_MS = 1_000;
 export class PollsInStep {
   /** What was there, and since when, oldest first; the last is the server's present one. */
   readonly #history = new Map<string, { since_ms: number; poll: Poll }[]>();
+  /** What was seen is not taken back when the picture becomes later, as by another way to watch. */
+  #reached_ms = -Infinity;
 
   /**
    * What the server says now. What is there at the first call has been there before.
@@ -71,6 +73,7 @@ export class PollsInStep {
   /** The polls as of the picture. */
   seen(at: Position): Map<string, Poll> {
     const out = new Map<string, Poll>();
+    this.#reached_ms = Math.max(this.#reached_ms, at.shown_ms);
     for (const [id, history] of this.#history) {
       const poll = this.#one(history, at);
       if (poll) out.set(id, poll);
@@ -81,7 +84,7 @@ export class PollsInStep {
   #one(history: { since_ms: number; poll: Poll }[], at: Position): Poll | null {
     const present = history.at(-1)?.poll;
     if (!present) return null;
-    const shown = history.filter((one) => one.since_ms <= at.shown_ms).at(-1)?.poll;
+    const shown = history.filter((one) => one.since_ms <= this.#reached_ms).at(-1)?.poll;
     if (!shown) return null;
     const running = shown.state === 'open' || shown.state === 'closing';
     if (!running) return shown;

@@ -36,7 +36,7 @@ class FakeHls {
   currentLevel = 0;
   latestLevelDetails: {
     live: boolean;
-    partHoldBack?: number;
+    partTarget?: number;
     type?: string;
     dateRanges: Record<string, unknown>;
     fragments?: { start: number; duration: number; programDateTime: number | null }[];
@@ -150,7 +150,7 @@ describe('HlsPlayer', () => {
   it('is live again after a stop, unless the viewer had gone back', () => {
     const { player, video } = make();
     const hls_js = last();
-    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partHoldBack: 1.6 };
+    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partTarget: 0.6 };
     const run = (ms: number, latency: number): void => {
       for (; ms > 0; ms -= 250) {
         vi.advanceTimersByTime(250);
@@ -173,28 +173,42 @@ describe('HlsPlayer', () => {
     run(4_000, 65);
     expect(video.currentTime).toBeLessThan(60);
   });
-  it('goes as near to live as before when it has not stopped for long', () => {
+  it('goes near to live in calm, and after each stop waits longer before it does so again', () => {
     const { player, video } = make();
     const hls_js = last();
-    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partHoldBack: 1.6 };
-    hls_js.stall();
-    hls_js.targetLatency = 1.9; // of its own
-    const run = (ms: number): void => {
-      for (; ms > 0; ms -= 250) {
+    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partTarget: 0.6 };
+    const after_s = (): number => {
+      for (let ms = 0; ms < 300_000; ms += 250) {
         vi.advanceTimersByTime(250);
         video.tick(250);
         player.health();
+        if (hls_js.targetLatency === 1.5) return Math.floor(ms / 1000);
       }
+      return Infinity;
     };
-    run(29_000);
-    expect(hls_js.targetLatency).toBe(1.9);
-    run(2_000);
-    expect(hls_js.targetLatency).toBe(1.6);
+    const stop = (): void => {
+      hls_js.targetLatency = 1.8; // by hls.js
+      hls_js.stall();
+    };
+    expect(after_s()).toBe(0);
+    stop();
+    expect(after_s()).toBe(10);
+    stop();
+    expect(after_s()).toBe(20);
+    for (let i = 0; i < 5; ++i) stop();
+    expect(after_s()).toBe(240);
+    stop();
+    expect(after_s()).toBe(10);
   });
   it('finds the newest cue that has been shown', () => {
-    const { player } = make();
+    const { player, video } = make();
     expect(player.cue).toBeUndefined();
+    last().at(NOW - 60_000); // where the list begins
+    expect(player.health()).toBe('starting');
+    expect([player.shown_ms, player.cue]).toEqual([null, undefined]);
     last().at(NOW - 3_000);
+    video.tick(250);
+    expect(player.health()).toBe('good');
     expect(player.cue).toBe(`cue-${NOW - 4_000}`);
     expect(player.shown_ms).toBe(NOW - 3_000);
   });

@@ -194,6 +194,7 @@ test('a poll opens for a viewer with its picture, and is open so much longer', a
 // A frame is of the moment it is dated with, whatever was lost before: each part is there a little after the date at
 // its end, and never before.
 test('a compositor that stands still for one second and for nearly five costs pictures and no time', async () => {
+  await plays(viewer, 'the program');
   const index = `${node.address}/v1/program/show/index.m3u8`;
   const list = await (await fetch(index)).text();
   const lists = [...list.matchAll(/^\S+\/v360\.m3u8$|\S+\/audio\.m3u8(?=")/gm)].map(([one]) => one);
