@@ -34,7 +34,7 @@ class ProgramClock {
  public:
   static constexpr MonoUs kLateUs = 70 * kUsPerMs;     // two frames; more late, it is a repeat
   static constexpr MonoUs kBehindUs = 400 * kUsPerMs;  // likewise, together with the encoders
-  static constexpr MonoUs kHoldUs = 600 * kUsPerMs;    // more behind, frames are left out
+  static constexpr MonoUs kHoldUs = 900 * kUsPerMs;    // more behind, frames are left out
   static constexpr MonoUs kLostUs = 10 * kUsPerSecond;
   static constexpr int64_t kStepUs = 250 * kUsPerMs;
 
