@@ -102,8 +102,10 @@ class StaleCache {
   async answer(route) {
     const { pathname } = new URL(route.request().url());
     if (this.stale) ++this.asked;
-    if (this.stale && this.#had.has(pathname)) return route.fulfill(this.#had.get(pathname));
     try {
+      if (this.stale && this.#had.has(pathname)) {
+        return await route.fulfill(this.#had.get(pathname));
+      }
       const response = await route.fetch();
       const had = {
         status: response.status(),
