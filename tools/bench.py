@@ -42,6 +42,7 @@ root = pathlib.Path(__file__).resolve().parents[1]
 BIN = root / "build/release/src/cli/footlight"
 EPISODE = root / "examples/drama.episode.yaml"
 CENTRIFUGO_VERSION = "v6.9.1"
+INSTALL = "./dev deps bench"
 UNLIMITED = {f"limits.{what}.{scope}": "unlimited" for what in ("vote", "join")
              for scope in ("connection", "voter", "prefix", "episode")}
 
@@ -113,8 +114,8 @@ def replay_rate(path):
 
 
 def centrifugo():
-    """The peer's program, or None. GOBIN, PATH and $CENTRIFUGO are looked at; nothing is installed here."""
-    for place in (os.environ.get("CENTRIFUGO"), shutil.which("centrifugo"), os.path.expanduser("~/go/bin/centrifugo")):
+    """The peer's program, or None; nothing is installed here."""
+    for place in (os.environ.get("CENTRIFUGO"), root / "build/peers/centrifugo", shutil.which("centrifugo")):
         if place and os.access(place, os.X_OK):
             return place
     return None
@@ -173,7 +174,7 @@ def bench_votes(args):
     results = Results("votes", args.json)
     program = centrifugo()
     if program is None:
-        say(f"skipped: Centrifugo is not installed (go install github.com/centrifugal/centrifugo/v6@{CENTRIFUGO_VERSION})")
+        say(f"skipped: Centrifugo {CENTRIFUGO_VERSION} is not installed ({INSTALL})")
     fan_out, ballots, votes, peers, ready, replays = [], [], [], [], [], []
     connections, seconds = args.connections, args.seconds
     log = open(root / "build/bench.log", "w")

@@ -67,7 +67,7 @@ class Mediasoup:
     @staticmethod
     def missing():
         if not shutil.which("node") or not (MEDIASOUP / "mediasoup-worker").exists():
-            return "it is not installed (bench/peers/install_mediasoup.py)"
+            return "it is not installed (./dev deps bench)"
         return None
 
     def __init__(self, _scratch, log, free_port):
@@ -92,7 +92,7 @@ class Janus:
     @staticmethod
     def missing():
         if not shutil.which("janus"):
-            return "it is not installed (apt-get install janus)"
+            return "it is not installed (./dev deps bench)"
         return None if own_address() else "it needs an address other than loopback"
 
     def __init__(self, scratch, log, free_port):

@@ -11,7 +11,7 @@ listed = {}
 for line in (root / "tools/packages.txt").read_text().splitlines():
     if line and not line.startswith("#"):
         name, group = line.split()
-        assert group in ("run", "test"), line
+        assert group in ("run", "test", "bench"), line
         listed[name] = group
 
 NEEDS = {  # what a build file or source may ask for → the package that brings it

@@ -1,7 +1,7 @@
 // The real `footlight serve --dev` as a child process.
 import { execFile, spawn } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +35,7 @@ export class RealNode {
   }
   /** Starts the process on the same data and port; answers when it is ready. */
   async up() {
+    await mkdir(output_folder, { recursive: true });
     const log = createWriteStream(join(output_folder, `node-${this.port}.log`), { flags: 'a' });
     const args = [
       'serve',
