@@ -70,7 +70,7 @@ struct EdgeOptions {
   uint32_t idle_ms = 45'000;
   uint32_t flush_us = 2'000;        // the oldest audience event waits at most so long for company
   uint32_t flush_events = 512;      // ... or for so many
-  uint32_t ack_tick_ms = 25;        // audience outcomes wait for one another at most so long
+  uint32_t ack_tick_ms = 25;        // outcomes of votes wait for one another at most so long
   uint32_t ack_tick_busy_ms = 100;  // ... and so long when more than ack_busy sessions wait
   uint32_t ack_busy_sessions = 1'000;
   uint32_t ack_ride_ms = 120;         // ... and so long where a tally will take them along

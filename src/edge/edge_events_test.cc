@@ -162,7 +162,7 @@ TEST(EdgeEvents, AnUnknownEmoteIsAnError) {
   EXPECT_EQ(code_of(ann.last("error")), number(Code::kEmoteUnknown));
 }
 
-TEST(EdgeAcks, TheCastIsAnsweredAtOnceTheAudienceAtTheTick) {
+TEST(EdgeAcks, CommandsAreToldOnceDurableAndVotesAtTheTick) {
   Stage stage;
   stage.start();
   auto& gil = stage.open_fork();
@@ -170,9 +170,7 @@ TEST(EdgeAcks, TheCastIsAnsweredAtOnceTheAudienceAtTheTick) {
   EXPECT_EQ(gil.last("ack")["confirmed"].items().size(), 1u) << "no time passed";
   stage.send("ann", ev(1, "chat.say", R"({"text":"hi"})"));
   stage.run_ms(7);
-  EXPECT_TRUE(ann.of("ack").empty());
-  stage.run_ms(30);
-  ASSERT_EQ(ann.of("ack").size(), 1u);
+  ASSERT_EQ(ann.of("ack").size(), 1u) << "waited for the batch of the log alone";
   stage.send("ann", vote(2, "fork", 0));
   stage.run_ms(37);
   ASSERT_EQ(ann.of("ack").size(), 2u);

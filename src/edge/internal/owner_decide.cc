@@ -119,14 +119,17 @@ void Owner::Impl::close_block() {
   block.clear();
 }
 
+// Who said a command is told as soon as it is durable: there are few, and nobody waits for company.
+// The cast's moves the log along as well, the audience's goes with the batch that collects; and of
+// an audience refusals wait for the tick.
 void Owner::Impl::command(EdgeState& edge, const bus::CommandEntry& entry) {
   OwnerSession* session = find(edge, entry.session);
   if (session == nullptr) return unknown_session(edge, entry.session);
-  const bool urgent = session->actor.role != proto::Role::kViewer;
-  if (halted) return reject(*session, entry.i, halt_error, urgent);
+  const bool cast = session->actor.role != proto::Role::kViewer;
+  if (halted) return reject(*session, entry.i, halt_error, cast);
   if (full()) {
     ++counted.overloaded;
-    return reject(*session, entry.i, {Code::kOverloaded, {}, kOverloadRetryMs}, urgent);
+    return reject(*session, entry.i, {Code::kOverloaded, {}, kOverloadRetryMs}, cast);
   }
   episode::Command command;
   command.actor = &session->actor;
@@ -138,18 +141,18 @@ void Owner::Impl::command(EdgeState& edge, const bus::CommandEntry& entry) {
   command.args = entry.args;
   command.traceparent = entry.traceparent;
   auto decision = episode::decide(state, command, secrets);
-  if (!decision) return reject(*session, entry.i, std::move(decision.error()), urgent);
+  if (!decision) return reject(*session, entry.i, std::move(decision.error()), cast);
   if (decision->duplicate) {
     ++counted.duplicates;
-    return confirm(*session, entry.i, decision->duplicate_log, urgent, nullptr);
+    return confirm(*session, entry.i, decision->duplicate_log, true, nullptr);
   }
   if (decision->events.empty()) {
-    return confirm(*session, entry.i, next_seq - 1, urgent, nullptr);
+    return confirm(*session, entry.i, next_seq - 1, true, nullptr);
   }
   const proto::Cause cause{session->cid, entry.i};
   const uint64_t log = append_events(decision->events, cause);
-  collecting.urgent = collecting.urgent || urgent;
-  confirm(*session, entry.i, log, urgent, nullptr);
+  collecting.urgent = collecting.urgent || cast;
+  confirm(*session, entry.i, log, true, nullptr);
 }
 
 // Applies what one decision came to; returns the sequence number of its first event.
