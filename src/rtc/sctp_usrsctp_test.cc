@@ -1,6 +1,8 @@
 // Our association against usrsctp, in one process, on virtual time, over a network with faults.
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <sys/time.h>
 #include <usrsctp.h>
 
 #include <algorithm>
@@ -12,6 +14,32 @@
 #include "rtc/internal/sctp_net_test.h"
 #include "rtc/internal/sctp_wire.h"
 #include "rtc/wire.h"
+
+namespace footlight::rtc {
+namespace {
+
+// usrsctp marks for resending what was sent longer ago than its timeout by the wall clock, whatever
+// its timers were told. So its clock is the meeting's while there is one, or on a fast machine two
+// minutes pass before anything is old enough. It never goes back. 0: nobody meets.
+MonoUs their_clock_us = 0;
+
+int clock_of_the_system(timeval* out) {
+  static const auto real =
+      reinterpret_cast<int (*)(timeval*, void*)>(dlsym(RTLD_NEXT, "gettimeofday"));
+  return real(out, nullptr);
+}
+
+}  // namespace
+}  // namespace footlight::rtc
+
+// In the place of the C library's, for all of this program.
+extern "C" int gettimeofday(timeval* out, void*) noexcept {
+  using footlight::rtc::their_clock_us;
+  if (their_clock_us == 0) return footlight::rtc::clock_of_the_system(out);
+  out->tv_sec = their_clock_us / footlight::kUsPerSecond;
+  out->tv_usec = their_clock_us % footlight::kUsPerSecond;
+  return 0;
+}
 
 namespace footlight::rtc {
 namespace {
@@ -160,6 +188,26 @@ class UsrSctp {
   std::map<uint16_t, Bytes> partial_;
 };
 
+// While it lives usrsctp's clock stands but for `advance`.
+class TheirTime {
+ public:
+  TheirTime() {
+    static MonoUs reached = 1'700'000'000 * kUsPerSecond;
+    reached_ = &reached;
+    their_clock_us = reached;
+  }
+  ~TheirTime() { *reached_ = std::exchange(their_clock_us, 0); }
+  TheirTime(const TheirTime&) = delete;
+  TheirTime& operator=(const TheirTime&) = delete;
+  void advance(MonoUs by) {
+    their_clock_us += by;
+    usrsctp_handle_timers(static_cast<uint32_t>(by / kUsPerMs));
+  }
+
+ private:
+  MonoUs* reached_;
+};
+
 // Ours, theirs, and the network.
 struct Meeting {
   Meeting(Opens opens, uint64_t seed, uint32_t lost_per_million)
@@ -205,7 +253,7 @@ struct Meeting {
         pull();
       }
       if (ours.deadline_us() <= now) ours.on_deadline(now);
-      usrsctp_handle_timers(static_cast<uint32_t>(kTickUs / kUsPerMs));
+      their_time.advance(kTickUs);
     }
     return done();
   }
@@ -220,6 +268,7 @@ struct Meeting {
   MonoUs now = kUsPerSecond;
   SctpTestEntropy entropy;
   Opens opens;
+  TheirTime their_time;
   SctpAssociation ours{{}, entropy};
   UsrSctp theirs;
   std::multimap<MonoUs, std::pair<bool, Bytes>> flying;
