@@ -1,10 +1,9 @@
 // The bare loop that ./dev bench sfu compares with: the same packets in the same bursts, encrypted
-// with kept AES-GCM contexts and sent with segmentation, and nothing else; and the clock both are
-// counted by.
+// with the same cipher and kept keys, and sent with segmentation, and nothing else; and the clock
+// both are counted by.
 #pragma once
 #include <netinet/in.h>
 #include <netinet/udp.h>
-#include <openssl/evp.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -19,6 +18,7 @@
 
 #include "core/bytes.h"
 #include "net/asio/datagrams.h"
+#include "rtc/internal/aes_gcm.h"
 
 namespace footlight::sfu_bench {
 
@@ -45,18 +45,14 @@ inline std::unique_ptr<net::UdpSocket> socket_on_loopback() {
   return std::move(*socket);
 }
 
-// The bare loop: a kept AES-GCM context per viewer, one send with segmentation per burst.
+// The bare loop: a kept AES-GCM key per viewer, one send with segmentation per burst.
 class Bare {
  public:
   explicit Bare(size_t viewers) : slab_(kBurst * 1600), payload_(kVideoBytes, 7) {
     const std::array<uint8_t, 16> key{1};
     for (size_t i = 0; i < viewers; ++i) {
-      contexts_.push_back(EVP_CIPHER_CTX_new());
-      EVP_EncryptInit_ex(contexts_.back(), EVP_aes_128_gcm(), nullptr, key.data(), iv_.data());
+      ciphers_.push_back(rtc::AesGcm::make(key, rtc::AesGcm::Use::kSeal));
     }
-  }
-  ~Bare() {
-    for (auto* context : contexts_) EVP_CIPHER_CTX_free(context);
   }
   void send(size_t viewer, uint16_t port, size_t packets, size_t payload_bytes) {
     const double began = cpu_s();
@@ -64,7 +60,7 @@ class Bare {
     for (size_t i = 0; i < packets; ++i, at += size) {
       uint8_t* out = &slab_[at];
       std::memset(out, 0x90, kHead);
-      size = kHead + seal(contexts_[viewer], out, payload_bytes);
+      size = kHead + seal(*ciphers_[viewer], out, payload_bytes);
     }
     sockaddr_in to{};
     to.sin_family = AF_INET;
@@ -99,18 +95,14 @@ class Bare {
  private:
   static constexpr size_t kHead = 28;  // with the mid and the transport-wide number
 
-  size_t seal(EVP_CIPHER_CTX* context, uint8_t* out, size_t bytes) {
+  size_t seal(rtc::AesGcm& cipher, uint8_t* out, size_t bytes) {
     ++iv_[11];
-    int written = 0;
-    EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, iv_.data());
-    EVP_EncryptUpdate(context, nullptr, &written, out, kHead);
-    EVP_EncryptUpdate(context, out + kHead, &written, payload_.data(), static_cast<int>(bytes));
-    EVP_EncryptFinal_ex(context, out + kHead, &written);
-    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, out + kHead + bytes);
+    cipher.seal(iv_.data(), {ByteView(out, kHead), {}}, {ByteView(payload_).first(bytes), {}},
+                out + kHead, out + kHead + bytes);
     return bytes + 16;
   }
   std::unique_ptr<net::UdpSocket> socket_ = socket_on_loopback();
-  std::vector<EVP_CIPHER_CTX*> contexts_;
+  std::vector<std::unique_ptr<rtc::AesGcm>> ciphers_;
   std::array<uint8_t, 12> iv_{};
   std::vector<uint8_t> slab_;
   Bytes payload_;

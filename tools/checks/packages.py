@@ -10,7 +10,7 @@ root = pathlib.Path(__file__).resolve().parents[2]
 listed = {}
 for line in (root / "tools/packages.txt").read_text().splitlines():
     if line and not line.startswith("#"):
-        name, group = line.split()
+        name, group = line.split()[:2]
         assert group in ("run", "test", "bench"), line
         listed[name] = group
 
@@ -34,6 +34,7 @@ NEEDS = {  # what a build file or source may ask for → the package that brings
     r"libswscale": "libswscale-dev",
     r"pangocairo": "libpango1.0-dev",
     r"opus/opus\.h": "libopus-dev",
+    r"\bIPSec_MB\b": "libipsec-mb-dev",
     r"DejaVu Sans": "fonts-dejavu-core",
     r"pkg_check_modules": "pkg-config",
     r"\bffprobe\b": "ffmpeg",

@@ -29,6 +29,7 @@ ROOMS = {
 # Which third-party headers may appear where (a path prefix under src/); all else is std.
 FOREIGN = {
     r"boost/(asio|beast|system)": ["net/asio", "edge/node", "ops", "cli"],
+    r"intel-ipsec-mb": ["rtc"],
     r"openssl/": ["net/asio", "gate/openssl", "rtc", "edge/node", "ops", "cli"],
     r"(srtp2/|usrsctp\.h)": ["no room: tests alone compare with them"],
     r"nghttp2/": ["net/asio"],

@@ -71,17 +71,15 @@ std::unique_ptr<SrtpSuite> SrtpSuite::make_with(ByteView key, ByteView salt, Byt
                                                 SrtpUse use) {
   FL_ASSERT(key.size() == 16 || key.size() == 32, "AES-128 or AES-256");
   std::unique_ptr<SrtpSuite> suite(new SrtpSuite);
-  suite->aead_ = mac_key.empty();
   std::ranges::copy(salt, suite->salt_.begin());
-  const EVP_CIPHER* cipher = key.size() == 32 ? EVP_aes_256_gcm() : EVP_aes_128_gcm();
-  if (!suite->aead_) {
-    cipher = EVP_aes_128_ctr();
-    suite->set_mac_key(mac_key);
+  if (mac_key.empty()) {
+    suite->gcm_ = AesGcm::make(key, use);
+    return suite->gcm_ ? std::move(suite) : nullptr;
   }
-  suite->cipher_.reset(EVP_CIPHER_CTX_new());
-  const int encrypt = use == SrtpUse::kSeal || !suite->aead_ ? 1 : 0;
-  const bool ready = suite->cipher_ && EVP_CipherInit_ex(suite->cipher_.get(), cipher, nullptr,
-                                                         key.data(), nullptr, encrypt) == 1;
+  suite->set_mac_key(mac_key);
+  suite->counter_.reset(EVP_CIPHER_CTX_new());
+  const bool ready = suite->counter_ && EVP_EncryptInit_ex(suite->counter_.get(), EVP_aes_128_ctr(),
+                                                           nullptr, key.data(), nullptr) == 1;
   return ready ? std::move(suite) : nullptr;
 }
 
@@ -103,36 +101,12 @@ std::array<uint8_t, 12> SrtpSuite::aead_iv(uint32_t ssrc, uint64_t index) const 
 
 bool SrtpSuite::seal(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> additional,
                      std::array<ByteView, 2> in, uint8_t* out, uint8_t* tag) {
-  const auto iv = aead_iv(ssrc, index);
-  EVP_CIPHER_CTX* context = cipher_.get();
-  int written = 0;
-  return EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, iv.data()) == 1 &&
-         update(context, additional[0], nullptr) && update(context, additional[1], nullptr) &&
-         update(context, in[0], out) && update(context, in[1], out + in[0].size()) &&
-         EVP_EncryptFinal_ex(context, tag, &written) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kSrtpGcmTagBytes, tag) == 1;
+  return gcm_->seal(aead_iv(ssrc, index).data(), additional, in, out, tag);
 }
 
 bool SrtpSuite::open(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> additional,
                      std::span<uint8_t> data, const uint8_t* tag) {
-  const auto iv = aead_iv(ssrc, index);
-  EVP_CIPHER_CTX* context = cipher_.get();
-  int written = 0;
-  if (EVP_DecryptInit_ex(context, nullptr, nullptr, nullptr, iv.data()) != 1) return false;
-  for (const ByteView piece : additional) {
-    if (!piece.empty() && EVP_DecryptUpdate(context, nullptr, &written, piece.data(),
-                                            static_cast<int>(piece.size())) != 1) {
-      return false;
-    }
-  }
-  if (!data.empty() && EVP_DecryptUpdate(context, data.data(), &written, data.data(),
-                                         static_cast<int>(data.size())) != 1) {
-    return false;
-  }
-  std::array<uint8_t, 16> rest{};
-  return EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kSrtpGcmTagBytes,
-                             const_cast<uint8_t*>(tag)) == 1 &&
-         EVP_DecryptFinal_ex(context, rest.data(), &written) == 1;
+  return gcm_->open(aead_iv(ssrc, index).data(), additional, data, tag);
 }
 
 bool SrtpSuite::crypt(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> in, uint8_t* out) {
@@ -142,7 +116,7 @@ bool SrtpSuite::crypt(uint32_t ssrc, uint64_t index, std::array<ByteView, 2> in,
   store_u16(&iv[8], static_cast<uint16_t>(index >> 32));
   store_u32(&iv[10], static_cast<uint32_t>(index));
   for (size_t i = 0; i < salt_.size(); ++i) iv[i] ^= salt_[i];
-  return crypt_counter(cipher_.get(), iv.data(), in, out);
+  return crypt_counter(counter_.get(), iv.data(), in, out);
 }
 
 void SrtpSuite::set_mac_key(ByteView key) {

@@ -11,12 +11,13 @@
 #include <span>
 
 #include "core/bytes.h"
+#include "rtc/internal/aes_gcm.h"
 #include "rtc/srtp.h"
 
 namespace footlight::rtc {
 
 inline constexpr size_t kSrtpCmTagBytes = 10;
-inline constexpr size_t kSrtpGcmTagBytes = 16;
+inline constexpr size_t kSrtpGcmTagBytes = kGcmTagBytes;
 inline constexpr size_t kSrtcpIndexBytes = 4;
 inline constexpr size_t kRtcpClearBytes = 8;  // header and sender's SSRC stay readable
 
@@ -30,7 +31,7 @@ inline constexpr uint8_t kSrtcpLabelOffset = 3;
 bool srtp_derive(ByteView master_key, ByteView master_salt, uint8_t label, std::span<uint8_t> out);
 
 enum class SrtpKind : uint8_t { kRtp, kRtcp };
-enum class SrtpUse : uint8_t { kSeal, kOpen };
+using SrtpUse = AesGcm::Use;
 
 struct CipherContextFree {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
@@ -48,8 +49,8 @@ class SrtpSuite {
   SrtpSuite(const SrtpSuite&) = delete;
   SrtpSuite& operator=(const SrtpSuite&) = delete;
 
-  bool aead() const { return aead_; }
-  size_t tag_bytes() const { return aead_ ? kSrtpGcmTagBytes : kSrtpCmTagBytes; }
+  bool aead() const { return gcm_ != nullptr; }
+  size_t tag_bytes() const { return aead() ? kSrtpGcmTagBytes : kSrtpCmTagBytes; }
 
   // AEAD. `index` is the 48-bit RTP index or the 31-bit RTCP one. `additional` and `in` come in two
   // pieces each, either may be empty. `out` may be `in`'s own place. `tag` has 16 bytes.
@@ -68,8 +69,8 @@ class SrtpSuite {
   std::array<uint8_t, 12> aead_iv(uint32_t ssrc, uint64_t index) const;
   void set_mac_key(ByteView key);
 
-  bool aead_ = true;
-  CipherContext cipher_;
+  std::unique_ptr<AesGcm> gcm_;  // null: counter mode and HMAC
+  CipherContext counter_;
   std::array<uint8_t, 14> salt_{};
   // HMAC's two hashes, already fed with the padded key: copying them costs less than a context.
   SHA_CTX inner_{};
