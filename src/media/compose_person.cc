@@ -157,10 +157,9 @@ void Person::advance_picture(MonoUs now) {
       builder_ = std::make_unique<FrameBuilder>(header, view.timestamp);
     }
     const uint64_t dropped = builder_->counts().dropped;
-    const auto frame =
-        builder_->push({packet->sequence, static_cast<uint64_t>(packet->arrived_us), view});
+    builder_->push({packet->sequence, static_cast<uint64_t>(packet->arrived_us), view});
     if (builder_->counts().dropped != dropped) needs_key_ = true;
-    if (frame) decode_picture(*frame);
+    while (const auto frame = builder_->next()) decode_picture(*frame);
   }
 }
 

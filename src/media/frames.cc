@@ -1,6 +1,8 @@
 #include "media/frames.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "sfu/payload.h"
 
@@ -9,6 +11,7 @@ namespace {
 
 constexpr uint8_t kStapA = 24, kFuA = 28, kIdr = 5;
 constexpr uint8_t kStartCode[] = {0, 0, 0, 1};
+constexpr size_t kRedBlocks = 8;             // browsers send one or two
 constexpr size_t kMaxFrameBytes = 32 << 20;  // far beyond what one RTP timestamp holds
 
 bool later(const ReorderBuffer::Item& a, const ReorderBuffer::Item& b) {
@@ -92,47 +95,79 @@ std::optional<ReorderBuffer::Item> ReorderBuffer::pop(bool finishing) {
 
 // --- frames
 
-std::optional<Frame> FrameBuilder::push(const ReorderBuffer::Item& item) {
+std::optional<Frame> FrameBuilder::next() {
+  if (whole_.empty()) return std::nullopt;
+  Frame frame = std::move(whole_.front());
+  whole_.pop_front();
+  return frame;
+}
+
+void FrameBuilder::push(const ReorderBuffer::Item& item) {
   ++counts_.packets;
   const int64_t timestamp = timestamps_.unwrap(item.packet.timestamp);
   const bool gap = any_ && item.sequence != expected_;
   if (gap) counts_.lost += static_cast<uint64_t>(item.sequence - expected_);
   any_ = true;
   expected_ = item.sequence + 1;
-  if (header_.audio()) return push_voice(item, timestamp);
+  if (header_.audio()) {
+    push_voice(item, timestamp, gap);
+  } else {
+    push_picture(item, timestamp, gap);
+  }
+}
+
+void FrameBuilder::push_picture(const ReorderBuffer::Item& item, int64_t timestamp, bool gap) {
   const ByteView payload = item.packet.payload();
   if (gap) {
     need_key_ = true;
     broken_ = true;
   }
-  if (payload.empty()) return std::nullopt;  // padding
+  if (payload.empty()) return;  // padding
   if (!open_ || timestamp != frame_.timestamp) begin(item, timestamp);
   if (!append(payload)) broken_ = true;
-  if (!item.packet.marker) return std::nullopt;
+  if (!item.packet.marker) return;
   open_ = false;
   if (obu_open_) broken_ = true;
   const bool whole = !broken_ && opened_well_ && !frame_.bytes.empty();
   if (!whole) need_key_ = true;
   if (!whole || (need_key_ && !frame_.key)) {
     ++counts_.dropped;
-    return std::nullopt;
+    return;
   }
   need_key_ = false;
   ++counts_.frames;
   counts_.key_frames += frame_.key ? 1 : 0;
-  return std::move(frame_);
+  whole_.push_back(std::move(frame_));
 }
 
-std::optional<Frame> FrameBuilder::push_voice(const ReorderBuffer::Item& item, int64_t timestamp) {
+void FrameBuilder::push_voice(const ReorderBuffer::Item& item, int64_t timestamp, bool gap) {
   ByteView payload = item.packet.payload();
   if (header_.red_payload_type && item.packet.payload_type == header_.red_payload_type) {
     rtc::RedPrimary primary;
-    if (!rtc::read_red_primary(payload, primary)) return std::nullopt;
+    if (!rtc::read_red_primary(payload, primary)) return;
+    if (gap) repair(item, timestamp);
     payload = primary.payload;
   }
-  if (payload.empty()) return std::nullopt;
+  if (payload.empty()) return;
   ++counts_.frames;
-  return Frame{timestamp, item.arrived_us, true, Bytes(payload.begin(), payload.end())};
+  voiced_ = timestamp;
+  whole_.push_back({timestamp, item.arrived_us, true, Bytes(payload.begin(), payload.end())});
+}
+
+// The blocks that are of a moment after the last voice fill what is missing between it and this
+// packet.
+void FrameBuilder::repair(const ReorderBuffer::Item& item, int64_t timestamp) {
+  std::array<rtc::RedBlock, kRedBlocks> blocks;
+  const size_t count = rtc::read_red_blocks(item.packet.payload(), blocks);
+  for (const rtc::RedBlock& block : std::span(blocks).first(count)) {
+    const int64_t at = timestamp - block.offset;
+    if (voiced_ == 0 || at <= voiced_) continue;
+    whole_.push_back(
+        {at, item.arrived_us, true, Bytes(block.payload.begin(), block.payload.end())});
+    voiced_ = at;
+    ++counts_.frames;
+    ++counts_.repaired;
+  }
 }
 
 void FrameBuilder::begin(const ReorderBuffer::Item& item, int64_t timestamp) {

@@ -2,13 +2,15 @@
 // undone, and what is incomplete left out.
 //
 // After a packet that never came a picture is not shown before the next key frame: what refers to
-// the lost one would be torn. A voice goes on at once.
+// the lost one would be torn. A voice goes on at once; where it was sent as RED (RFC 2198), what
+// packets after a gap repeat is put in it.
 //
-// Done: Opus (RFC 7587; of RED, RFC 2198, the primary block), VP8 (RFC 7741), VP9 (RFC 9628, one
+// Done: Opus (RFC 7587), VP8 (RFC 7741), VP9 (RFC 9628, one
 // spatial layer), H264 (RFC 6184, packetization modes 0 and 1), AV1 ("RTP Payload Format For AV1",
 // one spatial layer). Every reader is bounded by its packet. Pure.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -28,8 +30,9 @@ struct Frame {
 
 struct FrameCounts {
   uint64_t packets = 0, frames = 0, key_frames = 0;
-  uint64_t lost = 0;     // packets that never came
-  uint64_t dropped = 0;  // frames, for want of a packet of theirs or of one before
+  uint64_t lost = 0;      // packets that never came
+  uint64_t repaired = 0;  // of these, voices that a later packet repeated
+  uint64_t dropped = 0;   // frames, for want of a packet of theirs or of one before
 };
 
 // RTP timestamps without their wrap, relative to the first.
@@ -79,12 +82,15 @@ class FrameBuilder {
   FrameBuilder(const sfu::RecordHeader& header, uint32_t first_timestamp) : header_(header) {
     timestamps_.unwrap(first_timestamp);
   }
-  // A frame that is whole with this packet.
-  std::optional<Frame> push(const ReorderBuffer::Item& item);
+  void push(const ReorderBuffer::Item& item);
+  // What is whole with the packets so far, in order.
+  std::optional<Frame> next();
   const FrameCounts& counts() const { return counts_; }
 
  private:
-  std::optional<Frame> push_voice(const ReorderBuffer::Item& item, int64_t timestamp);
+  void push_picture(const ReorderBuffer::Item& item, int64_t timestamp, bool gap);
+  void push_voice(const ReorderBuffer::Item& item, int64_t timestamp, bool gap);
+  void repair(const ReorderBuffer::Item& item, int64_t timestamp);
   void begin(const ReorderBuffer::Item& item, int64_t timestamp);
   bool append(ByteView payload);
   bool append_vp8(ByteView payload);
@@ -106,7 +112,9 @@ class FrameBuilder {
   int64_t expected_ = 0;  // sequence
   bool any_ = false;
   bool opened_well_ = false;  // it began with the first packet of a frame
-  Bytes obu_;                 // AV1: an OBU in pieces
+  int64_t voiced_ = 0;        // timestamp of the voice before; 0: there was none
+  std::deque<Frame> whole_;
+  Bytes obu_;  // AV1: an OBU in pieces
   bool obu_open_ = false;
 };
 

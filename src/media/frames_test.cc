@@ -31,7 +31,8 @@ class Frames : public testing::Test {
       order.push(packet, 5);
     }
     while (const auto item = order.pop(true)) {
-      if (auto frame = builder.push(*item)) out.push_back(std::move(*frame));
+      builder.push(*item);
+      while (auto frame = builder.next()) out.push_back(std::move(*frame));
     }
     counts_ = builder.counts();
     return out;
@@ -86,6 +87,41 @@ TEST_F(Frames, AfterALossNothingIsShownBeforeTheNextWholeKeyFrame) {
   EXPECT_EQ(frames[1].timestamp - frames[0].timestamp, 15'000);
   EXPECT_EQ(counts_.lost, 2u);
   EXPECT_EQ(counts_.dropped, 4u);
+}
+
+TEST_F(Frames, WhatRedRepeatsFillsAGapOnceAndNothingElse) {
+  codec(rtc::RtpCodec::kOpus);
+  header_.red_payload_type = 63;
+  // Each packet repeats the two before: 1,920 and 960 ticks earlier, in a byte each.
+  const auto red = [](uint8_t n) {
+    return Bytes{0xEF,
+                 0x1E,
+                 0,
+                 1,
+                 0xEF,
+                 0x0F,
+                 0,
+                 1,
+                 111,
+                 static_cast<uint8_t>(n - 2),
+                 static_cast<uint8_t>(n - 1),
+                 n};
+  };
+  const auto packet = [&](uint8_t n) { give(n, 1000 + 960u * n, false, red(n), 63); };
+  packet(5);  // what was before the first is not asked for
+  packet(6);
+  packet(8);   // one is missing
+  packet(11);  // two are
+  packet(15);  // three: the first of them is not repeated by anybody
+  const auto frames = read();
+  Bytes heard;
+  for (const Frame& frame : frames) {
+    heard.push_back(frame.bytes.at(0));
+    EXPECT_EQ(frame.timestamp - frames[0].timestamp, 960 * (frame.bytes[0] - 5));
+  }
+  EXPECT_EQ(heard, (Bytes{5, 6, 7, 8, 9, 10, 11, 13, 14, 15}));
+  EXPECT_EQ(counts_.lost, 6u);
+  EXPECT_EQ(counts_.repaired, 5u);
 }
 
 TEST_F(Frames, AVoiceGoesOnAfterALossAndOfRedThePrimaryBlockIsTaken) {

@@ -64,18 +64,20 @@ int list(const Take& take) {
 int write_file(const std::vector<TakeStream*>& streams, const std::string& path) {
   const auto done = mux(streams, path);
   if (!done) return complain(done.error());
-  uint64_t lost = 0, dropped = 0;
+  uint64_t lost = 0, repaired = 0, dropped = 0;
   for (const TakeStream* stream : streams) {
     lost += stream->counts().lost;
+    repaired += stream->counts().repaired;
     dropped += stream->counts().dropped;
   }
   std::printf(
-      "%s: %zu tracks, %.1f s, %llu frames, %llu bytes; %llu packets lost, %llu frames left "
-      "out\n",
+      "%s: %zu tracks, %.1f s, %llu frames, %llu bytes; %llu packets lost, %llu of them made good, "
+      "%llu frames left out\n",
       path.c_str(), streams.size() - done->left_out.size(),
       seconds(static_cast<uint64_t>(done->last_us - done->first_us)),
       static_cast<unsigned long long>(done->frames), static_cast<unsigned long long>(done->bytes),
-      static_cast<unsigned long long>(lost), static_cast<unsigned long long>(dropped));
+      static_cast<unsigned long long>(lost), static_cast<unsigned long long>(repaired),
+      static_cast<unsigned long long>(dropped));
   for (const std::string& one : done->left_out) {
     std::fprintf(stderr, "footlight-media: left out: %s\n", one.c_str());
   }

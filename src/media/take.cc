@@ -105,8 +105,10 @@ TakeStream::TakeStream(std::string path, std::unique_ptr<MappedFile> file,
 
 std::optional<Frame> TakeStream::next() {
   for (;;) {
-    while (const auto item = order_.pop(finished_)) {
-      if (auto frame = builder_.push(*item)) return frame;
+    if (auto frame = builder_.next()) return frame;
+    if (const auto item = order_.pop(finished_)) {
+      builder_.push(*item);
+      continue;
     }
     if (finished_) return std::nullopt;
     sfu::Record record;

@@ -159,4 +159,22 @@ bool read_red_primary(ByteView payload, RedPrimary& primary) {
   return true;
 }
 
+size_t read_red_blocks(ByteView payload, std::span<RedBlock> blocks) {
+  RedPrimary primary;
+  if (!read_red_primary(payload, primary)) return 0;
+  size_t heads = 0;
+  while (payload[heads] & 0x80) heads += 4;
+  size_t count = 0, at = heads + 1;
+  for (size_t head = 0; head < heads && count < blocks.size(); head += 4) {
+    const auto offset = static_cast<uint16_t>(load_u16(&payload[head + 1]) >> 2);
+    const size_t bytes = load_u16(&payload[head + 2]) & 0x3FF;
+    if (offset != 0 && bytes != 0) {
+      blocks[count++] = {static_cast<uint8_t>(payload[head] & 0x7F), offset,
+                         payload.subspan(at, bytes)};
+    }
+    at += bytes;
+  }
+  return count;
+}
+
 }  // namespace footlight::rtc

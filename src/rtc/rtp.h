@@ -98,4 +98,15 @@ struct RedPrimary {
 };
 bool read_red_primary(ByteView payload, RedPrimary& primary);
 
+// RED's redundant blocks, the oldest first: `offset` says by how much each one's timestamp, in the
+// stream's clock, is before the packet's (1 to 16,383; 0 says nothing and is left out). Fills
+// `blocks` with as many as fit it and returns their number; 0 when the blocks do not fit the
+// payload.
+struct RedBlock {
+  uint8_t payload_type = 0;
+  uint16_t offset = 0;
+  ByteView payload;
+};
+size_t read_red_blocks(ByteView payload, std::span<RedBlock> blocks);
+
 }  // namespace footlight::rtc

@@ -175,6 +175,28 @@ TEST(Rtp, RedNamesItsPrimaryBlock) {
   EXPECT_FALSE(read_red_primary(hex("ef0000"), primary));
 }
 
+TEST(Rtp, RedsOlderBlocksAreReadInOrderWithTheirOffsets) {
+  // 1,920 ticks before with two bytes, 960 before with one, an empty one, the primary.
+  const Bytes payload =
+      hex("ef1e0002"
+          "ef0f0001"
+          "ef078000"
+          "6f"
+          "aabb"
+          "cc"
+          "0102");
+  std::array<RedBlock, 4> blocks;
+  ASSERT_EQ(read_red_blocks(payload, blocks), 2u);
+  EXPECT_EQ(blocks[0].payload_type, 111);
+  EXPECT_EQ(blocks[0].offset, 1920);
+  EXPECT_EQ(to_hex(blocks[0].payload), "aabb");
+  EXPECT_EQ(blocks[1].offset, 960);
+  EXPECT_EQ(to_hex(blocks[1].payload), "cc");
+  EXPECT_EQ(read_red_blocks(payload, std::span(blocks).first(1)), 1u);
+  EXPECT_EQ(read_red_blocks(ByteView(payload).first(14), blocks), 0u) << "cut short";
+  EXPECT_EQ(read_red_blocks({}, blocks), 0u);
+}
+
 TEST(RtpExtensions, UrisMapBothWaysAndIdsAreTakenOnce) {
   RtpExtensionMap map;
   for (size_t i = 0; i < kRtpExtensionCount; ++i) {

@@ -83,6 +83,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   rewrite(view);
   RedPrimary primary;
   if (read_red_primary(view.payload(), primary)) require(within(primary.payload, bytes));
+  std::array<RedBlock, 4> blocks;
+  for (size_t i = 0, count = read_red_blocks(view.payload(), blocks); i < count; ++i) {
+    require(within(blocks[i].payload, view.payload()) && blocks[i].offset > 0);
+  }
   std::vector<uint8_t> copy(data, data + size);
   std::span<uint8_t> packet(copy);
   if (unwrap_rtx(packet, {96, 1})) {
