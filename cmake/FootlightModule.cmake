@@ -1,3 +1,11 @@
+# Coverage of the code under test, not only of the fuzz target's own file, is what guides a fuzzer. Unit tests do without
+# and are compiled a fifth faster.
+function(footlight_covered target)
+  if(FOOTLIGHT_FUZZ)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+endfunction()
+
 # What nearly every file includes, parsed once: footlight_std for the rooms, footlight_gtest for tests; a file
 # still includes what it uses.
 function(footlight_precompiled target from)
@@ -13,8 +21,12 @@ function(footlight_precompiled target from)
       target_precompile_headers(${from} PRIVATE ${std} <gtest/gtest.h> <gmock/gmock.h>)
     else()
       add_library(${from} OBJECT ${CMAKE_BINARY_DIR}/empty.cc)
+      footlight_covered(${from})
       target_precompile_headers(${from} PRIVATE ${std})
     endif()
+  endif()
+  if(from STREQUAL footlight_std)
+    footlight_covered(${target})
   endif()
   target_precompile_headers(${target} REUSE_FROM ${from})
 endfunction()
@@ -50,6 +62,7 @@ function(footlight_module name)
     target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>)
     target_link_libraries(${target} PUBLIC ${ARG_DEPS})
     if(ARG_PRECOMPILE)
+      footlight_covered(${target})
       target_precompile_headers(${target} PRIVATE ${ARG_PRECOMPILE})
     else()
       footlight_precompiled(${target} footlight_std)
