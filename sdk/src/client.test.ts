@@ -155,6 +155,7 @@ describe('commands', () => {
     const note = (sent: { kind: string; args: object }): void =>
       void made.push([sent.kind, sent.args]);
     note(client.chat('hi'));
+    note(client.caption('Ring it.', 'en', { for_ms: 900 }));
     note(client.roll('1d20', { nonce: 'ab'.repeat(8) }));
     note(client.char.hp('aria', { delta: -3 }));
     note(client.char.hp('aria', { set: 5 }, 2));
@@ -178,6 +179,7 @@ describe('commands', () => {
     note(client.end());
     expect(made).toEqual([
       ['chat.say', { text: 'hi' }],
+      ['caption.say', { text: 'Ring it.', lang: 'en', for_ms: 900 }],
       ['dice.roll', { expr: '1d20', nonce: 'abababababababab' }],
       ['char.hp', { char: 'aria', delta: -3 }],
       ['char.hp', { char: 'aria', set: 5, ver: 2 }],
@@ -201,7 +203,7 @@ describe('commands', () => {
       ['episode.end', {}],
     ]);
     await server.advance(200);
-    expect(server.applied).toHaveLength(22);
+    expect(server.applied).toHaveLength(23);
     expect(client.view.episode.get()).toMatchObject({ state: 'ended', scene: 'road', slow_s: 5 });
   });
 

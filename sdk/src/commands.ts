@@ -6,7 +6,7 @@ import type {
   Sent,
   TimerCommands,
 } from './types.ts';
-import type { CommandArgs, CommandKind, MediaMode } from './wire.ts';
+import type { CaptionOptions, CommandArgs, CommandKind, MediaMode } from './wire.ts';
 
 /** Only what is given goes on the wire: an absent argument and `undefined` are the same. */
 function given<T extends object>(args: { [K in keyof T]: T[K] | undefined }): T {
@@ -22,6 +22,15 @@ export abstract class Commands {
   /** Says something in the chat: 1–500 bytes. */
   chat(text: string): Sent<'chat.say'> {
     return this.send('chat.say', { text });
+  }
+
+  /**
+   * Says a caption, for who may: 1–200 characters in one or two lines, in a language by its BCP 47 tag. `at_ms` is when
+   * the words were spoken by the server's clock (`serverNow()`), at most 30 s ago.
+   */
+  caption(text: string, lang: string, options: CaptionOptions = {}): Sent<'caption.say'> {
+    const { at_ms, for_ms } = options;
+    return this.send('caption.say', given({ text, lang, at_ms, for_ms }));
   }
 
   /**

@@ -7,6 +7,7 @@ import type {
   AnyMediaMessage,
   BoardMessage,
   BoardRequest,
+  CaptionOptions,
   CollectionName,
   Collections,
   CommandArgs,
@@ -285,6 +286,7 @@ export interface Client {
   /** Lossy: false when it was dropped here (not live, or too many at once). */
   emote(name: string, n?: number): boolean;
   chat(text: string): Sent<'chat.say'>;
+  caption(text: string, lang: string, options?: CaptionOptions): Sent<'caption.say'>;
   roll(expr: string, options?: RollOptions): Sent<'dice.roll'>;
   readonly char: CharCommands;
   readonly poll: PollCommands;

@@ -161,6 +161,20 @@ export interface ChatMessage {
   text: string;
 }
 
+export interface Caption {
+  n: number;
+  /** When it was said; its words were spoken before. */
+  said_ms: number;
+  /** When its words were spoken. */
+  at_ms: number;
+  /** How long it is to be shown. */
+  for_ms: number;
+  /** A BCP 47 tag. */
+  lang: string;
+  /** One or two lines. */
+  text: string;
+}
+
 export interface Timer {
   label: string;
   ends_ms: number;
@@ -210,6 +224,8 @@ export interface Collections {
   rolls: Roll;
   /** The last 100. */
   chat: ChatMessage;
+  /** Id: the caption's number as text. The last 20. */
+  captions: Caption;
   timers: Timer;
   /** Id: `who`. */
   cast: CastMember;
@@ -428,11 +444,19 @@ export type ClientMessage =
 
 type None = Record<string, never>;
 
+export interface CaptionOptions {
+  /** When the words were spoken; now when absent. */
+  at_ms?: number;
+  /** How long it is shown; by its length when absent. */
+  for_ms?: number;
+}
+
 /** The commands (`k`) and their arguments (`a`). */
 export interface CommandArgs {
   'poll.vote': { poll: string; choice: number[]; n: number; voter?: Who };
   emote: { e: string; n?: number };
   'chat.say': { text: string };
+  'caption.say': { text: string; lang: string } & CaptionOptions;
   'dice.roll': {
     expr: string;
     nonce: string;

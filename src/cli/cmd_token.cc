@@ -16,6 +16,7 @@ struct Options {
   std::string role = "viewer";
   std::string url;
   std::string publish, subscribe, tracks;
+  bool captions = false;
 };
 
 // "yes" or "no"; nothing: as the role has it.
@@ -49,6 +50,7 @@ int token(Options options) {
   if (!role) return complain({Code::kUsage, "roles: producer, gm, player, viewer", 0}, kExitUsage);
   options.who.role = *role;
   gate::Claims media;
+  media.captions = options.captions;
   if (!read_word(options.publish, media.publish) ||
       !read_word(options.subscribe, media.subscribe) ||
       !read_tracks(options.tracks, media.tracks)) {
@@ -88,6 +90,7 @@ void add_token(CommandLine& line) {
                  "yes or no: may publish voice and video, whatever the role may");
   command.option("--subscribe", options->subscribe, "yes or no: may watch");
   command.option("--tracks", options->tracks, "what may be published: audio,video,screen; or none");
+  command.flag("--captions", options->captions, "may say captions, whatever the role");
   command.option("--page", options->url,
                  "print this page's address with the token, e.g. https://show.example/stage/");
   add_signing_options(command, options->signing);

@@ -104,6 +104,10 @@
   X(kChatUnknown, 4504, "No such message.")                                                        \
   X(kEmoteUnknown, 4505, "No such emote.")                                                         \
   X(kPersonUnknown, 4506, "No such person.")                                                       \
+  X(kCaptionText, 4507, "A caption is 1 to 200 characters in one or two lines; say it in parts.")  \
+  X(kCaptionLang, 4508, "The language is no BCP 47 tag of at most 16 characters; say en, pt-BR.")  \
+  X(kCaptionTime, 4509,                                                                            \
+    "A caption's words were spoken in the last 30 s; correct at_ms, or leave it out.")             \
   X(kLogHalted, 4600,                                                                              \
     "The event log cannot be written; the episode accepts nothing until an operator restarts it.") \
   X(kLogCorrupt, 4601, "The event log is damaged; restore a copy. Nothing was truncated.")         \

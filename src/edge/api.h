@@ -5,7 +5,9 @@
 //   GET  /v1/episodes/{id}              summary; no token
 //   GET  /v1/episodes/{id}/figures      producer
 //   GET  /v1/episodes/{id}/polls        producer
-//   POST /v1/episodes/{id}/commands     producer; {"k":"poll.open","a":{...}}; answers when durable
+//   POST /v1/episodes/{id}/commands     producer; {"k":"poll.open","a":{...}}; answers when
+//   durable;
+//                                       caption.say also by tokens that grant captions
 //   POST /v1/episodes/{id}/kick         producer; {"who":"16 hex"}
 //   GET  /v1/episodes/{id}/boards                    producer
 //   GET  /v1/episodes/{id}/boards/{board}?at=SEQ     producer; without `at` as it is now
@@ -85,6 +87,8 @@ struct ApiCall {
   std::string traceparent;
   std::string board;  // of the path
   std::string at;     // of the query; "" when there is none
+  // Another role than the producer's is here to say captions, and may do nothing else.
+  proto::Role role = proto::Role::kProducer;
 };
 
 struct ApiAnswer {

@@ -70,6 +70,29 @@ TEST(Api, ACommandIsAnsweredWhenItIsDurable) {
   EXPECT_EQ((*Json::parse(answer->body))["log"].as_int(), 2);
 }
 
+TEST(Api, WhoIsHereToSayCaptionsMaySayThemAlone) {
+  Stage stage;
+  stage.start();
+  const auto as_viewer = [&](std::string body) {
+    std::optional<ApiAnswer> out;
+    ApiCall call{ApiRoute::kCommands, 0xfeed, "Cap", std::move(body), {}};
+    call.role = Role::kViewer;
+    stage.owner->api(call, [&out](ApiAnswer answer) { out = std::move(answer); });
+    stage.settle();
+    return out.value_or(ApiAnswer{}).status;
+  };
+  const std::string caption = R"({"k":"caption.say","a":{"text":"Ring it.","lang":"en"}})";
+  EXPECT_EQ(as_viewer(caption), 200);
+  EXPECT_EQ(call(stage, ApiRoute::kCommands, caption).status, 200);
+  for (const char* other : {R"({"k":"episode.start"})", R"({"k":"chat.say","a":{"text":"hi"}})"}) {
+    EXPECT_EQ(as_viewer(other), 403) << other;
+  }
+  EXPECT_EQ(as_viewer(R"({"k":"caption.say","a":{"text":"","lang":"en"}})"), 422);
+  EXPECT_EQ(as_viewer(R"({"k":"caption.say","a":{"text":"x","lang":"en","at_ms":5}})"), 422);
+  const auto who = std::string(as_text(stage.log.at(stage.log.size() - 2).payload));
+  EXPECT_NE(who.find(R"("name":"Cap","role":"viewer")"), std::string::npos) << who;
+}
+
 TEST(Api, ACommandWithAnIdChangesNothingTheSecondTime) {
   Stage stage;
   stage.start();

@@ -152,7 +152,7 @@ const SettingInfo kSettings[] = {
     RATES(vote, "Votes"),
     RATES(command, "Commands of the cast"),
     RATES(emote, "Emotes"),
-    RATES(chat, "Chat messages"),
+    RATES(chat, "Chat messages and captions"),
     RATES(join, "Joins"),
     RATES(board, "Edits of boards"),
     RATES(presence, "Cursors and the like on boards"),

@@ -38,6 +38,47 @@ TEST(EdgeEvents, RightsAndFormAreJudgedHere) {
   EXPECT_GE(code_of(rejected[3]), 4000);
 }
 
+TEST(EdgeEvents, ATokenThatGrantsCaptionsLetsAViewerSayThemUntilAFreshOneDoesNot) {
+  Stage stage;
+  stage.start();
+  stage.open_fork();
+  const auto say = [](uint64_t i) {
+    return ev(i, "caption.say", R"({"text":"Ring it.","lang":"en"})");
+  };
+  auto& ann = stage.join("ann", Role::kViewer, 1);
+  stage.send("ann", say(1));
+  auto& cap = stage.open("cap");
+  stage.send("cap", hello(rig::captioner_token("cap"), 2));
+  stage.settle();
+  stage.send("cap", say(1));
+  stage.send("cap", ev(2, "poll.close", R"({"poll":"fork"})"));
+  stage.run_ms(200);
+  ASSERT_EQ(rejected_of(ann).size(), 1u);
+  EXPECT_EQ(code_of(rejected_of(ann)[0]), number(Code::kForbidden));
+  EXPECT_EQ(confirmed_of(cap), 1u);
+  ASSERT_EQ(rejected_of(cap).size(), 1u);
+  EXPECT_EQ(code_of(rejected_of(cap)[0]), number(Code::kForbidden));
+  EXPECT_EQ(ann.last("delta")["p"].items()[0].items()[0].as_string(), "captions");
+
+  stage.send("cap", R"({"t":"token","token":")" + token("cap", Role::kViewer) + "\"}");
+  stage.send("cap", say(3));
+  stage.run_ms(30);
+  EXPECT_EQ(rejected_of(cap).size(), 2u);
+}
+
+TEST(EdgeEvents, CaptionsAreAsFastAsChatAtMost) {
+  Stage stage;
+  stage.start();
+  auto& gil = stage.open_fork();
+  for (uint64_t i = 2; i < 12; ++i) {
+    stage.send("gil", ev(i, "caption.say", R"({"text":"Ring it.","lang":"en"})"));
+  }
+  stage.run_ms(200);
+  ASSERT_EQ(rejected_of(gil).size(), 5u);
+  EXPECT_EQ(code_of(rejected_of(gil)[0]), number(Code::kRateConnection));
+  EXPECT_GT(rejected_of(gil)[0]["retry_after_ms"].as_int(), 0);
+}
+
 TEST(EdgeEvents, WhoVotesFasterThanPeopleDoIsToldWhenToComeBackAndFlagged) {
   Stage stage;
   stage.start();

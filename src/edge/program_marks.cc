@@ -51,6 +51,7 @@ void ProgramMarks::event(const Json& event, WallMs at_ms) {
   if (kind == "poll.created") {
     polls_[data["poll"].as_string()] = {data["title"].as_string(), texts_of(data["options"])};
   }
+  if (kind == "caption.said") return caption(data);
   if (kind == "dice.rolled" && marks_.size() < kMost) return dice(event, at_ms);
   if (marks_.size() >= 2 * kMost) return;
   if (kind == "scene.entered") return scene(data, at_ms);
@@ -118,13 +119,31 @@ void ProgramMarks::dice(const Json& event, WallMs at_ms) {
   add(std::move(mark));
 }
 
+void ProgramMarks::caption(const Json& data) {
+  if (captions_.size() >= kMostCaptions) return;
+  const WallMs at_ms = data["at_ms"].as_int();
+  std::string mark;
+  JsonWriter json(mark);
+  json.object().field("n", data["n"].as_int()).field("at_ms", at_ms);
+  json.field("for_ms", data["for_ms"].as_int());
+  json.field("lang", std::string_view(data["lang"].as_string()));
+  json.field("text", std::string_view(data["text"].as_string())).end_object();
+  captions_.emplace(at_ms, std::move(mark));
+}
+
 std::string ProgramMarks::json() const {
   std::string out;
   JsonWriter json(out);
   json.object().field("v", int64_t{1}).field("episode", std::string_view(episode_));
   json.field("title", std::string_view(title_)).key("marks").array();
   for (const std::string& mark : marks_) json.raw(mark);
-  json.end_array().end_object();
+  json.end_array();
+  if (!captions_.empty()) {
+    json.key("captions").array();
+    for (const auto& [at_ms, caption] : captions_) json.raw(caption);
+    json.end_array();
+  }
+  json.end_object();
   return out;
 }
 

@@ -51,6 +51,31 @@ TEST(ProgramMarksTest, PollsTheirResultsScenesAndDiceStandThereByTime) {
       R"({"at_ms":5000,"kind":"end"}]})");
 }
 
+TEST(ProgramMarksTest, CaptionsStandByTheMomentTheirWordsWereSpoken) {
+  Log log;
+  log.genesis();
+  log.add(
+      R"({"k":"caption.said","name":"Gale","d":{"n":1,"lang":"en","text":"Two\nlines","at_ms":2000,"for_ms":1900}})",
+      4'000);
+  log.add(
+      R"({"k":"caption.said","d":{"n":2,"lang":"de","text":"Eher","at_ms":1500,"for_ms":1700}})",
+      4'500);
+  EXPECT_EQ(log.marks.json(),
+            R"({"v":1,"episode":"demo","title":"The Bell","marks":[],"captions":[)"
+            R"({"n":2,"at_ms":1500,"for_ms":1700,"lang":"de","text":"Eher"},)"
+            R"({"n":1,"at_ms":2000,"for_ms":1900,"lang":"en","text":"Two\nlines"}]})");
+}
+
+TEST(ProgramMarksTest, CaptionsAreBounded) {
+  Log log;
+  for (size_t i = 0; i < ProgramMarks::kMostCaptions + 10; ++i) {
+    log.add(R"({"k":"caption.said","d":{"n":1,"lang":"en","text":"","at_ms":7,"for_ms":500}})");
+  }
+  const auto json = Json::parse(log.marks.json());
+  ASSERT_TRUE(json);
+  EXPECT_EQ((*json)["captions"].items().size(), ProgramMarks::kMostCaptions);
+}
+
 TEST(ProgramMarksTest, ASecretRollIsNotTold) {
   Log log;
   log.genesis();

@@ -36,6 +36,7 @@ void play(Stage& stage) {
   stage.run_ms(100);
   stage.send("gil", ev(6, "chat.say", R"({"text":"=1+1, \"he said\""})"));
   stage.send("gil", ev(7, "poll.close", R"({"poll":"new"})"));
+  stage.send("gil", ev(8, "caption.say", R"({"text":"Ring\nit.","lang":"en"})"));
   stage.run_ms(500);
   stage.send("pia", ev(2, "episode.end"));
   stage.run_ms(100);

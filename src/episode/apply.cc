@@ -3,6 +3,7 @@
 
 #include "core/assert.h"
 #include "episode/internal/impl.h"
+#include "proto/commands.h"
 
 namespace footlight::episode {
 namespace {
@@ -22,6 +23,11 @@ struct Checker {
   }
   Status operator()(const ChatSaid& fact) const {
     return fact.id == state.chat_messages + 1 ? Status() : corrupt("chat number");
+  }
+  Status operator()(const CaptionSaid& fact) const {
+    const bool sane =
+        is_time(fact.at_ms) && fact.for_ms <= static_cast<uint64_t>(proto::kMaxCaptionMs);
+    return sane && fact.n == state.caption_count + 1 ? Status() : corrupt("caption.said");
   }
   Status operator()(const ChatDeleted& fact) const {
     const bool known = std::ranges::find(state.chat, fact.id, &ChatMessage::id) != state.chat.end();
@@ -120,6 +126,15 @@ struct Changer {
     state.chat.push_back(
         {fact.id, event.at_ms, event.origin.who, event.origin.name, event.origin.role, fact.text});
     touch("chat", std::to_string(fact.id));
+  }
+  void operator()(const CaptionSaid& fact) {
+    if (state.captions.size() == StateLimits::kCaptions) {
+      touch("captions", std::to_string(state.captions.front().n));
+      state.captions.pop_front();
+    }
+    state.caption_count = fact.n;
+    state.captions.push_back({fact.n, event.at_ms, fact.at_ms, fact.for_ms, fact.lang, fact.text});
+    touch("captions", std::to_string(fact.n));
   }
   void operator()(const ChatDeleted& fact) {
     state.chat.erase(std::ranges::find(state.chat, fact.id, &ChatMessage::id));

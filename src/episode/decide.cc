@@ -59,6 +59,8 @@ Status run_command(Kind kind, const CommandContext& context) {
       return do_episode_end(context);
     case Kind::kChatSay:
       return do_chat_say(context);
+    case Kind::kCaptionSay:
+      return do_caption_say(context);
     case Kind::kChatDelete:
       return do_chat_delete(context);
     case Kind::kChatSlow:
@@ -151,7 +153,8 @@ Result<Decision> decide(const State& outer, const Command& command, const Secret
   const State::Impl& state = outer.impl();
   const Actor& actor = command.actor == nullptr ? kServer : *command.actor;
   const Kind kind = proto::parse_kind(command.kind);
-  if (const proto::FormFault fault = proto::check_command(kind, actor.role, command.args);
+  const proto::Rights rights(actor.role, actor.captions);
+  if (const proto::FormFault fault = proto::check_command(kind, rights, command.args);
       !fault.ok()) {
     return std::unexpected(fault.error());
   }

@@ -225,6 +225,7 @@ TEST(Rights, AreThoseOfTheTable) {
       {"story.choose", R"({"choice":"left"})", "GR"},
       {"timer.start", R"({"id":"t","seconds":1})", "GR"},
       {"timer.stop", R"({"id":"torch"})", "GR"},
+      {"caption.say", R"({"text":"x","lang":"en"})", "GR"},
       {"chat.delete", R"({"chat":"1"})", "GR"},
       {"chat.slow", R"({"seconds":1})", "GR"},
       {"mod.mute", R"({"who":"00000000000000ff","seconds":1})", "GR"},

@@ -39,6 +39,10 @@ const Collection kCollections[] = {
      [](const State::Impl& state) {
        return ids_of(state.chat, [](const ChatMessage& m) { return std::to_string(m.id); });
      }},
+    {"captions", &ViewWriter::caption,
+     [](const State::Impl& state) {
+       return ids_of(state.captions, [](const Caption& c) { return std::to_string(c.n); });
+     }},
     {"timers", &ViewWriter::timer,
      [](const State::Impl& state) {
        return ids_of(state.world.timers, [](const auto& timer) { return timer.first; });

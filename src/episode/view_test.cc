@@ -110,8 +110,8 @@ TEST_F(View, TheLogsTailIsReadableAndForDirectors) {
 TEST_F(View, LooksUpNothingUnderOddIds) {
   for (const std::string_view id : {"", "0", "01", "-1", "1 ", "99999999999999999999", "x"}) {
     for (const std::string_view collection :
-         {"episode", "scenes", "story", "polls", "characters", "rolls", "chat", "timers", "cues",
-          "moderation", "log", "cast", "nothing"}) {
+         {"episode", "scenes", "story", "polls", "characters", "rolls", "chat", "captions",
+          "timers", "cues", "moderation", "log", "cast", "nothing"}) {
       EXPECT_EQ(show.entity(kDirector, collection, id), "") << collection << " " << id;
     }
   }
@@ -124,7 +124,7 @@ TEST_F(View, TheWholeHasTheCollectionsOfTheClass) {
     for (const auto& [name, members] : whole.members()) out += name + " ";
     return out;
   };
-  EXPECT_EQ(names(kViewer), "episode scenes story polls characters rolls chat timers ");
+  EXPECT_EQ(names(kViewer), "episode scenes story polls characters rolls chat captions timers ");
   EXPECT_EQ(names(kPlayer), names(kViewer));
   EXPECT_EQ(names(kDirector), names(kViewer) + "cues moderation log ");
 }

@@ -24,6 +24,7 @@ EventClass event_class(proto::Kind kind) {
     case proto::Kind::kEmote:
       return EventClass::kEmote;
     case proto::Kind::kChatSay:
+    case proto::Kind::kCaptionSay:
       return EventClass::kChat;
     case proto::Kind::kUnknown:
       return EventClass::kControl;

@@ -160,6 +160,8 @@ Result<Claims> read_claims(std::string_view json) {
       claims.subscribe = in.read_bool();
     } else if (key == "tracks") {
       claims.tracks = read_tracks(in);
+    } else if (key == "captions") {
+      claims.captions = in.read_bool();
     } else if (key == "exp") {
       claims.expires_s = in.read_int();
     } else if (key == "nbf") {
@@ -345,6 +347,7 @@ Result<std::string> mint_token(const Claims& claims, std::string_view kid,
     body.end_array();
   }
   append_media_claims(body, claims);
+  if (claims.captions) body.field("captions", true);
   body.field("exp", claims.expires_s);
   if (claims.not_before_s != 0) body.field("nbf", claims.not_before_s);
   if (claims.issued_s != 0) body.field("iat", claims.issued_s);

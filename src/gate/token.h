@@ -95,6 +95,7 @@ struct Claims {
   // Of media; what is not said goes by the role.
   std::optional<bool> publish, subscribe;
   std::optional<uint8_t> tracks;  // bits of MediaGrants::kPublish
+  bool captions = false;          // may say captions, whatever the role
 };
 
 // The role's, narrowed or widened by the claims: all may watch, and all but viewers publish.

@@ -1,5 +1,6 @@
 #include "proto/commands.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -47,6 +48,11 @@ constexpr ArgSpec kVoteArgs[] = {
     {"voter", ArgType::kHex, kOptional, 16, 16}};
 constexpr ArgSpec kEmoteArgs[] = {id("e"), integer("n", kOptional, 1, 10)};
 constexpr ArgSpec kChatSayArgs[] = {text("text", kRequired, 1, 500, Code::kChatTooLong)};
+constexpr ArgSpec kCaptionSayArgs[] = {
+    {"text", ArgType::kCaption, kRequired, 1, kMaxCaptionChars, {}, Code::kCaptionText},
+    {"lang", ArgType::kLang, kRequired, 2, kMaxLangBytes, {}, Code::kCaptionLang},
+    {"at_ms", ArgType::kInteger, kOptional, 0, kMaxSafeInteger, {}, Code::kCaptionTime},
+    integer("for_ms", kOptional, kMinCaptionMs, kMaxCaptionMs)};
 constexpr ArgSpec kDiceRollArgs[] = {
     text("expr", kRequired, 1, 200),
     {"nonce", ArgType::kHex, kRequired, 16, 64, {}, Code::kDiceNonce},
@@ -92,6 +98,7 @@ constexpr std::array<CommandSpec, kKindCount> kCommands = {{
     {Kind::kPollVote, "poll.vote", kAll, false, kVoteArgs},
     {Kind::kEmote, "emote", kAll, true, kEmoteArgs},
     {Kind::kChatSay, "chat.say", kAll, false, kChatSayArgs},
+    {Kind::kCaptionSay, "caption.say", kDirectors, false, kCaptionSayArgs},
     {Kind::kDiceRoll, "dice.roll", kCast, false, kDiceRollArgs},
     {Kind::kCharHp, "char.hp", kCast, false, kCharHpArgs},
     {Kind::kCharItem, "char.item", kCast, false, kCharItemArgs},
@@ -149,6 +156,26 @@ bool is_printable(std::string_view text, bool line_breaks) {
   return true;
 }
 
+bool is_caption(std::string_view text) {
+  const int64_t breaks = std::ranges::count(text, '\n');
+  if (breaks > 1 || text.find('\t') != std::string_view::npos) return false;
+  return is_printable(text, true) && text.find_first_not_of(" \n") != std::string_view::npos;
+}
+
+// langtag by its form alone: letters, then subtags of 1 to 8 letters and digits.
+bool is_lang(std::string_view text) {
+  for (bool first = true;; first = false) {
+    const std::string_view part = text.substr(0, text.find('-'));
+    if (part.size() < (first ? 2 : 1) || part.size() > 8) return false;
+    for (const char c : part) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      if (!letter && (first || c < '0' || c > '9')) return false;
+    }
+    if (part.size() == text.size()) return true;
+    text.remove_prefix(part.size() + 1);
+  }
+}
+
 bool is_among(std::string_view text, std::string_view words) {
   while (!words.empty()) {
     const size_t bar = words.find('|');
@@ -199,6 +226,16 @@ FormFault check_string(const ArgSpec& spec, std::string_view value) {
     case ArgType::kHex:
       if (size < spec.low || size > spec.high || !is_hex(value)) {
         return fault(spec.range_code, spec.name, "must be hexadecimal digits of the right number");
+      }
+      return {};
+    case ArgType::kCaption:
+      if (count_chars(value) > spec.high || !is_caption(value)) {
+        return fault(spec.range_code, spec.name, "is too long, blank, or of more than two lines");
+      }
+      return {};
+    case ArgType::kLang:
+      if (size > spec.high || !is_lang(value)) {
+        return fault(spec.range_code, spec.name, "is no language tag");
       }
       return {};
     default:
@@ -319,6 +356,10 @@ const CommandSpec& command_spec(Kind kind) {
   return kCommands[static_cast<size_t>(kind)];
 }
 
+int64_t count_chars(std::string_view text) {
+  return std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; });
+}
+
 Kind parse_kind(std::string_view name) {
   for (const CommandSpec& command : kCommands) {
     if (command.name == name) return command.kind;
@@ -392,15 +433,15 @@ void append_vote_args(std::string& out, const Vote& vote) {
   json.end_object();
 }
 
-FormFault check_command(Kind kind, Role role, std::string_view args) {
+FormFault check_command(Kind kind, Rights rights, std::string_view args) {
   if (kind >= Kind::kUnknown) return fault(Code::kUnknownCommand, "k", "");
   const CommandSpec& spec = command_spec(kind);
-  if (!spec.roles.has(role)) return fault(Code::kForbidden, spec.name, "");
-  return check_args(spec, role, args);
+  if (!may_send(rights, kind)) return fault(Code::kForbidden, spec.name, "");
+  return check_args(spec, rights.role, args);
 }
 
-Status validate_args(Kind kind, Role role, std::string_view args) {
-  const FormFault bad = check_command(kind, role, args);
+Status validate_args(Kind kind, Rights rights, std::string_view args) {
+  const FormFault bad = check_command(kind, rights, args);
   if (bad.ok()) return {};
   return std::unexpected(bad.error());
 }

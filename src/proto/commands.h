@@ -19,6 +19,7 @@ enum class Kind : uint8_t {
   kPollVote,
   kEmote,
   kChatSay,
+  kCaptionSay,
   kDiceRoll,
   kCharHp,
   kCharItem,
@@ -46,12 +47,16 @@ inline constexpr int kKindCount = static_cast<int>(Kind::kUnknown);
 
 inline constexpr int kMaxOptions = 32;     // options of a poll: bits of a choice mask
 inline constexpr size_t kMaxIdBytes = 64;  // any id of the episode file
+// Of a caption.
+inline constexpr int64_t kMaxCaptionChars = 200;                       // Unicode code points
+inline constexpr int64_t kMinCaptionMs = 500, kMaxCaptionMs = 20'000;  // how long it is shown
+inline constexpr int64_t kMaxLangBytes = 16;
 inline constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;  // what JavaScript holds exactly
 inline constexpr int64_t kMaxAmount =
     1'000'000'000;  // of hit points, items, integer fields, either sign
 
-// How an argument is judged. `low` and `high` are bytes for texts, values for integers, elements
-// for arrays.
+// How an argument is judged. `low` and `high` are bytes for texts, code points for captions, values
+// for integers, elements for arrays.
 struct ArgSpec {
   enum class Type : uint8_t {
     kId,     // 1..64 bytes, no control characters
@@ -64,6 +69,8 @@ struct ArgSpec {
     kTexts,    // array of kText of 1..80 bytes
     kScalar,   // integer, or kText of at most `high` bytes
     kWord,     // one of `words`, separated by '|'
+    kCaption,  // UTF-8 in one or two lines that are not blank, no other control characters
+    kLang,     // a BCP 47 tag (RFC 5646 section 2.1) by its form: "en", "pt-BR"
   };
   std::string_view name;
   Type type = Type::kId;
@@ -87,9 +94,13 @@ inline std::string_view kind_name(Kind kind) {
   return kind == Kind::kUnknown ? std::string_view() : command_spec(kind).name;
 }
 Kind parse_kind(std::string_view name);  // kUnknown when it is none
-inline bool may_send(Role role, Kind kind) {
-  return kind != Kind::kUnknown && command_spec(kind).roles.has(role);
+inline bool may_send(Rights rights, Kind kind) {
+  if (kind == Kind::kUnknown) return false;
+  return command_spec(kind).roles.has(rights.role) ||
+         (rights.captions && kind == Kind::kCaptionSay);
 }
+// Unicode code points of valid UTF-8.
+int64_t count_chars(std::string_view text);
 
 // A form fault, without allocation: `why` is a static sentence, `field` a name of the table.
 struct FormFault {
@@ -114,10 +125,11 @@ struct Vote {
 FormFault parse_vote(std::string_view args, Vote& vote, std::string& storage);
 void append_vote_args(std::string& out, const Vote& vote);
 
-// Judges role and arguments: kForbidden, kMissingField, kFieldOutOfRange, kChatTooLong, kDiceNonce,
-// kOptionUnknown, kBadFrame, kTooDeep, kBadUtf8; kUnknownCommand for kUnknown. `args` is one JSON
-// object, or "" for none. Unknown arguments are ignored.
-FormFault check_command(Kind kind, Role role, std::string_view args);
-Status validate_args(Kind kind, Role role, std::string_view args);  // the same, as an Error
+// Judges rights and arguments: kForbidden, kMissingField, kFieldOutOfRange, kChatTooLong,
+// kCaptionText, kCaptionLang, kDiceNonce, kOptionUnknown, kBadFrame, kTooDeep, kBadUtf8;
+// kUnknownCommand for kUnknown. `args` is one JSON object, or "" for none. Unknown arguments are
+// ignored.
+FormFault check_command(Kind kind, Rights rights, std::string_view args);
+Status validate_args(Kind kind, Rights rights, std::string_view args);  // the same, as an Error
 
 }  // namespace footlight::proto

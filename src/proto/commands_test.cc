@@ -48,6 +48,14 @@ TEST(Commands, TheProducerMayDoAllAndTheGmAllButTheProducersOwn) {
   EXPECT_FALSE(may_send(Role::kProducer, Kind::kUnknown));
 }
 
+TEST(Commands, ATokenThatGrantsCaptionsGrantsNothingElse) {
+  for (int i = 0; i < kKindCount; ++i) {
+    const auto kind = static_cast<Kind>(i);
+    const bool more = kind == Kind::kCaptionSay;
+    EXPECT_EQ(may_send({Role::kViewer, true}, kind), may_send(Role::kViewer, kind) || more);
+  }
+}
+
 TEST(Commands, OnlyEmotesAreLossy) {
   for (int i = 0; i < kKindCount; ++i) {
     const auto kind = static_cast<Kind>(i);

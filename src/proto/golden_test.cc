@@ -147,7 +147,8 @@ TEST(Golden, CommandsAreJudgedByFormAndRole) {
     const std::optional<Role> role = parse_role(golden["role"].as_string());
     ASSERT_TRUE(role.has_value());
     const FormFault fault =
-        check_command(parse_kind(golden["k"].as_string()), *role, golden["a"].as_string());
+        check_command(parse_kind(golden["k"].as_string()), {*role, golden["captions"].as_bool()},
+                      golden["a"].as_string());
     EXPECT_EQ(static_cast<int64_t>(fault.code), golden["code"].as_int())
         << golden["name"].as_string() << ": " << fault.error().message();
   }

@@ -151,6 +151,9 @@ int http_status(Code code) {
     case Code::kFieldUnknown:
     case Code::kConditionUnknown:
     case Code::kEmoteUnknown:
+    case Code::kCaptionText:
+    case Code::kCaptionLang:
+    case Code::kCaptionTime:
     case Code::kEpisodeSyntax:
     case Code::kEpisodeField:
     case Code::kEpisodeReference:

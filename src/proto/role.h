@@ -24,6 +24,14 @@ struct RoleSet {
   friend constexpr bool operator==(RoleSet, RoleSet) = default;
 };
 
+// What judges whether somebody may send a command: the role, and what the token grants beside it.
+struct Rights {
+  Role role = Role::kViewer;
+  bool captions = false;  // may say captions, whatever the role
+  // NOLINTNEXTLINE(google-explicit-constructor): a role alone grants nothing more
+  constexpr Rights(Role of, bool says_captions = false) : role(of), captions(says_captions) {}
+};
+
 // Who sees the same view: viewers; players; GM and producer.
 enum class ViewClass : uint8_t { kViewer = 0, kPlayer = 1, kDirector = 2 };
 inline constexpr int kViewClassCount = 3;

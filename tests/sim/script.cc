@@ -118,7 +118,11 @@ void Script::player(Client& client) {
 
 void Script::gm(Client& client) {
   const std::string poll(kPolls[random_.below(kPolls.size())]);
-  switch (random_.below(15)) {
+  switch (random_.below(16)) {
+    case 14:
+      client.send(proto::Kind::kCaptionSay,
+                  "{\"text\":" + quoted("line " + std::to_string(++made_)) + ",\"lang\":\"en\"}");
+      return;
     case 0:
     case 1:
     case 2:

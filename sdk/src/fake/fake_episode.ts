@@ -1,5 +1,5 @@
 /**
- * As much of an episode as the tests of a page need: polls and ballots, chat, dice, characters,
+ * As much of an episode as the tests of a page need: polls and ballots, chat, captions, dice, characters,
  * scenes, timers, moderation. Decides like the server where a client can tell the difference;
  * proves nothing (no seed, no chain).
  */
@@ -37,6 +37,7 @@ export interface FakeActor {
   role: Role;
   name: string;
   chars: readonly string[];
+  captions: boolean;
 }
 
 export interface Outcome {
@@ -79,6 +80,7 @@ export class FakeEpisode {
   #versions = new Map<string, number>();
   #rolls = 0;
   #chats = 0;
+  #captions = 0;
   #muted = new Map<string, number>();
   readonly #random: Random;
 
@@ -111,6 +113,7 @@ export class FakeEpisode {
       characters: map(characters, newCharacter),
       rolls: {},
       chat: {},
+      captions: {},
       timers: {},
       cast: {},
       cues: Object.fromEntries((options.cues ?? []).map((cue) => [String(cue.n), cue])),
@@ -163,7 +166,8 @@ export class FakeEpisode {
   /** Decides and applies at once. `log` is the sequence the event gets. */
   decide(who: FakeActor, kind: CommandKind, args: object, log: number, now_ms: number): Decision {
     const needs = NEEDS[kind] ?? (FREE.includes(kind) ? null : STAFF);
-    if (needs && !needs.includes(who.role)) return { code: Codes.Forbidden };
+    const granted = kind === 'caption.say' && who.captions;
+    if (needs && !needs.includes(who.role) && !granted) return { code: Codes.Forbidden };
     if (!Object.hasOwn(DECIDERS, kind)) return { code: Codes.UnknownCommand };
     return DECIDERS[kind as keyof typeof DECIDERS](this, args as never, { who, log, now_ms });
   }
@@ -206,6 +210,24 @@ export class FakeEpisode {
     const said = { id, at_ms: now_ms, who: who.who, name: who.name, role: who.role, text };
     const patches = [this.put('chat', id, said)];
     if (this.#chats > 100) patches.push(this.put('chat', String(this.#chats - 100), null));
+    return { patches };
+  }
+
+  caption(args: CommandArgs['caption.say'], now_ms: number): Decision {
+    const { text, lang, at_ms = now_ms } = args;
+    const chars = [...text].length;
+    if (!text.trim() || chars > 200 || text.split('\n').length > 2) {
+      return { code: Codes.CaptionText };
+    }
+    if (!/^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i.test(lang) || lang.length > 16) {
+      return { code: Codes.CaptionLang };
+    }
+    if (at_ms > now_ms || at_ms < now_ms - 30_000) return { code: Codes.CaptionTime };
+    const n = ++this.#captions;
+    const { for_ms = 1_500 + 50 * chars } = args;
+    const said = { n, said_ms: now_ms, at_ms, for_ms, lang, text };
+    const patches = [this.put('captions', String(n), said)];
+    if (n > 20) patches.push(this.put('captions', String(n - 20), null));
     return { patches };
   }
 
@@ -292,6 +314,7 @@ type Decider<K extends CommandKind> = (on: FakeEpisode, a: CommandArgs[K], by: B
 const DECIDERS: { [K in Exclude<CommandKind, 'emote' | 'mod.ban' | 'mod.unban'>]: Decider<K> } = {
   'poll.vote': (on, a, by) => on.vote(a, by),
   'chat.say': (on, a, by) => on.say(a, by),
+  'caption.say': (on, a, { now_ms }) => on.caption(a, now_ms),
   'dice.roll': (on, a, by) => on.roll(a, by),
   'char.hp': (on, a, by) =>
     on.character(a, by, ({ hp, hp_max }) => {

@@ -17,14 +17,13 @@ import {
   type Mode,
   type Patch,
   type RejectedEntry,
-  type Role,
   type ServerMessage,
   type WireEvent,
 } from '../wire.ts';
 import { FakeEpisode, type FakeActor, type FakeEpisodeOptions } from './fake_episode.ts';
 import { FakeLifecycle } from './fake_lifecycle.ts';
 import { FakeNetwork, type Acceptor, type Peer } from './fake_network.ts';
-import { base64url, claimsOf, whoOf } from './fake_token.ts';
+import { claimsOf, type FakeClaims, tokenOf, whoOf } from './fake_token.ts';
 import { ManualClock, seededRandom } from './manual_clock.ts';
 
 export interface FakeServerOptions {
@@ -59,16 +58,6 @@ export interface FakeBoardHost {
   gone(session: FakeSession): void;
   /** The view changed. */
   changed(patches: Patch[]): void;
-}
-
-export interface FakeClaims {
-  sub: string;
-  role?: Role;
-  name?: string;
-  chars?: string[];
-  ep?: string;
-  /** Seconds from now. Default one hour. */
-  expiresIn?: number;
 }
 
 /** A session as the server knows it; `received` holds all it has said. */
@@ -170,9 +159,7 @@ export class FakeServer {
 
   /** A token this server takes. It is signed by nobody. */
   token(claims: FakeClaims): string {
-    const { sub, role = 'viewer', name = sub, chars = [], ep = this.#ep } = claims;
-    const exp = Math.floor(this.clock.wall() / 1000) + (claims.expiresIn ?? 3600);
-    return [{ alg: 'none' }, { sub, ep, role, name, chars, exp }, {}].map(base64url).join('.');
+    return tokenOf(claims, this.#ep, this.clock.wall());
   }
 
   /** All a client needs to talk to this server; what is given in `more` wins. */
@@ -289,14 +276,14 @@ export class FakeServer {
     if (!claims) return refuse(Codes.TokenMalformed);
     if (claims.exp * 1000 < this.clock.wall()) return refuse(Codes.TokenExpired);
     if (claims.ep !== this.#ep) return refuse(Codes.TokenForeignEpisode);
-    const { sub, role, name, chars } = claims;
+    const { sub, role, name, chars, captions } = claims;
     for (const old of this.#of(sub)) {
       if (old.cid !== hello.cid) continue;
       const message = sentence(Codes.SessionReplaced);
       this.#send(old, { t: 'bye', code: Codes.SessionReplaced, message, reconnect: false });
       this.#end(old, Codes.SessionReplaced, '');
     }
-    const actor = { sub, who: whoOf(sub), role, name, chars };
+    const actor = { sub, who: whoOf(sub), role, name, chars, captions };
     const sid = `s-${this.#next_sid++}`;
     const { cid, token } = hello;
     const session: Session = { ...actor, sid, cid, hello, transport, received: [], peer, token };

@@ -1,6 +1,19 @@
+import type { Role } from '../wire.ts';
 import type { FakeActor } from './fake_episode.ts';
 
-export function base64url(value: object): string {
+export interface FakeClaims {
+  sub: string;
+  role?: Role;
+  name?: string;
+  chars?: string[];
+  /** May say captions, whatever the role. */
+  captions?: boolean;
+  ep?: string;
+  /** Seconds from now. Default one hour. */
+  expiresIn?: number;
+}
+
+function base64url(value: object): string {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
   return btoa(String.fromCharCode(...bytes))
     .replace(/\+/g, '-')
@@ -10,6 +23,14 @@ export function base64url(value: object): string {
 
 /** The claims as the fake server's tokens have them. */
 export type Claims = FakeActor & { ep: string; exp: number };
+
+/** Signed by nobody. */
+export function tokenOf(claims: FakeClaims, episode: string, wall_ms: number): string {
+  const { sub, role = 'viewer', name = sub, chars = [], captions = false, ep = episode } = claims;
+  const exp = Math.floor(wall_ms / 1000) + (claims.expiresIn ?? 3600);
+  const parts = [{ alg: 'none' }, { sub, ep, role, name, chars, captions, exp }, {}];
+  return parts.map(base64url).join('.');
+}
 
 export function claimsOf(token: string): Claims | null {
   try {

@@ -15,9 +15,9 @@ export { FakeNetwork, type Acceptor, type Peer } from './fake_network.ts';
 export {
   FakeServer,
   type FakeBoardHost,
-  type FakeClaims,
   type FakeMediaHost,
   type FakeServerOptions,
   type FakeSession,
 } from './fake_server.ts';
+export { type FakeClaims } from './fake_token.ts';
 export { ManualClock, seededRandom, settled } from './manual_clock.ts';

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { CaptionsInStep } from './captions.ts';
 export { HlsPlayer, type HlsJsClass, type Quality } from './hls_player.ts';
 export { allowance_ms, lastMoment_ms, type Position, PollsInStep } from './in_step.ts';
 export {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Value } from '../readable.ts';
 import type { Client } from '../types.ts';
-import type { Poll, WatchMode } from '../wire.ts';
+import type { Caption, Poll, WatchMode } from '../wire.ts';
 import { HlsPlayer, type HlsJsClass } from './hls_player.ts';
 import type { Health } from './ladder.ts';
 import { Program } from './program.ts';
@@ -221,9 +221,11 @@ describe('Program', () => {
     const episode = new Value<ReadonlyMap<string, { media: string }>>(
       new Map([['state', { media: 'full' }]]),
     );
+    const captions = new Value<ReadonlyMap<string, Caption>>(new Map());
     const told: [WatchMode, string | undefined][] = [];
+    const collections: Record<string, unknown> = { polls, episode, captions };
     const client = {
-      view: { collection: (name: string) => (name === 'polls' ? polls : episode) },
+      view: { collection: (name: string) => collections[name] },
       state: new Value({ name: 'live' }),
       serverNow: () => Date.now(),
       reportWatch: (mode: WatchMode, cue?: string) => told.push([mode, cue]),
@@ -242,7 +244,7 @@ describe('Program', () => {
         await vi.advanceTimersByTimeAsync(250);
       }
     };
-    return { program, polls, episode, told, run };
+    return { program, polls, episode, captions, told, run };
   };
 
   it('plays the stream, and says how and by which cue', async () => {
@@ -291,6 +293,88 @@ describe('Program', () => {
     last().at(Date.now() - 2_000);
     await vi.advanceTimersByTimeAsync(20);
     expect(state()).toBe('open');
+    program.close();
+  });
+
+  const caption = (change: Partial<Caption> = {}): ReadonlyMap<string, Caption> => {
+    const [said_ms, at_ms] = [Date.now(), Date.now()];
+    const one = { n: 1, said_ms, at_ms, for_ms: 1_500, lang: 'en', text: 'Ring it.', ...change };
+    return new Map([['1', one]]);
+  };
+
+  it('shows a caption with the picture of its words, and takes it away with its time', async () => {
+    const { program, captions, run } = world();
+    await run(3_000);
+    expect(program.captionLanguages.get()).toEqual([]);
+    captions.set(caption());
+    expect(program.captionLanguages.get()).toEqual(['en']);
+    await run(1_750);
+    expect(program.captions.get()).toEqual([]);
+    await run(500);
+    expect(program.captions.get()).toMatchObject([{ text: 'Ring it.', lang: 'en' }]);
+    captions.set(new Map());
+    await run(1_000);
+    expect(program.captions.get()).toHaveLength(1);
+    await run(750);
+    expect(program.captions.get()).toEqual([]);
+    program.close();
+  });
+
+  it('shows a caption in the very moment of its picture', async () => {
+    const { program, captions, run } = world();
+    await run(3_000);
+    const at_ms = Date.now() - 700;
+    captions.set(caption({ at_ms }));
+    while (Date.now() < at_ms + 2_000) {
+      last().at(Date.now() - 2_000);
+      expect(program.captions.get()).toEqual([]);
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    last().at(Date.now() - 2_000);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(program.captions.get()).toHaveLength(1);
+    program.close();
+  });
+
+  it('shows a caption of the call when it comes', async () => {
+    const rtc = new FakeRtc();
+    rtc.is = 'good';
+    const { program, captions, run } = world(rtc);
+    await run(1_000);
+    captions.set(caption({ at_ms: Date.now() - 4_000 }));
+    expect(program.captions.get()).toHaveLength(1);
+    await run(1_250);
+    expect(program.captions.get()).toHaveLength(1);
+    await run(500);
+    expect(program.captions.get()).toEqual([]);
+    program.close();
+  });
+
+  it('takes the captions of a recording from its time line, and shows those of its moment', async () => {
+    const { program, captions, run } = world();
+    captions.set(caption({ at_ms: NOW - 29_000 }));
+    await run(3_000);
+    const line = { n: 1, at_ms: NOW - 495_000, for_ms: 2_000, lang: 'de', text: 'Läut sie.' };
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', (url: string) => {
+      asked.push(url);
+      return Promise.resolve(Response.json({ v: 1, marks: [], captions: [line] }));
+    });
+    program.replay();
+    last().record();
+    await vi.advanceTimersByTimeAsync(250);
+    expect(asked).toEqual(['timeline.json']);
+    const at = async (ms: number): Promise<string[]> => {
+      last().playingDate = new Date(NOW + ms);
+      await vi.advanceTimersByTimeAsync(250);
+      return program.captions.get().map(({ text }) => text);
+    };
+    expect(await at(-496_000)).toEqual([]);
+    expect(await at(-494_500)).toEqual(['Läut sie.']);
+    expect(await at(-480_000)).toEqual([]);
+    expect(await at(-494_000)).toEqual(['Läut sie.']);
+    expect(program.captionLanguages.get()).toEqual(['de']);
+    expect(asked).toHaveLength(1);
     program.close();
   });
 

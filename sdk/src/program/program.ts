@@ -2,7 +2,8 @@ import { Value } from '../readable.ts';
 import { Timers } from '../timers.ts';
 import { systemClock } from '../platform.ts';
 import type { Client, Clock, Readable, Unsubscribe } from '../types.ts';
-import type { MediaMode, Poll, WatchMode } from '../wire.ts';
+import type { Caption, MediaMode, Poll, WatchMode } from '../wire.ts';
+import { CaptionsInStep } from './captions.ts';
 import { HlsPlayer, type HlsJsClass, type Quality } from './hls_player.ts';
 import { type Position, PollsInStep } from './in_step.ts';
 import { type Health, Ladder, type LadderStep, type LadderWhy } from './ladder.ts';
@@ -38,6 +39,7 @@ export interface ProgramState {
 }
 
 const LOOK_MS = 250;
+const FRAME_MS = 16;
 /** A report is due when the mode changes, and so often while it stays. */
 const REPORT_MS = 5_000;
 /** A program that is not there yet, or no longer, is asked for so often. */
@@ -53,6 +55,10 @@ export class Program {
   readonly state: Readable<ProgramState>;
   /** Polls as of the picture. */
   readonly polls: Readable<ReadonlyMap<string, Poll>>;
+  /** Captions that are due, as of the picture, oldest first; in a recording those of its moment. */
+  readonly captions: Readable<readonly Caption[]>;
+  /** The languages that there have been captions in; none: there are no captions. */
+  readonly captionLanguages: Readable<readonly string[]>;
   readonly #state = new Value<ProgramState>({
     mode: 'none',
     why: 'nothing',
@@ -65,12 +71,15 @@ export class Program {
     quality: NO_QUALITY,
   });
   readonly #polls = new Value<ReadonlyMap<string, Poll>>(new Map());
+  readonly #captions = new Value<readonly Caption[]>([]);
+  readonly #languages = new Value<readonly string[]>([]);
   readonly #client: Client;
   readonly #options: ProgramOptions;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #ladder = new Ladder();
   readonly #in_step = new PollsInStep();
+  readonly #captions_in_step = new CaptionsInStep();
   readonly #off: Unsubscribe[];
   #player: HlsPlayer | null = null;
   #playing: WatchMode = 'none';
@@ -88,10 +97,16 @@ export class Program {
     this.#timers = new Timers(this.#clock);
     this.state = this.#state;
     this.polls = this.#polls;
+    this.captions = this.#captions;
+    this.captionLanguages = this.#languages;
     this.#off = [
       client.view.collection('polls').subscribe((polls) => {
         this.#in_step.update(polls, client.serverNow());
-        this.#arrangePolls();
+        this.#arrange();
+      }),
+      client.view.collection('captions').subscribe((captions) => {
+        if (!this.#state.get().recording) this.#captions_in_step.update(captions);
+        this.#arrange();
       }),
       // After a reconnect the server knows nothing of this viewer.
       client.state.subscribe(() => (this.#reported = null)),
@@ -154,7 +169,7 @@ export class Program {
     });
     this.#follow(step);
     this.#report(now_ms);
-    this.#arrangePolls();
+    this.#arrange();
   }
 
   #health(): Health {
@@ -188,6 +203,7 @@ export class Program {
       shown_ms: this.#player?.shown_ms ?? null,
       quality: this.#player?.quality.get() ?? NO_QUALITY,
     };
+    if (next.recording && !this.#state.get().recording) this.#recall();
     this.#state.set(next);
   }
 
@@ -223,18 +239,27 @@ export class Program {
     this.#client.reportWatch(mode, this.#player?.cue);
   }
 
-  #arrangePolls(): void {
-    const before = this.#polls.get();
+  #arrange(): void {
     const { shown_ms } = this.position;
     for (const { id, opened_ms } of this.#in_step.coming(shown_ms)) {
       const at_ms = this.#player?.shownAt(id, opened_ms) ?? null;
       if (at_ms !== null) this.#in_step.drawn(id, opened_ms, at_ms);
     }
     // Between two looks: in the moment the picture is there.
-    const next_ms = Math.min(...this.#in_step.coming(shown_ms).map(({ since_ms }) => since_ms));
+    const next_ms = Math.min(
+      this.#captions_in_step.next_ms(shown_ms),
+      ...this.#in_step.coming(shown_ms).map(({ since_ms }) => since_ms),
+    );
     if (next_ms - shown_ms < LOOK_MS) {
-      this.#timers.set('step', Math.max(1, next_ms - shown_ms), () => this.#arrangePolls());
+      this.#timers.set('step', Math.max(FRAME_MS, next_ms - shown_ms), () => this.#arrange());
     }
+    this.#arrangePolls();
+    set_list(this.#captions, this.#captions_in_step.seen(this.position));
+    set_list(this.#languages, this.#captions_in_step.languages);
+  }
+
+  #arrangePolls(): void {
+    const before = this.#polls.get();
     const seen = this.#in_step.seen(this.position);
     const same =
       before.size === seen.size &&
@@ -242,16 +267,36 @@ export class Program {
     if (!same) this.#polls.set(seen);
   }
 
+  /** The captions of the whole show. */
+  #recall(): void {
+    if (typeof fetch !== 'function') return;
+    fetch(this.#beside('timeline.json'))
+      .then(async (answer) => {
+        const { captions } = (await answer.json()) as { captions?: Caption[] };
+        if (answer.ok && Array.isArray(captions)) this.#captions_in_step.recorded(captions);
+      })
+      .catch(() => undefined); // then there are none
+  }
+
+  #beside(name: string): string {
+    return this.#options.url.replace(/[^/]*$/, name);
+  }
+
   /** Whether there is a program; it begins and ends with the show. */
   #ask(now_ms: number): void {
     if (this.#player || now_ms - this.#asked_ms < ASK_MS || typeof fetch !== 'function') return;
     this.#asked_ms = now_ms;
-    const url = this.#options.url.replace(/[^/]*$/, 'status.json');
-    fetch(url, { cache: 'no-cache' })
+    fetch(this.#beside('status.json'), { cache: 'no-cache' })
       .then(async (answer) => {
         const { there } = (await answer.json()) as { there?: boolean };
         this.#there = answer.ok && there === true;
       })
       .catch(() => undefined); // offline: what was there will be there again
   }
+}
+
+/** Tells nobody when nothing changed. */
+function set_list<T>(value: Value<readonly T[]>, list: readonly T[]): void {
+  const before = value.get();
+  if (before.length !== list.length || before.some((one, i) => one !== list[i])) value.set(list);
 }

@@ -197,7 +197,7 @@ void Edge::Impl::command(EpisodeSide& episode, Session& session, const proto::Cl
   if (!admit(episode, session, event, 1, verdict)) {
     return refused(session, event.i, verdict);
   }
-  const auto fault = proto::check_command(event.kind, session.role, event.args);
+  const auto fault = proto::check_command(event.kind, {session.role, session.captions}, event.args);
   if (!fault.ok()) {
     ++counted.rejected;
     Error error = fault.error();

@@ -35,6 +35,7 @@ void Edge::Impl::hello(Session& session, const proto::Hello& hello) {
   session.since_us = now_us_;
   session.pre->name = claims->name;
   session.grants = gate::media_grants(*claims);
+  session.captions = claims->captions;
   if (options.media && session.grants.publishes()) {
     session.name = std::make_unique<std::string>(claims->name);
   }
@@ -44,7 +45,8 @@ void Edge::Impl::hello(Session& session, const proto::Hello& hello) {
   bus::Join join;
   join.edge = options.id;
   join.session = session.id;
-  join.actor = {who, claims->role, std::move(claims->name), std::move(claims->characters)};
+  join.actor = {who, claims->role, std::move(claims->name), std::move(claims->characters),
+                claims->captions};
   join.cid = hello.cid;
   if (hello.resume) {
     join.resume = true;
@@ -125,6 +127,7 @@ void Edge::Impl::refresh_token(Session& session, std::string_view token) {
   }
   session.token_ends_ms = (claims->expires_s + gate::kClockSkewS) * 1000;
   session.grants = gate::media_grants(*claims);
+  session.captions = session.captions && claims->captions;  // the owner was told at the join
   arm(session);
   if (options.media) media_ask(session, MediaAsk::Keep{});
 }

@@ -89,14 +89,18 @@ void Owner::Impl::api_command(const ApiCall& call, ApiReply reply) {
   if (kind == proto::Kind::kPollVote || kind == proto::Kind::kEmote) {
     return reply(api_error({Code::kForbidden, "the audience votes and reacts, not the API", 0}));
   }
-  if (auto form = proto::validate_args(kind, proto::Role::kProducer, body->args); !form) {
+  const bool produces = call.role == proto::Role::kProducer;
+  if (!produces && kind != proto::Kind::kCaptionSay) {
+    return reply(api_error({Code::kForbidden, "the API is the producer's", 0}));
+  }
+  if (auto form = proto::validate_args(kind, {call.role, !produces}, body->args); !form) {
     return reply(api_error(form.error()));
   }
   if (halted) return reply(api_error(halt_error));
   if (full() || collecting.api.size() >= kMostWaiting) {
     return reply(api_error({Code::kOverloaded, {}, 1'000}));
   }
-  const episode::Actor actor{call.who, proto::Role::kProducer, call.name, {}};
+  const episode::Actor actor{call.who, call.role, call.name, {}, !produces};
   episode::Command command;
   command.actor = &actor;
   command.cid = body->cid;

@@ -169,7 +169,7 @@ void Owner::Impl::join(EdgeState& edge, bus::Join& join) {
   session.edge = index_of(edge);
   session.cid = join.cid;
   session.actor = {join.actor.who, join.actor.role, std::move(join.actor.name),
-                   std::move(join.actor.characters)};
+                   std::move(join.actor.characters), join.actor.captions};
   if (const Status allowed = episode::may_join(state, session.actor); !allowed) {
     return refuse(allowed.error());
   }

@@ -85,6 +85,7 @@ struct Session {
   Stage stage = Stage::kFree;
   proto::Role role = proto::Role::kViewer;
   gate::MediaGrants grants;
+  bool captions = false;  // may say captions, whatever the role
   gate::CueDelay behind;  // the others
   Wire wire = Wire::kWebSocket;
   proto::WatchMode watching = proto::WatchMode::kNone;

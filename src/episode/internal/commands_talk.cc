@@ -1,7 +1,8 @@
-// Chat and moderation.
+// Chat, captions and moderation.
 #include <algorithm>
 
 #include "episode/internal/commands.h"
+#include "proto/commands.h"
 
 namespace footlight::episode {
 namespace {
@@ -49,16 +50,25 @@ Status set_ban(const CommandContext& context, bool on) {
   return context.draft.add(PersonBanned{{target->who}, std::move(target->name), on});
 }
 
+Status check_muted(const CommandContext& context) {
+  const WallMs now = context.draft.now_ms();
+  const Moderated* entry = context.state.people.moderated(context.actor.who);
+  if (entry == nullptr || entry->muted_until_ms <= now) return {};
+  const int64_t left_s = (entry->muted_until_ms - now + kMsPerSecond - 1) / kMsPerSecond;
+  return fail(Code::kMuted, "for " + std::to_string(left_s) + " s more");
+}
+
+// Long enough to be read: a second and a half, and 20 characters a second.
+uint64_t reading_ms(std::string_view text) {
+  return 1'500 + 50 * static_cast<uint64_t>(proto::count_chars(text));
+}
+
 }  // namespace
 
 Status do_chat_say(const CommandContext& context) {
   const uint64_t who = context.actor.who;
   const WallMs now = context.draft.now_ms();
-  if (const Moderated* entry = context.state.people.moderated(who);
-      entry != nullptr && entry->muted_until_ms > now) {
-    const int64_t left_s = (entry->muted_until_ms - now + kMsPerSecond - 1) / kMsPerSecond;
-    return fail(Code::kMuted, "for " + std::to_string(left_s) + " s more");
-  }
+  if (Status muted = check_muted(context); !muted) return muted;
   const Person* person = context.state.people.find(who);
   if (context.state.slow_seconds > 0 && !context.directs() && person != nullptr &&
       person->last_chat_ms != 0) {
@@ -70,6 +80,28 @@ Status do_chat_say(const CommandContext& context) {
     return fail(Code::kFieldOutOfRange, "text: nothing but white space");
   }
   return context.draft.say(text);
+}
+
+Status do_caption_say(const CommandContext& context) {
+  const WallMs now = context.draft.now_ms();
+  if (Status muted = check_muted(context); !muted) return muted;
+  const auto& captions = context.state.captions;
+  if (captions.size() == StateLimits::kCaptions) {
+    const int64_t wait = captions.front().said_ms + StateLimits::kCaptionsMs - now;
+    if (wait > 0) return fail(Code::kRateEpisode, "captions", static_cast<uint32_t>(wait));
+  }
+  CaptionSaid fact;
+  fact.n = context.state.caption_count + 1;
+  fact.lang = context.text("lang");
+  fact.text = context.text("text");
+  fact.at_ms = context.has("at_ms") ? context.number("at_ms") : now;
+  if (fact.at_ms > now) return fail(Code::kCaptionTime, "at_ms: not yet");
+  if (fact.at_ms < now - StateLimits::kCaptionAgeMs) {
+    return fail(Code::kCaptionTime, "at_ms: more than 30 s ago");
+  }
+  fact.for_ms = context.has("for_ms") ? static_cast<uint64_t>(context.number("for_ms"))
+                                      : reading_ms(fact.text);
+  return context.draft.add(std::move(fact));
 }
 
 Status do_chat_delete(const CommandContext& context) {

@@ -87,6 +87,7 @@ struct Describer {
     return fact.secret ? out + ", secret" : out;
   }
   std::string operator()(const ChatSaid& fact) const { return fact.text; }
+  std::string operator()(const CaptionSaid& fact) const { return fact.lang + ": " + fact.text; }
   std::string operator()(const ChatDeleted& fact) const {
     return "Message " + std::to_string(fact.id) + " is deleted";
   }

@@ -20,6 +20,10 @@ struct TouchesWorld<ChatSaid> {
   static constexpr bool value = false;
 };
 template <>
+struct TouchesWorld<CaptionSaid> {
+  static constexpr bool value = false;
+};
+template <>
 struct TouchesWorld<NothingChanged> {
   static constexpr bool value = false;
 };

@@ -236,6 +236,22 @@ struct ChatSaid {
     f("text", self.text);
   }
 };
+struct CaptionSaid {
+  static constexpr std::string_view kKind = "caption.said";
+  uint64_t n = 0;
+  std::string lang;
+  std::string text;
+  int64_t at_ms = 0;    // when the words were spoken
+  uint64_t for_ms = 0;  // how long it is shown
+  template <class Self, class F>
+  static void fields(Self& self, F& f) {
+    f("n", self.n);
+    f("lang", self.lang);
+    f("text", self.text);
+    f("at_ms", self.at_ms);
+    f("for_ms", self.for_ms);
+  }
+};
 struct ChatDeleted {
   static constexpr std::string_view kKind = "chat.deleted";
   uint64_t id = 0;
@@ -348,11 +364,11 @@ struct NothingChanged {
   static void fields(Self&, F&) {}
 };
 
-using Fact =
-    std::variant<EpisodeStarted, EpisodeEnded, SceneEntered, PollCreated, PollOpened, PollClosing,
-                 PollClosed, HpChanged, ItemChanged, ConditionChanged, FieldChanged, DiceRolled,
-                 ChatSaid, ChatDeleted, ChatSlowed, PersonMuted, PersonBanned, SlateSet,
-                 MediaModeSet, TimerStarted, TimerStopped, VariableSet, CueDone, NothingChanged>;
+using Fact = std::variant<EpisodeStarted, EpisodeEnded, SceneEntered, PollCreated, PollOpened,
+                          PollClosing, PollClosed, HpChanged, ItemChanged, ConditionChanged,
+                          FieldChanged, DiceRolled, ChatSaid, CaptionSaid, ChatDeleted, ChatSlowed,
+                          PersonMuted, PersonBanned, SlateSet, MediaModeSet, TimerStarted,
+                          TimerStopped, VariableSet, CueDone, NothingChanged>;
 
 struct TypedEvent {
   WallMs at_ms = 0;

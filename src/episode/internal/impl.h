@@ -17,10 +17,13 @@
 namespace footlight::episode {
 
 struct StateLimits {
-  static constexpr size_t kChat = 100;    // messages kept
-  static constexpr size_t kRolls = 50;    // rolls kept
-  static constexpr size_t kLog = 50;      // lines of the log's tail kept
-  static constexpr size_t kStory = 1000;  // steps kept
+  static constexpr size_t kChat = 100;     // messages kept
+  static constexpr size_t kCaptions = 20;  // captions kept, and said in kCaptionsMs at most
+  static constexpr int64_t kCaptionsMs = 10'000;
+  static constexpr int64_t kCaptionAgeMs = 30'000;  // so long ago its words were spoken at most
+  static constexpr size_t kRolls = 50;              // rolls kept
+  static constexpr size_t kLog = 50;                // lines of the log's tail kept
+  static constexpr size_t kStory = 1000;            // steps kept
   static constexpr int64_t kSlowSeconds = 3600;
   static constexpr size_t kNonces = 100'000;  // rolls of an episode: then kTooMany
 };
@@ -40,6 +43,15 @@ struct ChatMessage {
   uint64_t who = 0;  // 0: a rule
   std::string name;
   proto::Role role = proto::Role::kViewer;
+  std::string text;
+};
+
+struct Caption {
+  uint64_t n = 0;  // 1, 2, 3…
+  WallMs said_ms = 0;
+  WallMs at_ms = 0;
+  uint64_t for_ms = 0;
+  std::string lang;
   std::string text;
 };
 
@@ -87,6 +99,8 @@ struct State::Impl {
   std::deque<StoryStep> story;
   uint64_t chat_messages = 0;
   std::deque<ChatMessage> chat;
+  uint64_t caption_count = 0;
+  std::deque<Caption> captions;
   uint64_t roll_count = 0;
   std::deque<RollEntry> rolls;
   std::set<uint64_t> nonces;  // first 8 bytes of their SHA-256

@@ -1,5 +1,5 @@
-// Snapshot of what the view shows beside the world: story, chat, rolls, cues, slate, the log's
-// tail.
+// Snapshot of what the view shows beside the world: story, chat, captions, rolls, cues, slate, the
+// log's tail.
 #include <algorithm>
 
 #include "episode/internal/snapshot_parts.h"
@@ -9,6 +9,9 @@ namespace {
 
 constexpr size_t kMostText = 8192;  // what a decoded event may hold
 constexpr size_t kMostLine = 4 * kMostText;
+// In the byte of slate and media mode: captions follow. Those of an episode without any are not
+// there.
+constexpr uint8_t kCaptioned = 0x10;
 
 void write_story(ByteWriter& out, const State::Impl& state) {
   out.varint(state.story_steps);
@@ -79,6 +82,39 @@ bool read_chat(ByteReader& in, State::Impl& state) {
     }
     last = message.id;
     state.chat.push_back(std::move(message));
+  }
+  return true;
+}
+
+void write_captions(ByteWriter& out, const State::Impl& state) {
+  out.varint(state.caption_count);
+  out.varint(state.captions.size());
+  for (const Caption& caption : state.captions) {
+    write_i64(out, caption.said_ms);
+    write_i64(out, caption.at_ms);
+    out.varint(caption.for_ms);
+    out.text(caption.lang);
+    out.text(caption.text);
+  }
+}
+
+bool read_captions(ByteReader& in, State::Impl& state) {
+  uint64_t count = 0;
+  state.caption_count = in.varint();
+  if (!read_count(in, StateLimits::kCaptions, 19, count) || count > state.caption_count ||
+      state.caption_count > WorldLimits::kMostNumber) {
+    return false;
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    Caption caption;
+    caption.n = state.caption_count - count + 1 + i;
+    caption.said_ms = read_i64(in);
+    caption.at_ms = read_i64(in);
+    caption.for_ms = in.varint();
+    if (!read_text(in, kMostText, caption.lang) || !read_text(in, kMostText, caption.text)) {
+      return false;
+    }
+    state.captions.push_back(std::move(caption));
   }
   return true;
 }
@@ -159,11 +195,14 @@ void write_show(ByteWriter& out, const State::Impl& state) {
   write_i64(out, state.ended_ms);
   out.bytes(state.seed);
   out.bytes(state.chain);
-  out.u8(static_cast<uint8_t>((state.slate_on ? 1 : 0) | static_cast<int>(state.media_mode) << 1));
+  const bool captioned = state.caption_count > 0;
+  out.u8(static_cast<uint8_t>((state.slate_on ? 1 : 0) | static_cast<int>(state.media_mode) << 1 |
+                              (captioned ? kCaptioned : 0)));
   out.text(state.slate_text);
   write_i64(out, state.slow_seconds);
   write_story(out, state);
   write_chat(out, state);
+  if (captioned) write_captions(out, state);
   write_rolls(out, state);
   for (const bool done : state.cues_done) out.u8(done ? 1 : 0);
   write_log_tail(out, state);
@@ -173,14 +212,18 @@ bool read_show(ByteReader& in, State::Impl& state) {
   state.started_ms = read_i64(in);
   state.ended_ms = read_i64(in);
   if (!read_hash(in, state.seed) || !read_hash(in, state.chain)) return false;
-  const uint8_t slate = in.u8();
+  const uint8_t flags = in.u8();
+  const bool captioned = (flags & kCaptioned) != 0;
+  const auto slate = static_cast<uint8_t>(flags & ~kCaptioned);
   if (slate >> 1 > static_cast<uint8_t>(MediaMode::kVotes)) return false;
   state.slate_on = (slate & 1) != 0;
   state.media_mode = static_cast<MediaMode>(slate >> 1);
   if (!read_text(in, kMostText, state.slate_text)) return false;
   state.slow_seconds = read_i64(in);
   if (state.slow_seconds < 0 || state.slow_seconds > StateLimits::kSlowSeconds) return false;
-  if (!read_story(in, state) || !read_chat(in, state) || !read_rolls(in, state)) return false;
+  if (!read_story(in, state) || !read_chat(in, state)) return false;
+  if (captioned && !read_captions(in, state)) return false;
+  if (!read_rolls(in, state)) return false;
   for (size_t i = 0; i < state.cues_done.size(); ++i) {
     bool done = false;
     if (!read_flag(in, done)) return false;

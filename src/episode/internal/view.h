@@ -35,6 +35,7 @@ struct ViewWriter {
   bool character(JsonWriter& out, std::string_view id) const;
   bool roll(JsonWriter& out, std::string_view id) const;
   bool chat(JsonWriter& out, std::string_view id) const;
+  bool caption(JsonWriter& out, std::string_view id) const;
   bool timer(JsonWriter& out, std::string_view id) const;
   bool cue(JsonWriter& out, std::string_view id) const;
   bool moderation(JsonWriter& out, std::string_view id) const;

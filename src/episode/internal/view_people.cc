@@ -1,4 +1,4 @@
-// The view of people and characters: characters, rolls, chat, moderation, the log's tail.
+// The view of people and characters: characters, rolls, chat, captions, moderation, the log's tail.
 #include <algorithm>
 
 #include "episode/internal/view.h"
@@ -76,6 +76,16 @@ bool ViewWriter::chat(JsonWriter& out, std::string_view id) const {
   out.field("name", by_rule ? std::string_view(state.definition.title) : message.name);
   out.field("role", by_rule ? std::string_view("system") : proto::role_name(message.role));
   out.field("text", std::string_view(message.text)).end_object();
+  return true;
+}
+
+bool ViewWriter::caption(JsonWriter& out, std::string_view id) const {
+  const Caption* found = find_numbered(state.captions, id, [](const Caption& c) { return c.n; });
+  if (found == nullptr) return false;
+  out.object().field("n", found->n).field("said_ms", int64_t{found->said_ms});
+  out.field("at_ms", int64_t{found->at_ms}).field("for_ms", found->for_ms);
+  out.field("lang", std::string_view(found->lang));
+  out.field("text", std::string_view(found->text)).end_object();
   return true;
 }
 

@@ -63,6 +63,7 @@ Json claims_json(const Claims& claims) {
   out.set("exp", Json::integer(claims.expires_s));
   out.set("nbf", Json::integer(claims.not_before_s));
   out.set("iat", Json::integer(claims.issued_s));
+  if (claims.captions) out.set("captions", Json::boolean(true));
   if (!claims.publish && !claims.subscribe && !claims.tracks) return out;
   // What is said of media, and what comes of it with the role.
   if (claims.publish) out.set("publish", Json::boolean(*claims.publish));
@@ -153,9 +154,9 @@ struct Facade::Impl {
 
   Json check(const Json& request) {
     const auto role = proto::parse_role(request["role"].as_string());
-    const proto::FormFault fault =
-        proto::check_command(proto::parse_kind(request["k"].as_string()),
-                             role.value_or(proto::Role::kViewer), request["a"].as_string());
+    const proto::Rights rights(role.value_or(proto::Role::kViewer), request["captions"].as_bool());
+    const proto::FormFault fault = proto::check_command(proto::parse_kind(request["k"].as_string()),
+                                                        rights, request["a"].as_string());
     return answer(fault.error());
   }
 

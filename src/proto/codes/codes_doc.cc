@@ -26,7 +26,7 @@ constexpr Section kSections[] = {
     {4200, "Admission"},
     {4300, "Polls and story"},
     {4400, "Dice, characters, rules"},
-    {4500, "Chat and moderation"},
+    {4500, "Chat, captions and moderation"},
     {4600, "Event log and storage"},
     {4700, "Configuration and files"},
     {4800, "Command line and operations"},

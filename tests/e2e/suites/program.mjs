@@ -302,6 +302,11 @@ test('a viewer of the call whose UDP is cut sees the program within seconds, vot
   const tile = page.locator('.tiles video').first();
   await tile.waitFor();
   await until(async () => (await tile.evaluate((video) => video.currentTime)) > 1, 'its pictures');
+  // What is said over the call is shown when it comes.
+  await command('caption.say', { text: 'Hush.', lang: 'en' });
+  await page.getByRole('button', { name: 'CC, captions' }).click();
+  await command('caption.say', { text: 'Do you hear the bell?', lang: 'en', for_ms: 8000 });
+  await page.getByTestId('captions').getByText('Do you hear the bell?').waitFor({ timeout: 8_000 });
   cable.pull();
   const began = performance.now();
   const now = await plays(page, 'the program after the cut', 30_000);

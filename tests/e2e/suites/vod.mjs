@@ -57,6 +57,65 @@ if (!has_feed()) {
     },
   });
 
+  const cc = () => page.getByRole('button', { name: 'CC, captions' });
+  const captions = () => page.getByTestId('captions').locator('p');
+  const caption = (text, lang, more = {}) => command('caption.say', { text, lang, ...more });
+
+  test('a caption typed in the console is shown with the picture of its words, to who wants captions', async () => {
+    page = await open_page(browser, await link('audience'), { allow: /404/ });
+    await until(async () => (await at_s()) > 0.3, 'the program', 30_000);
+    equal(await cc().count(), 0, 'buttons without captions');
+    await caption('The first.', 'en');
+    await cc().waitFor({ timeout: 10_000 });
+    equal(await cc().getAttribute('aria-pressed'), 'false', 'pressed');
+    await cc().focus();
+    await page.keyboard.press('Enter');
+    equal(await cc().getAttribute('aria-pressed'), 'true', 'pressed');
+
+    const desk = await open_page(browser, await link('console'), { allow: /404/ });
+    await desk.getByLabel('Language', { exact: true }).fill('en');
+    await desk.getByLabel('Caption', { exact: true }).fill('Do we ring the bell?');
+    const said_ms = Date.now();
+    await desk.keyboard.press('Enter');
+    const line = captions().filter({ hasText: 'Do we ring the bell?' });
+    await line.waitFor({ timeout: 20_000 });
+    const shown_ms = Date.now();
+    const [, behind_s] = /(\d+\.\d) s behind/.exec(await page.locator('.watch').innerText());
+    // The page says tenths, four times a second.
+    assert(behind_s > 0.8, `${behind_s} s behind`);
+    assert(
+      shown_ms - 1000 * behind_s > said_ms - 400,
+      `shown after ${shown_ms - said_ms} ms, ${behind_s} s behind`,
+    );
+    equal(await line.getAttribute('lang'), 'en', 'language');
+    await line.waitFor({ state: 'detached', timeout: 20_000 });
+    await desk.reload();
+    equal(await desk.getByLabel('Language', { exact: true }).inputValue(), 'en', 'kept');
+    equal(desk.faults, [], 'faults');
+    await desk.context().close();
+  });
+
+  test('captions of several languages are chosen from, and the choice is kept', async () => {
+    const both = () =>
+      Promise.all([
+        caption('Yes, all of us.', 'en', { for_ms: 9000 }),
+        caption('Ja, wir alle.', 'de', { for_ms: 9000 }),
+      ]);
+    await both();
+    const choice = page.getByLabel('Language of the captions');
+    await choice.selectOption({ label: 'Deutsch' });
+    await captions().filter({ hasText: 'Ja, wir alle.' }).waitFor({ timeout: 20_000 });
+    equal(await captions().count(), 1, 'captions');
+    await page.reload();
+    await both();
+    await captions().filter({ hasText: 'Ja, wir alle.' }).first().waitFor({ timeout: 30_000 });
+    equal(await choice.inputValue(), 'de', 'language');
+    await cc().click();
+    equal(await captions().count(), 0, 'captions, switched off');
+    equal(page.faults, [], 'faults');
+    await page.context().close();
+  });
+
   test('a show is played: scenes, a poll with votes, dice', async () => {
     const picture = async (name, width, colour) => {
       const file = join(feed.folder, name);
@@ -83,6 +142,7 @@ if (!has_feed()) {
     await card.getByRole('button', { name: 'yes' }).click({ timeout: 20_000 });
     await card.getByText('Your vote is confirmed').waitFor({ timeout: 20_000 });
     feed.say(`thumb ${thumbs[1]}`);
+    await caption('We roll for it,\nand the hill hears us.', 'en', { for_ms: 20_000 });
     await command('dice.roll', { expr: '2d6+3', nonce: '00112233445566aa' });
     await seconds(2500);
     await command('poll.close', { poll: 'p' });
@@ -170,6 +230,57 @@ if (!has_feed()) {
     await page.context().close();
   });
 
+  // Where in the recording the picture of that moment is, by its playlist.
+  const place_of = async (at_ms) => {
+    const index = await feed.get('index.m3u8');
+    const list = await feed.get(/^\S+\/v360\/vod\.m3u8$/m.exec(index)[0]);
+    let place_s = 0;
+    let date_ms = 0;
+    for (const line of list.split('\n')) {
+      const [, date] = /^#EXT-X-PROGRAM-DATE-TIME:(.*)/.exec(line) ?? [];
+      if (date) date_ms = Date.parse(date);
+      const [, length_s] = /^#EXTINF:([\d.]+)/.exec(line) ?? [];
+      if (!length_s) continue;
+      if (at_ms < date_ms + 1000 * length_s) return place_s + (at_ms - date_ms) / 1000;
+      place_s += Number(length_s);
+      date_ms += 1000 * length_s;
+    }
+    throw new Error(`${at_ms} is not in the recording`);
+  };
+
+  test('captions of the recording come and go with its moments, also when one goes back', async () => {
+    page = await open_page(browser, await link('audience'), { allow: /404/ });
+    await until(async () => (await at_s()) > 0.3, 'it to play', 20_000);
+    const { captions: said } = JSON.parse(await feed.get('timeline.json'));
+    const { text, at_ms } = said.find((one) => one.text.startsWith('Do we ring'));
+    const place_s = await place_of(at_ms);
+    await cc().click();
+    await page.getByLabel('Language of the captions').selectOption('en');
+    const at = (to_s) =>
+      page.evaluate((s) => {
+        const video = document.querySelector('.screen > video');
+        video.pause();
+        video.currentTime = s;
+      }, to_s);
+    const shown = async () => (await captions().allInnerTexts()).includes(text);
+    for (const [after_s, expected] of [
+      [-0.4, false],
+      [0.3, true],
+      [4, false],
+      [0.6, true],
+    ]) {
+      await at(place_s + after_s);
+      await until(
+        async () => (await shown()) === expected,
+        `the caption ${expected ? 'on' : 'off'} the screen ${after_s} s after its words`,
+      );
+    }
+    await at(place_s - 0.4);
+    await until(async () => !(await shown()), 'nothing before its words');
+    equal(page.faults, [], 'faults');
+    await page.context().close();
+  });
+
   test('it is all there after a restart of the server', async () => {
     await feed.down();
     await feed.up({ data, pages: kPages, feed: 'no' });
@@ -199,6 +310,18 @@ if (!has_feed()) {
           .getByRole('button', { name: /Poll closes/ })
           .click();
         await page.getByText('The audience had chosen').waitFor();
+        await cc().click();
+        await page.getByLabel('Language of the captions').selectOption('en');
+        const line = captions().filter({ hasText: 'the hill hears us' });
+        await line.waitFor();
+        const [screen, over] = await Promise.all([
+          page.locator('.screen').boundingBox(),
+          line.boundingBox(),
+        ]);
+        assert(
+          over.y >= screen.y && over.y + over.height <= screen.y + screen.height,
+          'the caption is within the picture',
+        );
         equal(await overflow_px(page), 0, 'pixels of sideways scrolling');
         equal(await axe_findings(page), [], 'findings of axe');
         equal(page.faults, [], 'faults');

@@ -154,6 +154,16 @@ describe('a forger who makes every hash fit', () => {
     expect(build(entries)).toBe(fromUtf8(small));
   });
 
+  test('may have captions in it', () => {
+    const said = event('caption.said', {
+      ...{ n: 1, lang: 'en', text: 'Ring it.\nOr not.', at_ms: 1900, for_ms: 2200 },
+    });
+    const entries = entriesOf(small);
+    const report = verify(utf8(build(spliced(entries, entries.length, 0, said))));
+    expect(report.problems).toEqual([]);
+    expect(report.records).toBe(entries.length + 1);
+  });
+
   test('cannot change a result', () => {
     const counts = after(edited(entries, 'poll.closed', (e) => (e.d.counts = [3, 0])));
     expect(failedSections(counts)).toContain('polls');

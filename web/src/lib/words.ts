@@ -12,6 +12,7 @@ export const kRoleNames: Record<Role, string> = {
 const kActions: Record<string, string> = {
   'poll.vote': 'Your vote was not taken',
   'chat.say': 'Your message was not sent',
+  'caption.say': 'The caption was not said',
   'dice.roll': 'The roll was refused',
   'char.hp': 'The hit points were not changed',
   'char.item': 'The inventory was not changed',

@@ -1,10 +1,12 @@
 // How this page watches the show, as Svelte sees it: the SDK chooses between the call and the program
 // stream and comes back by itself; here it becomes words and things to click.
-import type { Poll } from '@footlight/client';
+import type { Caption, Poll } from '@footlight/client';
 import { createMedia, type FootlightMedia, type Place } from '@footlight/client/media';
 import { Program, type ProgramState, Rtc } from '@footlight/client/program';
 import { fromStore } from 'svelte/store';
 import type { Show } from '../lib/show.svelte';
+import { CaptionChoice } from './captions.svelte';
+import { polls_then } from './moments';
 import { Recording } from './recording.svelte';
 
 /** A look without a byte is a cut, and the picture has to come back within 3 s. */
@@ -13,6 +15,7 @@ const kStatsMs = 500;
 export class Watch {
   readonly media: FootlightMedia;
   readonly show: Show;
+  readonly caption_choice = new CaptionChoice();
   /** The browser plays no sound before a click. */
   blocked = $state(false);
   muted = $state(true);
@@ -21,6 +24,8 @@ export class Watch {
   #program = $state.raw<Program | null>(null);
   #state = $derived(this.#program ? fromStore(this.#program.state) : null);
   #polls = $derived(this.#program ? fromStore(this.#program.polls) : null);
+  #captions = $derived(this.#program ? fromStore(this.#program.captions) : null);
+  #languages = $derived(this.#program ? fromStore(this.#program.captionLanguages) : null);
   #places;
   #off: (() => void)[] = [];
   #closed = false;
@@ -68,6 +73,22 @@ export class Watch {
   /** As of the picture; what the server says while there is none. */
   get polls(): ReadonlyMap<string, Poll> {
     return this.#polls?.current ?? this.show.all('polls');
+  }
+  get caption_languages(): readonly string[] {
+    return this.#languages?.current ?? [];
+  }
+  /** Those that are due in the language that is wanted. */
+  get captions(): readonly Caption[] {
+    const lang = this.caption_choice.language(this.caption_languages);
+    return (this.#captions?.current ?? []).filter((one) => one.lang === lang);
+  }
+  /** The program shows a poll at the foot of its picture. */
+  get poll_in_picture(): boolean {
+    if (this.state?.mode === 'rtc') return false;
+    if (this.recording) {
+      return polls_then(this.recording.moments, this.recording.at_s)[0]?.counts === null;
+    }
+    return [...this.polls.values()].some(({ state }) => state === 'open' || state === 'closing');
   }
   get voices(): Place[] {
     return this.#places.current.filter((one) => one.kind === 'audio');
