@@ -27,7 +27,8 @@ void build_frames(sfu::RecordReader reader, const media::StreamScan& scan) {
     while (const auto item = order.pop(finishing)) {
       require(item->sequence > last);
       last = item->sequence;
-      if (const auto frame = builder.push(*item)) {
+      builder.push(*item);
+      while (const auto frame = builder.next()) {
         require(!frame->bytes.empty());
         (void)clock.at(frame->timestamp);
       }
@@ -42,7 +43,8 @@ void build_frames(sfu::RecordReader reader, const media::StreamScan& scan) {
   }
   drain(true);
   const media::FrameCounts& counts = builder.counts();
-  require(counts.frames <= counts.packets && counts.key_frames <= counts.frames);
+  require(counts.frames <= counts.packets + counts.repaired && counts.key_frames <= counts.frames);
+  require(counts.repaired <= 8 * counts.packets && (counts.lost > 0 || counts.repaired == 0));
 }
 
 }  // namespace

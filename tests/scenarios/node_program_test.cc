@@ -1,6 +1,7 @@
 // The program stream through a whole node, over real sockets.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <future>
 #include <thread>
 
@@ -33,8 +34,10 @@ class NodeProgramTest : public NodeTest {
   net::HttpAnswer call_until(const std::string& path, const std::string& body,
                              net::HeaderList headers = {}) {
     net::HttpAnswer answer;
-    for (int i = 0; i < 2'000 && answer.body.find(body) == std::string::npos; ++i) {
+    for (int i = 0; i < 5'000; ++i) {
       answer = call("GET", path, "", headers);
+      if (answer.body.find(body) != std::string::npos) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     EXPECT_THAT(answer.body, HasSubstr(body)) << path;
     return answer;
@@ -201,11 +204,7 @@ TEST_F(NodeProgramTest, AfterTheEndTheRecordingPlaysFromTheDisk) {
   begin();
   for (int i = 0; i < 25; ++i) run(4);
   feed([](Program& program) { program.end(); });
-  net::HttpAnswer index;
-  for (int i = 0; i < 1000 && index.body.find("vod.m3u8") == std::string::npos; ++i) {
-    index = call("GET", "/v1/program/demo/index.m3u8");
-  }
-  EXPECT_THAT(index.body, HasSubstr("e1/v720/vod.m3u8"));
+  call_until("/v1/program/demo/index.m3u8", "e1/v720/vod.m3u8");
   EXPECT_THAT(call("GET", "/v1/program/demo/e1/v720/vod.m3u8").body, HasSubstr("\ns0.m4s\n"));
   std::string wanted;
   for (uint64_t n = 0; n < 4; ++n) wanted += *hls::make_part(hello_, 0, n, 0, 20'000).bytes;
