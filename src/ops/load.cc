@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <deque>
 #include <future>
+#include <utility>
 #include <vector>
 
 #include "net/asio/client.h"
 #include "net/asio/http_client.h"
 #include "net/asio/shard.h"
+#include "net/asio/system.h"
 #include "ops/client.h"
 
 namespace footlight::ops {
@@ -67,11 +69,13 @@ class Load final : public net::WsClientApp, public net::Resident {
         options_(options),
         progress_(progress),
         stop_(stop),
-        random_(1),
+        random_(a_seed()),
         connections_(options.connections + 1) {
-    run_ = hex_u64(static_cast<uint64_t>(clock_.wall_ms())).substr(5);
+    // Accounts, client ids and the poll are this run's own: several runs at once do not meet.
+    run_ = hex_u64(random_.next()).substr(5);
     poll_ = "load-" + run_;
-    connections_[0].token = tokens({"load-director", "Load", proto::Role::kProducer, {}});
+    connections_[0].token =
+        tokens({"load-" + run_ + "-director", "Load", proto::Role::kProducer, {}});
     for (uint32_t k = 1; k < connections_.size(); ++k) {
       connections_[k].token =
           tokens({"load-" + run_ + "-" + std::to_string(k), "L", proto::Role::kViewer, {}});
@@ -148,16 +152,17 @@ class Load final : public net::WsClientApp, public net::Resident {
   void on_closed(net::WsClient& socket, const net::WsClosed& how) override {
     Connection& c = of(socket);
     c.socket = nullptr;
-    if (c.live) {
+    const bool was_live = std::exchange(c.live, false);
+    if (was_live) {
       --live_;
       ++report_.lost_connections;
-    } else if (phase_ == Phase::kConnect && c.tries++ < kTries) {
+    }
+    if (!was_live && phase_ == Phase::kConnect && c.tries++ < kTries) {
       again_.push_back({clock_.now_us() + in_retry(), c.number});
-    } else {
+    } else if (!was_live || phase_ == Phase::kConnect) {  // who is lost does not come back
       ++refused_;
       if (refusal_.empty()) refusal_ = last_bye_.empty() ? how.reason : last_bye_;
     }
-    c.live = false;
   }
 
   MonoUs on_turn_end(MonoUs now_us) override {
@@ -181,6 +186,12 @@ class Load final : public net::WsClientApp, public net::Resident {
   }
 
  private:
+  static uint64_t a_seed() {
+    net::SystemEntropy entropy;
+    uint64_t seed = 0;
+    entropy.fill({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
+    return seed;
+  }
   static Connection& of(net::WsClient& socket) { return *static_cast<Connection*>(socket.user); }
 
   bool is_observer(uint32_t number) const {
