@@ -168,7 +168,31 @@ TEST(Doctor, says_what_to_do_about_too_few_descriptors_and_a_bad_certificate) {
 
 TEST(Doctor, tells_a_data_directory_that_cannot_be_written) {
   EXPECT_EQ(check_disk_sync("/dev/null").health, Health::kBad);
-  EXPECT_EQ(check_disk_sync("/nowhere/at/all").health, Health::kWarning);
+  const Finding later = check_disk_sync(testing::TempDir() + "nowhere/at/all");
+  EXPECT_EQ(later.health, Health::kWarning);
+  EXPECT_NE(later.found.find("syncs"), std::string::npos) << "the disk it will be on was not tried";
+  const Finding never = check_disk_sync("/proc/self/nowhere");
+  EXPECT_EQ(never.health, Health::kBad) << "serve could not make it";
+  EXPECT_NE(never.advice.find("/proc/self"), std::string::npos);
+}
+
+TEST(Doctor, tells_a_port_that_is_taken_by_either_transport) {
+  for (const auto& [transport, type] :
+       {std::pair{Transport::kTcp, SOCK_STREAM}, std::pair{Transport::kUdp, SOCK_DGRAM}}) {
+    const int holder = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    ASSERT_EQ(::bind(holder, reinterpret_cast<const sockaddr*>(&address), size), 0);
+    if (type == SOCK_STREAM) ASSERT_EQ(::listen(holder, 1), 0);
+    ::getsockname(holder, reinterpret_cast<sockaddr*>(&address), &size);
+    const Finding taken = check_port(transport, ntohs(address.sin_port));
+    EXPECT_EQ(taken.health, Health::kBad) << taken.what;
+    EXPECT_NE(taken.advice, "");
+    ::close(holder);
+    EXPECT_EQ(check_port(transport, ntohs(address.sin_port)).health, Health::kGood) << taken.what;
+  }
 }
 
 }  // namespace
