@@ -27,6 +27,7 @@ constexpr uint32_t kLoadObservers = 16;
 constexpr uint32_t kTries = 20;  // of a connection that is refused while all connect
 constexpr uint64_t kRetryMs = 4'000;
 constexpr size_t kLoadTalliesKept = 64;
+constexpr uint32_t kOtherDescriptors = 64;  // files that are no connection
 
 struct Batch {
   uint64_t last_i = 0;
@@ -38,6 +39,7 @@ struct Connection {
   net::WsClient* socket = nullptr;
   std::string token;
   bool live = false;
+  bool final = false;  // the server said that coming back is no use
   uint64_t next_i = 1;
   uint32_t n = 0;
   uint32_t tries = 0;
@@ -115,6 +117,7 @@ class Load final : public net::WsClientApp, public net::Resident {
 
   void on_open(net::WsClient& socket) override {
     Connection& c = of(socket);
+    reached_ = true;
     proto::Hello hello;
     hello.token = c.token;
     hello.cid = random_.next();
@@ -142,6 +145,7 @@ class Load final : public net::WsClientApp, public net::Resident {
           waiting_to_start_ = text.find(R"("state":"waiting")") != std::string_view::npos;
         break;
       case FrameType::kBye:
+        c.final = text.find(R"("reconnect":false)") != std::string_view::npos;
         if (phase_ == Phase::kConnect && last_bye_.empty()) last_bye_ = text;
         break;
       default:
@@ -157,7 +161,10 @@ class Load final : public net::WsClientApp, public net::Resident {
       --live_;
       ++report_.lost_connections;
     }
-    if (!was_live && phase_ == Phase::kConnect && c.tries++ < kTries) {
+    // A crowd that connects at once is refused here and there; a server that nobody reaches is not
+    // there.
+    const bool worth_it = reached_ && !c.final && c.tries++ < kTries;
+    if (!was_live && phase_ == Phase::kConnect && worth_it) {
       again_.push_back({clock_.now_us() + in_retry(), c.number});
     } else if (!was_live || phase_ == Phase::kConnect) {  // who is lost does not come back
       ++refused_;
@@ -424,6 +431,7 @@ class Load final : public net::WsClientApp, public net::Resident {
   std::string run_, poll_, scratch_, why_, refusal_, last_bye_;
   Phase phase_ = Phase::kConnect;
   bool told_ = false;
+  bool reached_ = false;  // somebody's WebSocket was opened
   bool waiting_to_start_ = false;
   uint64_t live_ = 0, refused_ = 0, voted_ = 0, sample_ = 0;
   int64_t outstanding_ = 0;
@@ -438,6 +446,9 @@ class Load final : public net::WsClientApp, public net::Resident {
 Result<LoadReport> run_load(const LoadOptions& options, const TokenSource& tokens,
                             const std::function<void(const Progress&)>& progress,
                             const std::atomic<bool>& stop) {
+  if (auto room = net::raise_descriptor_limit(options.connections + kOtherDescriptors); !room) {
+    return std::unexpected(room.error());
+  }
   net::Shard shard(0);
   Load load(shard, options, tokens, progress, stop);
   if (auto opened = load.open(); !opened) return std::unexpected(opened.error());
