@@ -1,8 +1,4 @@
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -174,25 +170,6 @@ TEST(Doctor, tells_a_data_directory_that_cannot_be_written) {
   const Finding never = check_disk_sync("/proc/self/nowhere");
   EXPECT_EQ(never.health, Health::kBad) << "serve could not make it";
   EXPECT_NE(never.advice.find("/proc/self"), std::string::npos);
-}
-
-TEST(Doctor, tells_a_port_that_is_taken_by_either_transport) {
-  for (const auto& [transport, type] :
-       {std::pair{Transport::kTcp, SOCK_STREAM}, std::pair{Transport::kUdp, SOCK_DGRAM}}) {
-    const int holder = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ASSERT_EQ(::bind(holder, reinterpret_cast<const sockaddr*>(&address), size), 0);
-    if (type == SOCK_STREAM) ASSERT_EQ(::listen(holder, 1), 0);
-    ::getsockname(holder, reinterpret_cast<sockaddr*>(&address), &size);
-    const Finding taken = check_port(transport, ntohs(address.sin_port));
-    EXPECT_EQ(taken.health, Health::kBad) << taken.what;
-    EXPECT_NE(taken.advice, "");
-    ::close(holder);
-    EXPECT_EQ(check_port(transport, ntohs(address.sin_port)).health, Health::kGood) << taken.what;
-  }
 }
 
 }  // namespace

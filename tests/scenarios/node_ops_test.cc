@@ -1,7 +1,13 @@
-// Load on a whole node: what `footlight load` promises of runs at the same time.
+// A whole node and the operator's commands: load, doctor.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <future>
 
 #include "node_support.h"
+#include "ops/doctor.h"
 #include "ops/load.h"
 
 namespace footlight::edge {
@@ -53,6 +59,26 @@ TEST_F(NodeTest, a_load_that_cannot_begin_says_why_and_does_not_knock_again) {
   const auto many = run("demo");
   ASSERT_FALSE(many);
   EXPECT_EQ(many.error().code, Code::kFileDescriptors);
+}
+
+TEST(Doctor, tells_a_port_that_is_taken_by_either_transport) {
+  for (const auto transport : {ops::Transport::kTcp, ops::Transport::kUdp}) {
+    const bool tcp = transport == ops::Transport::kTcp;
+    const int holder = ::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    ASSERT_EQ(::bind(holder, reinterpret_cast<const sockaddr*>(&address), size), 0);
+    if (tcp) ASSERT_EQ(::listen(holder, 1), 0);
+    ::getsockname(holder, reinterpret_cast<sockaddr*>(&address), &size);
+    const ops::Finding taken = ops::check_port(transport, ntohs(address.sin_port));
+    EXPECT_EQ(taken.health, ops::Health::kBad) << taken.what;
+    EXPECT_NE(taken.advice, "");
+    ::close(holder);
+    EXPECT_EQ(ops::check_port(transport, ntohs(address.sin_port)).health, ops::Health::kGood)
+        << taken.what;
+  }
 }
 
 }  // namespace
