@@ -15,5 +15,8 @@ for _ in $(seq 100); do
   kill -0 $server 2>/dev/null || exit 1
   sleep 0.1
 done
+# Who answered may be another server, on a port that ours did not get: ours has said so and ended by now.
+sleep 0.5
+kill -0 $server 2>/dev/null || exit 1
 "$bin" rehearse --url "http://127.0.0.1:$port" --dev --episode "$1" --cast "${CAST:-3}" --audience "${AUDIENCE:-100}" \
   --watchers "${WATCHERS:-0}" --loop

@@ -16,6 +16,9 @@ namespace {
 struct Options {
   ops::DoctorOptions doctor;
   std::string config_file;
+  std::string data_dir;
+  std::string certificate;
+  int port = -1;
   bool json = false;
   bool quiet = false;
 };
@@ -24,19 +27,41 @@ ops::Finding bad(std::string what, std::string found, std::string advice) {
   return {ops::Health::kBad, std::move(what), std::move(found), std::move(advice)};
 }
 
-// Each relay of the configuration gives an allocation, or says why not.
-std::vector<ops::Finding> check_relays(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return {bad("configuration", file + " cannot be read", "name another with --config")};
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+// The node's configuration, the defaults without a file. What is wrong with it goes to `out`.
+edge::Config read_config(const std::string& file, std::vector<ops::Finding>& out) {
   edge::Config config;
-  std::vector<ops::Finding> out;
+  if (file.empty()) return config;
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    out.push_back(bad("configuration", file + " cannot be read", "name another with --config"));
+    return config;
+  }
+  const std::string text(std::istreambuf_iterator<char>(in), {});
   for (const auto& fault : edge::load_config(text, {}, config)) {
     out.push_back(bad("configuration", edge::describe(fault, file), "docs/configuration.md"));
   }
+  return config;
+}
+
+// What the command line names wins over the configuration.
+ops::DoctorOptions examined(const Options& options, const edge::Config& config) {
+  ops::DoctorOptions out = options.doctor;
+  out.data_dir = options.data_dir.empty() ? config.data.dir : options.data_dir;
+  out.certificate = options.certificate.empty() ? config.server.tls_cert : options.certificate;
+  out.port = static_cast<uint16_t>(options.port < 0 ? config.server.port : options.port);
+  const auto media = static_cast<uint16_t>(config.media.port);
+  out.media_port = !config.media.enabled ? uint16_t{0} : media > 0 ? media : out.port;
+  return out;
+}
+
+// Each relay of the configuration gives an allocation, or says why not.
+std::vector<ops::Finding> check_relays(const edge::Config& config, const std::string& file) {
+  std::vector<ops::Finding> out;
   const auto relays = edge::load_relays(config.relays);
-  if (!relays) out.push_back(bad("relay", relays.error().message(), "see `relays` in " + file));
-  if (!out.empty()) return out;
+  if (!relays) {
+    out.push_back(bad("relay", relays.error().message(), "see `relays` in " + file));
+    return out;
+  }
   const net::SystemClock clock;
   net::SystemEntropy entropy;
   const auto states = edge::ask_relays(*relays, clock, entropy);
@@ -58,9 +83,11 @@ std::vector<ops::Finding> check_relays(const std::string& file) {
 int doctor(const Options& options) {
   static constexpr const char* kMarks[] = {"ok  ", "warn", "BAD "};
   int found_bad = 0;
-  auto findings = ops::examine(options.doctor);
-  if (!options.config_file.empty()) {
-    std::ranges::move(check_relays(options.config_file), std::back_inserter(findings));
+  std::vector<ops::Finding> findings;
+  const edge::Config config = read_config(options.config_file, findings);
+  if (findings.empty()) {
+    findings = ops::examine(examined(options, config));
+    std::ranges::move(check_relays(config, options.config_file), std::back_inserter(findings));
   }
   for (const ops::Finding& finding : findings) {
     found_bad += finding.health == ops::Health::kBad ? 1 : 0;
@@ -95,10 +122,11 @@ void add_doctor(CommandLine& line) {
       [options] { return doctor(*options); });
   command.option("--url", options->doctor.url, "examine a running server instead of this machine");
   command.option("--config", options->config_file,
-                 "a node's configuration: asks its TURN relays for an allocation");
-  command.option("--data", options->doctor.data_dir, "the data directory");
-  command.option("--port", options->doctor.port, "the port to serve on");
-  command.option("--cert", options->doctor.certificate, "the TLS certificate, PEM");
+                 "a node's configuration: its ports, data directory and certificate, and each TURN "
+                 "relay is asked for an allocation");
+  command.option("--data", options->data_dir, "the data directory (data.dir)");
+  command.option("--port", options->port, "the port to serve on (server.port)").range(1, 65'535);
+  command.option("--cert", options->certificate, "the TLS certificate, PEM (server.tls_cert)");
   command.option("--audience", options->doctor.audience, "connections to be ready for");
   command.flag("--json", options->json, "one JSON object a line");
   command.flag("--quiet", options->quiet, "the exit code only");

@@ -94,6 +94,10 @@ int load(const Options& options) {
       options.load, *tokens, [&](const ops::Progress& progress) { line.show(progress); },
       interrupted());
   if (!report) return complain(report.error());
+  if (report->seconds == 0) {
+    std::fprintf(stderr, "footlight: stopped before anything was measured\n");
+    return kExitFound;
+  }
   options.json ? print_json(*report) : print_table(*report);
   return report->lost_connections > 0 ? kExitFound : 0;
 }

@@ -62,7 +62,7 @@ int rehearse(Options options) {
   if (!options.json) {
     std::printf("%s\n", report->holds() ? "Every budget holds."
                                         : "A budget is broken; see the lines marked !");
-    if (!scratch)
+    if (server && !scratch)
       std::printf("The log: %s/%s.episode (footlight verify, footlight replay)\n",
                   options.data_dir.c_str(), loaded->id.c_str());
   }

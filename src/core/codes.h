@@ -19,21 +19,23 @@
   X(kFrameTooLarge, 4001, "The frame is larger than allowed; split the batch.")                    \
   X(kTooDeep, 4002, "The JSON is nested deeper than allowed; flatten it.")                         \
   X(kUnknownVersion, 4003, "This protocol version is not spoken here; update the client.")         \
-  X(kHelloExpected, 4004, "The first message must be hello.")                                      \
+  X(kHelloExpected, 4004, "The first message must be hello; send it before anything else.")        \
   X(kUnknownType, 4005, "The message type is unknown; it was ignored.")                            \
-  X(kMissingField, 4006, "A required field is missing or has the wrong type.")                     \
-  X(kFieldOutOfRange, 4007, "A field is outside its range.")                                       \
+  X(kMissingField, 4006,                                                                           \
+    "A required field is missing or has the wrong type; see docs/protocol.md.")                    \
+  X(kFieldOutOfRange, 4007, "A field is outside its range; see docs/protocol.md.")                 \
   X(kEventIdReused, 4008, "This event id was used before with another body; use a new id.")        \
   X(kEventIdStale, 4009, "This event id is older than what the server remembers; use a new id.")   \
   X(kHelloTimeout, 4010, "No hello arrived in time; connect again.")                               \
   X(kBatchTooLarge, 4011, "Too many events in one message; send fewer.")                           \
   X(kUnknownCommand, 4012, "This kind of event is unknown; check its name.")                       \
-  X(kBadUtf8, 4013, "The text is not valid UTF-8.")                                                \
+  X(kBadUtf8, 4013, "The text is not valid UTF-8; encode it as UTF-8.")                            \
   X(kUnknownSession, 4014, "This session is not known here; open a new one.")                      \
   X(kBadWebSocket, 4015, "The WebSocket framing breaks RFC 6455; the connection is closed.")       \
   X(kBadRequest, 4016, "The HTTP request cannot be understood; see /v1/openapi.json.")             \
-  X(kNotFound, 4017, "There is nothing at this address.")                                          \
-  X(kMethodNotAllowed, 4018, "This address does not take that method.")                            \
+  X(kNotFound, 4017, "There is nothing at this address; see /v1/openapi.json.")                    \
+  X(kMethodNotAllowed, 4018,                                                                       \
+    "This address does not take that method; its Allow header names those it takes.")              \
   X(kSrtpMalformed, 4060, "The media packet is too short or its header is wrong; it was dropped.") \
   X(kSrtpForged, 4061, "The media packet is not authentic; it was dropped.")                       \
   X(kSrtpReplayed, 4062, "The media packet came before or is too old; it was dropped.")            \
@@ -56,12 +58,14 @@
   X(kTokenExpired, 4102, "The token has expired; ask for a new one.")                              \
   X(kTokenNotYet, 4103, "The token is not valid yet; check the clock of its issuer.")              \
   X(kTokenUnknownKey, 4104, "The token names a key that is not known here; check the kid.")        \
-  X(kTokenAlgorithm, 4105, "The token's algorithm is not accepted for its key.")                   \
+  X(kTokenAlgorithm, 4105,                                                                         \
+    "The token's algorithm is not accepted for its key; sign with the key's own.")                 \
   X(kTokenClaims, 4106, "The token lacks a claim or has a bad one; see docs/protocol.md.")         \
-  X(kTokenForeignEpisode, 4107, "The token is for another episode.")                               \
-  X(kForbidden, 4108, "This role may not do that.")                                                \
+  X(kTokenForeignEpisode, 4107, "The token is for another episode; ask for one for this episode.") \
+  X(kForbidden, 4108, "This role may not do that; it takes a token of another role.")              \
   X(kForeignVoter, 4109, "The vote names another voter; a session votes for itself only.")         \
-  X(kTokenChanged, 4110, "A refreshed token must keep subject, episode and role.")                 \
+  X(kTokenChanged, 4110,                                                                           \
+    "A refreshed token must keep subject, episode and role; to change them, connect again.")       \
   X(kRateConnection, 4200, "This connection sends too fast; wait and send again.")                 \
   X(kRateVoter, 4201, "This account sends too fast; wait and send again.")                         \
   X(kRatePrefix, 4202, "Too much comes from this network; wait and send again.")                   \
@@ -69,41 +73,46 @@
   X(kJoinPaced, 4204, "Many are joining at once; wait and connect again.")                         \
   X(kServerFull, 4205, "This server is full; wait and connect again.")                             \
   X(kOverloaded, 4206, "The server sheds load; wait and send again.")                              \
-  X(kEpisodeUnknown, 4300, "No such episode runs here.")                                           \
-  X(kEpisodeNotStarted, 4301, "The episode has not started.")                                      \
+  X(kEpisodeUnknown, 4300, "No such episode runs here; check its id.")                             \
+  X(kEpisodeNotStarted, 4301, "The episode has not started; wait until it does.")                  \
   X(kEpisodeEnded, 4302, "The episode has ended; it can be read and verified.")                    \
-  X(kPollUnknown, 4303, "No such poll.")                                                           \
-  X(kPollNotOpen, 4304, "The poll is not open.")                                                   \
+  X(kPollUnknown, 4303, "No such poll; check its id.")                                             \
+  X(kPollNotOpen, 4304, "The poll is not open; wait until it opens.")                              \
   X(kPollClosed, 4305, "The poll is closed; the vote came after its deadline.")                    \
-  X(kPollAlreadyOpen, 4306, "The poll is open already.")                                           \
-  X(kOptionUnknown, 4307, "The vote names an option the poll does not have.")                      \
-  X(kTooManyChoices, 4308, "The vote names more options than the poll allows.")                    \
-  X(kVoteFinal, 4309, "Votes in this poll cannot be changed.")                                     \
-  X(kVoteSuperseded, 4310, "A later vote of the same voter is already counted.")                   \
-  X(kSceneUnknown, 4311, "No such scene.")                                                         \
-  X(kChoiceUnknown, 4312, "The scene has no such choice.")                                         \
-  X(kEpisodeStarted, 4313, "The episode has started already.")                                     \
-  X(kTimerUnknown, 4314, "No such timer.")                                                         \
-  X(kTooMany, 4315, "There are as many of these as the episode may hold.")                         \
-  X(kNotEligible, 4316, "This role has no vote in this poll.")                                     \
+  X(kPollAlreadyOpen, 4306, "The poll is open already; there is nothing to do.")                   \
+  X(kOptionUnknown, 4307,                                                                          \
+    "The vote names an option the poll does not have; choose one of its options.")                 \
+  X(kTooManyChoices, 4308, "The vote names more options than the poll allows; choose fewer.")      \
+  X(kVoteFinal, 4309, "Votes in this poll cannot be changed; the first one counts.")               \
+  X(kVoteSuperseded, 4310,                                                                         \
+    "A later vote of the same voter is already counted; there is nothing to do.")                  \
+  X(kSceneUnknown, 4311, "No such scene; check its id.")                                           \
+  X(kChoiceUnknown, 4312, "The scene has no such choice; take one of its own.")                    \
+  X(kEpisodeStarted, 4313, "The episode has started already; there is nothing to do.")             \
+  X(kTimerUnknown, 4314, "No such timer; check its id.")                                           \
+  X(kTooMany, 4315, "There are as many of these as the episode may hold; end or remove one.")      \
+  X(kNotEligible, 4316, "This role has no vote in this poll; the poll's weights say who has.")     \
   X(kDiceSyntax, 4400, "The dice expression cannot be read; see docs/formats/dice.md.")            \
-  X(kDiceTooLarge, 4401, "The roll has too many dice or sides.")                                   \
-  X(kDiceNonce, 4402, "The roll's nonce must be 16 to 64 hexadecimal digits, never used before.")  \
-  X(kCharacterUnknown, 4410, "No such character.")                                                 \
-  X(kCharacterForeign, 4411, "This character belongs to another player.")                          \
+  X(kDiceTooLarge, 4401, "The roll has too many dice or sides; roll fewer.")                       \
+  X(kDiceNonce, 4402,                                                                              \
+    "The roll's nonce must be 16 to 64 hexadecimal digits, never used before; make a new one.")    \
+  X(kCharacterUnknown, 4410, "No such character; check its id.")                                   \
+  X(kCharacterForeign, 4411,                                                                       \
+    "This character belongs to another player; change your own, or ask the GM.")                   \
   X(kVersionConflict, 4412, "The character changed meanwhile; look at it and try again.")          \
-  X(kItemUnknown, 4413, "The character does not have that item, or not so many.")                  \
-  X(kFieldUnknown, 4414, "The character has no such field.")                                       \
-  X(kConditionUnknown, 4415, "No such condition in this episode.")                                 \
+  X(kItemUnknown, 4413,                                                                            \
+    "The character does not have that item, or not so many; look at what it carries.")             \
+  X(kFieldUnknown, 4414, "The character has no such field; check its name.")                       \
+  X(kConditionUnknown, 4415, "No such condition in this episode; the episode file lists them.")    \
   X(kRuleFuel, 4420, "The episode's rules ran out of fuel; the command was refused whole.")        \
   X(kRuleError, 4421, "A rule of the episode failed; the command was refused whole.")              \
-  X(kMuted, 4500, "You are muted.")                                                                \
-  X(kBanned, 4501, "You are banned from this episode.")                                            \
+  X(kMuted, 4500, "You are muted; wait until the mute ends.")                                      \
+  X(kBanned, 4501, "You are banned from this episode; only its crew can lift that.")               \
   X(kChatSlow, 4502, "Slow mode: wait before the next message.")                                   \
-  X(kChatTooLong, 4503, "The message is too long.")                                                \
-  X(kChatUnknown, 4504, "No such message.")                                                        \
-  X(kEmoteUnknown, 4505, "No such emote.")                                                         \
-  X(kPersonUnknown, 4506, "No such person.")                                                       \
+  X(kChatTooLong, 4503, "The message is too long; shorten it.")                                    \
+  X(kChatUnknown, 4504, "No such message; it may be deleted already.")                             \
+  X(kEmoteUnknown, 4505, "No such emote; the episode file lists them.")                            \
+  X(kPersonUnknown, 4506, "No such person; check the id.")                                         \
   X(kCaptionText, 4507, "A caption is 1 to 200 characters in one or two lines; say it in parts.")  \
   X(kCaptionLang, 4508, "The language is no BCP 47 tag of at most 16 characters; say en, pt-BR.")  \
   X(kCaptionTime, 4509,                                                                            \
@@ -114,22 +123,24 @@
   X(kLogOpen, 4602, "The event log cannot be opened; check path and permissions.")                 \
   X(kLogReadOnly, 4603, "The data directory is read-only; make it writable.")                      \
   X(kDiskFull, 4604, "The disk is full; free space and restart the episode. Reading goes on.")     \
-  X(kLogFormat, 4605, "The file is not an episode log of a known version.")                        \
+  X(kLogFormat, 4605,                                                                              \
+    "The file is not an episode log of a known version; restore a copy, or move it away.")         \
   X(kLogFenced, 4606, "Another owner has taken this episode; this one stops.")                     \
   X(kLogLocked, 4607, "Another process holds this episode file; stop it first.")                   \
-  X(kBoardUnknown, 4620, "This episode has no such board.")                                        \
+  X(kBoardUnknown, 4620, "This episode has no such board; check its id.")                          \
   X(kBoardForeignClient, 4621, "The edit uses another account's client id; use the one given.")    \
-  X(kBoardForbidden, 4622, "This role may not change that part of the board.")                     \
-  X(kBoardMalformed, 4623, "The board message cannot be read.")                                    \
+  X(kBoardForbidden, 4622,                                                                         \
+    "This role may not change that part of the board; the episode file says who may.")             \
+  X(kBoardMalformed, 4623, "The board message cannot be read; see docs/protocol.md.")              \
   X(kBoardUpdateTooLarge, 4624, "The edit is more than a board takes at once; make smaller ones.") \
-  X(kBoardTooDeep, 4625, "The edit nests deeper than a board holds.")                              \
+  X(kBoardTooDeep, 4625, "The edit nests deeper than a board holds; make it flatter.")             \
   X(kBoardGap, 4626, "The edit builds on what the server lacks; the server asks for it.")          \
   X(kBoardFull, 4627, "The board is as large as it may be; delete something.")                     \
-  X(kBoardReadOnly, 4628, "This board is written by the server alone.")                            \
+  X(kBoardReadOnly, 4628, "This board is written by the server alone; change what it mirrors.")    \
   X(kBoardNotOpen, 4629, "The board is not open in this session; open it first.")                  \
-  X(kBoardTooMany, 4630, "This session has as many boards open as it may.")                        \
-  X(kBoardAwareness, 4631, "The awareness state is too large.")                                    \
-  X(kBoardHistory, 4632, "The board has no history at that point.")                                \
+  X(kBoardTooMany, 4630, "This session has as many boards open as it may; close one.")             \
+  X(kBoardAwareness, 4631, "The awareness state is too large; send less.")                         \
+  X(kBoardHistory, 4632, "The board has no history at that point; ask for the points there are.")  \
   X(kBoardDamaged, 4633, "The stored board is damaged; restore a copy of the episode.")            \
   X(kBoardRenewed, 4634, "The board has begun anew; take an empty document, this copy is void.")   \
   X(kCrdtMalformed, 4640, "The document update cannot be read; it was refused whole.")             \
@@ -138,14 +149,18 @@
   X(kCrdtGone, 4643, "The shared type was deleted; look it up again.")                             \
   X(kCrdtType, 4644, "The shared type is of another kind.")                                        \
   X(kCrdtSnapshot, 4645, "The document does not hold that moment of its history.")                 \
-  X(kConfigSyntax, 4700, "The configuration cannot be read.")                                      \
-  X(kConfigValue, 4701, "A configuration value is wrong.")                                         \
-  X(kEpisodeSyntax, 4710, "The episode file is not valid YAML.")                                   \
-  X(kEpisodeField, 4711, "The episode file has a wrong or missing field.")                         \
-  X(kEpisodeReference, 4712, "The episode file names something it does not define.")               \
-  X(kEpisodeLimit, 4713, "The episode file holds more than allowed.")                              \
-  X(kKeyFile, 4720, "The key file cannot be used.")                                                \
-  X(kCertificate, 4721, "The TLS certificate or key cannot be used.")                              \
+  X(kConfigSyntax, 4700, "The configuration cannot be read; correct it at the place named.")       \
+  X(kConfigValue, 4701, "A configuration value is wrong; see docs/configuration.md.")              \
+  X(kEpisodeSyntax, 4710, "The episode file is not valid YAML; correct it at the place named.")    \
+  X(kEpisodeField, 4711,                                                                           \
+    "The episode file has a wrong or missing field; see docs/formats/episode-file.md.")            \
+  X(kEpisodeReference, 4712,                                                                       \
+    "The episode file names something it does not define; define it, or correct the name.")        \
+  X(kEpisodeLimit, 4713,                                                                           \
+    "The episode file holds more than allowed; see docs/formats/episode-file.md.")                 \
+  X(kKeyFile, 4720, "The key file cannot be used; see docs/configuration.md, keys.")               \
+  X(kCertificate, 4721,                                                                            \
+    "The TLS certificate or key cannot be used; give both in PEM, the whole chain first.")         \
   X(kSdpSyntax, 4730, "The session description cannot be read.")                                   \
   X(kSdpTooLarge, 4731, "The session description is larger than allowed; offer fewer tracks.")     \
   X(kSdpTransport, 4732, "The offer must use BUNDLE, rtcp-mux, ICE and a DTLS fingerprint.")       \
@@ -196,10 +211,10 @@
   X(kPortBusy, 4800, "The port is taken; stop the other process or choose another port.")          \
   X(kFileDescriptors, 4801, "Too few file descriptors; raise `ulimit -n`.")                        \
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \
-  X(kBudgetBroken, 4803, "A latency budget was not held.")                                         \
-  X(kVerifyFailed, 4804, "The log does not verify.")                                               \
-  X(kUnreachable, 4805, "The server cannot be reached.")                                           \
-  X(kIo, 4806, "A file or socket operation failed.")                                               \
+  X(kBudgetBroken, 4803, "A latency budget was not held; the lines marked ! say which.")           \
+  X(kVerifyFailed, 4804, "The log does not verify; keep it as evidence and restore a copy.")       \
+  X(kUnreachable, 4805, "The server cannot be reached; is it running, and is the address right?")  \
+  X(kIo, 4806, "A file or socket operation failed; what follows says which.")                      \
   X(kFeedMalformed, 4810, "A frame between node and compositor cannot be read; it is restarted.")  \
   X(kFeedFrameTooLarge, 4811,                                                                      \
     "A frame between node and compositor is too large; it is restarted.")                          \

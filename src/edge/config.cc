@@ -350,7 +350,7 @@ std::string describe(const ConfigFault& fault, std::string_view file) {
   if (fault.line > 0) {
     out += ":" + std::to_string(fault.line) + ":" + std::to_string(fault.column);
   }
-  out += ": ";
+  if (!out.empty()) out += ": ";
   if (!fault.key.empty()) out += fault.key + ": ";
   return out + fault.error.message();
 }

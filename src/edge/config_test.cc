@@ -138,6 +138,14 @@ TEST(Config, AProgramsLadderAndPaceAreCheckedBeforeItIsStarted) {
   }
 }
 
+TEST(Config, AFaultOfTheCommandLineIsToldWithoutAFile) {
+  Config config;
+  const Setting wrong[] = {{"server.port", "abc"}};
+  const auto faults = load_config("", wrong, config);
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_TRUE(describe(faults[0], "").starts_with("server.port: 4701")) << describe(faults[0], "");
+}
+
 TEST(Config, TwoKeysOfOneNameAreRefused) {
   Config config;
   EXPECT_EQ(load("keys:\n - {kid: a, file: x}\n - {kid: a, file: y}\n", config).size(), 1u);

@@ -194,6 +194,7 @@ TEST(EdgeSession, BadInputCostsAnErrorAndTheSessionGoesOn) {
   const Json ack = ann.last("ack");
   ASSERT_EQ(ack["rejected"].items().size(), 1u);
   EXPECT_EQ(code_of(ack["rejected"].items()[0]), number(Code::kUnknownCommand));
+  EXPECT_TRUE(ack["rejected"].items()[0]["message"].as_string().ends_with("(k)"));
   EXPECT_FALSE(ann.closed);
   stage.send("ann", "{");
   EXPECT_EQ(ann.closed, Code::kBadFrame) << "what is no JSON leaves the stream in doubt";

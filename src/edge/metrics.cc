@@ -178,10 +178,10 @@ void render_process(MetricsPage& page, const ProcessMetrics& process) {
   page.head("footlight_build_info", "gauge", "The version that runs.");
   page.line("footlight_build_info", "version=\"" + process.version + "\"", 1);
   page.gauge("process_uptime_seconds", "Since start.", process.uptime_s);
-  page.head("process_cpu_seconds_total", "counter", "User and system time.");
-  page.seconds("process_cpu_seconds_total", "", static_cast<uint64_t>(process.cpu_s * 1e6));
-  page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
-  page.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
+  page.head("process_cpu_time_seconds_total", "counter", "User and system time.");
+  page.seconds("process_cpu_time_seconds_total", "", static_cast<uint64_t>(process.cpu_s * 1e6));
+  page.gauge("process_memory_usage_bytes", "Resident memory.", process.resident_bytes);
+  page.gauge("process_open_file_descriptor_count", "Open file descriptors.", process.open_fds);
   page.head("footlight_webhook_deliveries_total", "counter", "Webhook attempts, by outcome.");
   page.line("footlight_webhook_deliveries_total", "outcome=\"delivered\"",
             process.webhooks_delivered);

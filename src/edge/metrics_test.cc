@@ -61,5 +61,16 @@ TEST(Metrics, HistogramsAreCumulativeInSecondsAndSummedOverEdges) {
   EXPECT_NE(page.find(name + R"(_sum{class="vote"} 0.347)"), std::string::npos);
 }
 
+// process.cpu.time (s), process.memory.usage (By), process.open_file_descriptor.count,
+// process.uptime (s), by OpenTelemetry's rules for Prometheus.
+TEST(Metrics, TheProcessHasTheNamesOfTheSemanticConventions) {
+  const std::string page = render_metrics(
+      {}, {}, {.version = "1", .uptime_s = 3, .resident_bytes = 4096, .open_fds = 7, .cpu_s = 1.5});
+  for (const char* line : {"process_cpu_time_seconds_total 1.5", "process_memory_usage_bytes 4096",
+                           "process_open_file_descriptor_count 7", "process_uptime_seconds 3"}) {
+    EXPECT_NE(page.find("\n" + std::string(line)), std::string::npos) << line;
+  }
+}
+
 }  // namespace
 }  // namespace footlight::edge

@@ -47,6 +47,7 @@ Result<std::unique_ptr<NodeEpisode>> NodeEpisode::open(const EpisodeSource& sour
                                                        const LogLine& log) {
   std::unique_ptr<NodeEpisode> episode(new NodeEpisode());
   episode->id_ = source.id;
+  episode->say_ = log;
   log::OpenOptions options;
   options.path = directory + "/" + source.id + ".episode";
   options.create = !source.definition.empty();
@@ -128,7 +129,9 @@ void NodeEpisode::check_call(const CallHealth& health, const FallbackLimits& lim
 void NodeEpisode::append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) {
   worker_->post([this, batch = std::move(batch), boards = std::move(boards)] {
     auto head = boards.empty() ? log_->append(batch) : log_->boards()->append(batch, boards);
-    if (!head) halted_ = true;
+    if (!head && !halted_.exchange(true)) {
+      say_(LogLevel::kError, "episode " + id_ + " takes nothing more: " + head.error().message());
+    }
     shard_->post(
         [this, head = std::move(head)]() mutable { owner_->on_appended(std::move(head)); });
   });

@@ -23,7 +23,8 @@ class NodeEpisode final : public LogPort {
  public:
   // The logs in a folder, by name; none when it cannot be read.
   static std::vector<EpisodeSource> in(const std::string& directory);
-  // Opens the log and recovers. Logs a warning when the log's definition is not the source's.
+  // Opens the log and recovers. `log` is told when the log's definition is not the source's, and
+  // later, once, when the log has failed and the episode takes nothing more.
   static Result<std::unique_ptr<NodeEpisode>> open(const EpisodeSource& source,
                                                    const std::string& directory, Entropy& entropy,
                                                    WallMs now_ms, const LogLine& log);
@@ -59,6 +60,7 @@ class NodeEpisode final : public LogPort {
   NodeEpisode() = default;
   void read_marks(std::function<void(std::string)> answer);
   std::string id_;
+  LogLine say_;
   std::string definition_;  // of the log
   std::array<uint8_t, 32> voter_key_{};
   std::unique_ptr<log::EventLog> log_;  // on the worker's thread after begin()

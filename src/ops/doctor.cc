@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 
@@ -30,6 +31,14 @@ constexpr uint64_t kSyncWarnUs = 10'000;  // a third of the budget of a command
 constexpr uint64_t kSyncBadUs = 100'000;
 constexpr uint64_t kBytesPerSession = 12 * 1024;  // user space and kernel, measured
 constexpr int64_t kCertificateWarnS = 14 * 86'400;
+
+// `dir`, or the folder above it that is there.
+std::string nearest_folder(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::path at = dir;
+  while (!at.empty() && !std::filesystem::exists(at, error)) at = at.parent_path();
+  return at.empty() ? "." : at.string();
+}
 
 std::string milliseconds(uint64_t us) {
   char text[32];
@@ -56,14 +65,14 @@ Finding check_descriptors(uint64_t audience) {
 
 Finding check_disk_sync(const std::string& dir) {
   Finding finding{Health::kGood, "disk sync", "", ""};
-  const std::string path = dir + "/.footlight-doctor";
+  const std::string place = nearest_folder(dir);
+  const std::string path = place + "/.footlight-doctor";
   const int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) {
-    const bool missing = errno == ENOENT;
-    finding.health = missing ? Health::kWarning : Health::kBad;
+    finding.health = Health::kBad;
     finding.found = dir + ": " + std::strerror(errno);
-    finding.advice = missing ? "the directory will be made by serve"
-                             : "make the data directory writable for this user";
+    finding.advice = place == dir ? "make the data directory writable for this user"
+                                  : "serve cannot make it in " + place + "; choose another";
     return finding;
   }
   const net::SystemClock clock;
@@ -97,15 +106,19 @@ Finding check_disk_sync(const std::string& dir) {
         "this is too fast for a real sync: memory file system, or a disk that lies; a power cut "
         "would lose votes";
   }
+  if (place != dir) {
+    finding.health = Health::kWarning;
+    finding.found += " in " + place;
+    finding.advice = dir + " is not there yet; serve will make it" +
+                     (finding.advice.empty() ? "" : "; " + finding.advice);
+  }
   return finding;
 }
 
 Finding check_disk_space(const std::string& dir) {
   Finding finding{Health::kGood, "disk space", "", ""};
   struct statvfs space{};
-  if (statvfs(dir.c_str(), &space) != 0) {
-    if (statvfs(".", &space) != 0) return finding;
-  }
+  if (statvfs(nearest_folder(dir).c_str(), &space) != 0) return finding;
   const uint64_t free_mb = static_cast<uint64_t>(space.f_bavail) * space.f_frsize / (1024 * 1024);
   finding.found = std::to_string(free_mb) + " MiB free";
   if (free_mb < 1024) {
@@ -115,11 +128,14 @@ Finding check_disk_space(const std::string& dir) {
   return finding;
 }
 
-Finding check_port(uint16_t port) {
-  Finding finding{Health::kGood, "port " + std::to_string(port), "free", ""};
-  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+Finding check_port(Transport transport, uint16_t port) {
+  const bool tcp = transport == Transport::kTcp;
+  Finding finding{Health::kGood, (tcp ? "TCP port " : "UDP port ") + std::to_string(port), "free",
+                  ""};
+  const int probe = ::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
   const int on = 1;
-  ::setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  // TCP: one whose connections have ended may be taken. UDP has no such state.
+  if (tcp) ::setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -129,7 +145,8 @@ Finding check_port(uint16_t port) {
     finding.found = std::strerror(errno);
     finding.advice =
         errno == EADDRINUSE
-            ? "another process has it: stop that, or serve with --port"
+            ? (tcp ? "another process has it: stop that, or serve with --port"
+                   : "another process has it: stop that, or set media.port")
             : "this user may not take it: choose one above 1023, or grant cap_net_bind_service";
   }
   ::close(probe);
@@ -204,7 +221,10 @@ std::vector<Finding> check_server(const std::string& url) {
     if (!answer) {
       finding.health = Health::kBad;
       finding.found = answer.error().message();
-      finding.advice = "is the server running, and does nothing stand between?";
+      finding.advice =
+          finding.found.find("TLS: ") != std::string::npos
+              ? "browsers will refuse it as well: serve a certificate of this name, with its chain"
+              : "is the server running, and does nothing stand between?";
     } else {
       finding.found = std::to_string(answer->status) + " in " +
                       milliseconds(static_cast<uint64_t>(clock.now_us() - before));
@@ -221,7 +241,10 @@ std::vector<Finding> check_server(const std::string& url) {
 std::vector<Finding> examine(const DoctorOptions& options) {
   if (!options.url.empty()) return check_server(options.url);
   std::vector<Finding> findings;
-  findings.push_back(check_port(options.port));
+  findings.push_back(check_port(Transport::kTcp, options.port));
+  if (options.media_port > 0) {
+    findings.push_back(check_port(Transport::kUdp, options.media_port));
+  }
   findings.push_back(check_descriptors(options.audience));
   findings.push_back(check_memory(options.audience));
   findings.push_back(check_disk_sync(options.data_dir));

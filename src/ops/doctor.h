@@ -21,7 +21,8 @@ struct Finding {
 struct DoctorOptions {
   std::string url;  // of a running server; "" = look at this machine only
   std::string data_dir = "data";
-  uint16_t port = 8080;        // that a server would take; not tried with a url
+  uint16_t port = 8080;        // TCP, that a server would take; not tried with a url
+  uint16_t media_port = 8080;  // UDP, for voice and video; 0 = none
   std::string certificate;     // PEM file; "" = none
   uint64_t audience = 10'000;  // connections to be ready for
 };
@@ -31,9 +32,11 @@ std::vector<Finding> examine(const DoctorOptions& options);
 // The single checks, each without side effects beyond a scratch file of its own in the data
 // directory.
 Finding check_descriptors(uint64_t audience);
+// `dir` need not be there yet: then the folder is tried that serve would make it in.
 Finding check_disk_sync(const std::string& dir);
 Finding check_disk_space(const std::string& dir);
-Finding check_port(uint16_t port);
+enum class Transport : uint8_t { kTcp, kUdp };
+Finding check_port(Transport transport, uint16_t port);
 Finding check_certificate(const std::string& pem_path, int64_t now_s);
 Finding check_clock();
 Finding check_memory(uint64_t audience);

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <deque>
 #include <future>
+#include <utility>
 #include <vector>
 
 #include "net/asio/client.h"
 #include "net/asio/http_client.h"
 #include "net/asio/shard.h"
+#include "net/asio/system.h"
 #include "ops/client.h"
 
 namespace footlight::ops {
@@ -25,6 +27,7 @@ constexpr uint32_t kLoadObservers = 16;
 constexpr uint32_t kTries = 20;  // of a connection that is refused while all connect
 constexpr uint64_t kRetryMs = 4'000;
 constexpr size_t kLoadTalliesKept = 64;
+constexpr uint32_t kOtherDescriptors = 64;  // files that are no connection
 
 struct Batch {
   uint64_t last_i = 0;
@@ -36,6 +39,7 @@ struct Connection {
   net::WsClient* socket = nullptr;
   std::string token;
   bool live = false;
+  bool final = false;  // the server said that coming back is no use
   uint64_t next_i = 1;
   uint32_t n = 0;
   uint32_t tries = 0;
@@ -67,11 +71,13 @@ class Load final : public net::WsClientApp, public net::Resident {
         options_(options),
         progress_(progress),
         stop_(stop),
-        random_(1),
+        random_(a_seed()),
         connections_(options.connections + 1) {
-    run_ = hex_u64(static_cast<uint64_t>(clock_.wall_ms())).substr(5);
+    // Accounts, client ids and the poll are this run's own: several runs at once do not meet.
+    run_ = hex_u64(random_.next()).substr(5);
     poll_ = "load-" + run_;
-    connections_[0].token = tokens({"load-director", "Load", proto::Role::kProducer, {}});
+    connections_[0].token =
+        tokens({"load-" + run_ + "-director", "Load", proto::Role::kProducer, {}});
     for (uint32_t k = 1; k < connections_.size(); ++k) {
       connections_[k].token =
           tokens({"load-" + run_ + "-" + std::to_string(k), "L", proto::Role::kViewer, {}});
@@ -111,6 +117,7 @@ class Load final : public net::WsClientApp, public net::Resident {
 
   void on_open(net::WsClient& socket) override {
     Connection& c = of(socket);
+    reached_ = true;
     proto::Hello hello;
     hello.token = c.token;
     hello.cid = random_.next();
@@ -138,6 +145,7 @@ class Load final : public net::WsClientApp, public net::Resident {
           waiting_to_start_ = text.find(R"("state":"waiting")") != std::string_view::npos;
         break;
       case FrameType::kBye:
+        c.final = text.find(R"("reconnect":false)") != std::string_view::npos;
         if (phase_ == Phase::kConnect && last_bye_.empty()) last_bye_ = text;
         break;
       default:
@@ -148,16 +156,20 @@ class Load final : public net::WsClientApp, public net::Resident {
   void on_closed(net::WsClient& socket, const net::WsClosed& how) override {
     Connection& c = of(socket);
     c.socket = nullptr;
-    if (c.live) {
+    const bool was_live = std::exchange(c.live, false);
+    if (was_live) {
       --live_;
       ++report_.lost_connections;
-    } else if (phase_ == Phase::kConnect && c.tries++ < kTries) {
+    }
+    // A crowd that connects at once is refused here and there; a server that nobody reaches is not
+    // there.
+    const bool worth_it = reached_ && !c.final && c.tries++ < kTries;
+    if (!was_live && phase_ == Phase::kConnect && worth_it) {
       again_.push_back({clock_.now_us() + in_retry(), c.number});
-    } else {
+    } else if (!was_live || phase_ == Phase::kConnect) {  // who is lost does not come back
       ++refused_;
       if (refusal_.empty()) refusal_ = last_bye_.empty() ? how.reason : last_bye_;
     }
-    c.live = false;
   }
 
   MonoUs on_turn_end(MonoUs now_us) override {
@@ -181,6 +193,12 @@ class Load final : public net::WsClientApp, public net::Resident {
   }
 
  private:
+  static uint64_t a_seed() {
+    net::SystemEntropy entropy;
+    uint64_t seed = 0;
+    entropy.fill({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
+    return seed;
+  }
   static Connection& of(net::WsClient& socket) { return *static_cast<Connection*>(socket.user); }
 
   bool is_observer(uint32_t number) const {
@@ -413,6 +431,7 @@ class Load final : public net::WsClientApp, public net::Resident {
   std::string run_, poll_, scratch_, why_, refusal_, last_bye_;
   Phase phase_ = Phase::kConnect;
   bool told_ = false;
+  bool reached_ = false;  // somebody's WebSocket was opened
   bool waiting_to_start_ = false;
   uint64_t live_ = 0, refused_ = 0, voted_ = 0, sample_ = 0;
   int64_t outstanding_ = 0;
@@ -427,6 +446,9 @@ class Load final : public net::WsClientApp, public net::Resident {
 Result<LoadReport> run_load(const LoadOptions& options, const TokenSource& tokens,
                             const std::function<void(const Progress&)>& progress,
                             const std::atomic<bool>& stop) {
+  if (auto room = net::raise_descriptor_limit(options.connections + kOtherDescriptors); !room) {
+    return std::unexpected(room.error());
+  }
   net::Shard shard(0);
   Load load(shard, options, tokens, progress, stop);
   if (auto opened = load.open(); !opened) return std::unexpected(opened.error());

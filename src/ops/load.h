@@ -44,6 +44,8 @@ struct LoadReport {
   uint64_t final_voters = 0;  // of the last tally
 };
 
+// kFileDescriptors: the connections are more than this process may have open. kUnreachable: too few
+// were let in; the detail says what the server said.
 Result<LoadReport> run_load(const LoadOptions& options, const TokenSource& tokens,
                             const std::function<void(const Progress&)>& progress,
                             const std::atomic<bool>& stop);

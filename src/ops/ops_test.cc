@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "ops/doctor.h"
@@ -104,6 +105,45 @@ TEST_F(ShowTest, connects_again_and_sends_the_outbox_when_a_connection_breaks) {
   EXPECT_EQ(std::next(wire_.frames.find(1))->second, first);
 }
 
+TEST_F(ShowTest, sends_again_no_sooner_than_the_server_said) {
+  MonoUs now_us = 10'000;
+  wire_.frames.clear();
+  while (wire_.frames.count(1) == 0) show_.on_time(now_us += 10'000);
+  const std::string first = wire_.frames.find(1)->second;
+  const std::string refusal =
+      R"({"t":"ack","rejected":[{"i":1,"code":4201,"message":"","retry_after_ms":300}]})";
+  wire_.frames.clear();
+  show_.on_text(1, refusal, now_us);
+  show_.on_time(now_us + 299'000);
+  const auto times = [&] {
+    const auto [from, to] = wire_.frames.equal_range(1);
+    return std::count_if(from, to, [&](const auto& frame) { return frame.second == first; });
+  };
+  EXPECT_EQ(times(), 0) << "the refused event was sent again at once";
+  show_.on_time(now_us + 300'000);
+  EXPECT_EQ(times(), 1);
+}
+
+TEST_F(ShowTest, tells_the_server_what_was_measured_for_the_console) {
+  MonoUs now_us = 10'000;
+  wire_.frames.clear();
+  while (wire_.frames.count(1) == 0) show_.on_time(now_us += 10'000);
+  show_.on_text(1, R"({"t":"ack","confirmed":[{"i":1,"log":5}]})", now_us + 7'000);
+  wire_.frames.clear();
+  for (int tick = 0; tick < 200; ++tick) show_.on_time(now_us += 10'000);
+  const std::string expected = R"({"t":"lat","m":[["command",7]]})";
+  const auto [from, to] = wire_.frames.equal_range(0);
+  EXPECT_EQ(std::count_if(from, to, [&](const auto& frame) { return frame.second == expected; }),
+            1);
+}
+
+TEST_F(ShowTest, gives_up_with_the_reason_when_the_episode_is_halted) {
+  show_.on_text(2, R"({"t":"mode","mode":"halted","code":4604,"message":"The disk is full."})",
+                5000);
+  EXPECT_TRUE(show_.done());
+  EXPECT_NE(show_.failure().find("4604 The disk is full."), std::string::npos);
+}
+
 TEST(Report, breaks_when_a_promise_or_a_budget_does) {
   Report report;
   for (const Budget& budget : budgets()) report.of(budget.name).us.record(1000);
@@ -124,7 +164,12 @@ TEST(Doctor, says_what_to_do_about_too_few_descriptors_and_a_bad_certificate) {
 
 TEST(Doctor, tells_a_data_directory_that_cannot_be_written) {
   EXPECT_EQ(check_disk_sync("/dev/null").health, Health::kBad);
-  EXPECT_EQ(check_disk_sync("/nowhere/at/all").health, Health::kWarning);
+  const Finding later = check_disk_sync(testing::TempDir() + "nowhere/at/all");
+  EXPECT_EQ(later.health, Health::kWarning);
+  EXPECT_NE(later.found.find("syncs"), std::string::npos) << "the disk it will be on was not tried";
+  const Finding never = check_disk_sync("/proc/self/nowhere");
+  EXPECT_EQ(never.health, Health::kBad) << "serve could not make it";
+  EXPECT_NE(never.advice.find("/proc/self"), std::string::npos);
 }
 
 }  // namespace

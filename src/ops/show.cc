@@ -62,6 +62,7 @@ void Show::Impl::submit(uint32_t number, proto::Kind kind, std::string_view args
 void Show::Impl::on_welcome(uint32_t number, const proto::Welcome& welcome, MonoUs now_us) {
   Client& client = people[number];
   client.on_welcome(welcome);
+  on_mode(welcome.mode);
   ++live;
   moved_us = now_us;
   if (number == kDirector && !welcome.resumed) {
@@ -78,7 +79,7 @@ void Show::Impl::on_confirmed(uint32_t number, const proto::Confirmed& confirmed
   if (event.kind == proto::Kind::kPollVote) {
     vote_confirmed(number, event, confirmed.log, now_us);
   } else {
-    report.of("command").us.record(static_cast<uint64_t>(now_us - event.click_us));
+    measured(proto::LatencyClass::kCommand, now_us - event.click_us);
   }
 }
 
@@ -86,9 +87,9 @@ void Show::Impl::on_rejected(uint32_t number, const proto::Rejected& rejected, M
   Client& client = people[number];
   ++report.rejected[static_cast<int>(rejected.code)];
   if (rejected.retry_after_ms > 0) {
-    if (const PendingEvent* event = client.find(rejected.i)) {
-      wire.send(number, event_frame(event->json));  // measured from its first click on
-    }
+    // Not before the server said; measured from its first click on.
+    plan(now_us + static_cast<MonoUs>(rejected.retry_after_ms) * kUsPerMs, Plan::What::kResend,
+         number, static_cast<uint32_t>(rejected.i));
     return;
   }
   PendingEvent event;
@@ -108,6 +109,13 @@ void Show::Impl::on_bye(uint32_t number, const proto::ServerBye& bye) {
     given_up = true;
     why = std::to_string(static_cast<int>(bye.code)) + " " + std::string(bye.message);
   }
+}
+
+void Show::Impl::on_mode(const proto::ModeNotice& notice) {
+  if (notice.mode != proto::Mode::kHalted || given_up) return;
+  given_up = true;
+  why = "the episode is halted: " + std::to_string(static_cast<int>(notice.code)) + " " +
+        std::string(notice.message);
 }
 
 void Show::Impl::parse(uint32_t number, std::string_view text, MonoUs now_us) {
@@ -130,6 +138,7 @@ void Show::Impl::parse(uint32_t number, std::string_view text, MonoUs now_us) {
     on_tally(number, *tally, now_us);
   if (const auto* sums = std::get_if<proto::Emotes>(&*message)) on_emotes(number, *sums, now_us);
   if (const auto* bye = std::get_if<proto::ServerBye>(&*message)) on_bye(number, *bye);
+  if (const auto* mode = std::get_if<proto::ModeNotice>(&*message)) on_mode(*mode);
 }
 
 Show::Show(ShowOptions options, const TokenSource& tokens, Wire& wire)

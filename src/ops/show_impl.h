@@ -8,6 +8,7 @@ namespace footlight::ops {
 inline constexpr uint32_t kDirector = 0;
 inline constexpr uint32_t kObservers = 16;
 inline constexpr MonoUs kGiveUpUs = 60 * kUsPerSecond;    // without any progress at the end
+inline constexpr size_t kTellAtMost = 1024;               // latencies a second; more are not told
 inline constexpr MonoUs kEmoteLostUs = 3 * kUsPerSecond;  // a lossy lane may lose
 
 struct PollInfo {
@@ -51,10 +52,12 @@ struct Plan {  // something that will happen
     kCue,
     kClosePoll,
     kEnd,
-    kEncore
+    kEncore,
+    kResend,
+    kTell
   } what{};
   uint32_t client = 0;
-  uint32_t poll = 0;  // number of the poll, or of the cue
+  uint32_t poll = 0;  // number of the poll, of the cue, or of the event
   friend bool operator<(const Plan& a, const Plan& b) { return a.at_us > b.at_us; }
 };
 
@@ -67,6 +70,7 @@ struct Show::Impl {
   void on_confirmed(uint32_t number, const proto::Confirmed& confirmed, MonoUs now_us);
   void on_rejected(uint32_t number, const proto::Rejected& rejected, MonoUs now_us);
   void on_bye(uint32_t number, const proto::ServerBye& bye);
+  void on_mode(const proto::ModeNotice& notice);
   void parse(uint32_t number, std::string_view text, MonoUs now_us);
   void submit(uint32_t number, proto::Kind kind, std::string_view args, MonoUs now_us,
               uint32_t poll = 0);
@@ -78,6 +82,7 @@ struct Show::Impl {
   void on_poll(const std::string& id, const Json& entity, MonoUs now_us);
   void plan(MonoUs at_us, Plan::What what, uint32_t client, uint32_t number = 0);
   void run(const Plan& plan, MonoUs now_us);
+  void resend(uint32_t number, uint64_t event);
   void vote(uint32_t number, uint32_t poll, MonoUs now_us);
   void emote(uint32_t number, MonoUs now_us);
   void chat(uint32_t number, MonoUs now_us);
@@ -92,6 +97,8 @@ struct Show::Impl {
   }
 
   // show_measure.cc
+  void measured(proto::LatencyClass of, MonoUs us);
+  void tell_latencies();
   uint32_t observer_of(uint32_t number, uint32_t poll) const;  // index in observers
   void vote_confirmed(uint32_t number, const PendingEvent& event, uint64_t log, MonoUs now_us);
   void on_tally(uint32_t number, const proto::TallyUpdate& tally, MonoUs now_us);
@@ -134,6 +141,7 @@ struct Show::Impl {
   std::vector<std::map<uint32_t, std::deque<VoteWaiting>>> waiting;  // per observer: poll → votes
   std::map<std::pair<uint64_t, uint64_t>, MonoUs> commands;          // (cid, i) → click
   std::map<std::string, std::deque<MonoUs>, std::less<>> emotes_clicked;
+  std::vector<proto::LatencySample> untold;  // latencies for the server's own figures
 };
 
 }  // namespace footlight::ops

@@ -10,6 +10,26 @@ constexpr size_t kShowTalliesKept = 64;
 
 }  // namespace
 
+// Kept for the report, and told to the server as people's clients do, so that the console has it.
+void Show::Impl::measured(proto::LatencyClass of, MonoUs us) {
+  const MonoUs taken_us = std::max<MonoUs>(0, us);
+  report.of(proto::latency_class_name(of)).us.record(static_cast<uint64_t>(taken_us));
+  if (untold.size() < kTellAtMost) {
+    untold.push_back({of, static_cast<uint32_t>(taken_us / kUsPerMs)});
+  }
+}
+
+// By the director, for everybody.
+void Show::Impl::tell_latencies() {
+  if (!people[kDirector].live()) return;
+  for (size_t from = 0; from < untold.size(); from += proto::kMaxLatencies) {
+    const size_t count = std::min(proto::kMaxLatencies, untold.size() - from);
+    wire.send(kDirector,
+              proto::encoded(proto::LatencyReport{std::span(untold).subspan(from, count)}));
+  }
+  untold.clear();
+}
+
 // Another client than the voter; the director for polls whose tally viewers may not see.
 uint32_t Show::Impl::observer_of(uint32_t number, uint32_t poll) const {
   if (polls[poll].hidden || observers.size() < 3) return 0;
@@ -24,8 +44,7 @@ void Show::Impl::vote_confirmed(uint32_t number, const PendingEvent& event, uint
   const uint32_t observer = observer_of(number, event.poll);
   for (const TallySeen& tally : seen[observer][event.poll]) {
     if (tally.log < log) continue;
-    report.of("vote").us.record(
-        static_cast<uint64_t>(std::max<MonoUs>(0, tally.at_us - event.click_us)));
+    measured(proto::LatencyClass::kVote, tally.at_us - event.click_us);
     return;
   }
   (void)now_us;
@@ -42,7 +61,7 @@ void Show::Impl::on_tally(uint32_t number, const proto::TallyUpdate& tally, Mono
   auto& votes = waiting[observer][poll->second];
   std::erase_if(votes, [&](const VoteWaiting& vote) {
     if (vote.log > tally.log) return false;
-    report.of("vote").us.record(static_cast<uint64_t>(now_us - vote.click_us));
+    measured(proto::LatencyClass::kVote, now_us - vote.click_us);
     return true;
   });
 }
@@ -79,7 +98,7 @@ void Show::Impl::on_emotes(uint32_t number, const proto::Emotes& sums, MonoUs no
     auto& times = clicks->second;
     while (!times.empty() && now_us - times.front() > kEmoteLostUs) times.pop_front();
     for (uint64_t k = 0; k < sum.count && !times.empty(); ++k) {
-      report.of("reaction").us.record(static_cast<uint64_t>(now_us - times.front()));
+      measured(proto::LatencyClass::kReaction, now_us - times.front());
       times.pop_front();
     }
   }

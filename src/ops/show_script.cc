@@ -57,6 +57,7 @@ void Show::Impl::begin(MonoUs now_us) {
     plan(now_us + static_cast<MonoUs>((k + 1) * step_ms) * kUsPerMs, Plan::What::kCue, kDirector,
          k);
   }
+  plan(now_us + kUsPerSecond, Plan::What::kTell, kDirector);
   const auto cast_count = static_cast<uint32_t>(characters.size());
   for (uint32_t i = 1; i <= cast_count; ++i) {
     plan(in(2'000, now_us), Plan::What::kRoll, i);
@@ -116,7 +117,8 @@ void Show::Impl::run(const Plan& item, MonoUs now_us) {
   const auto again = [&](uint64_t mean_ms, Plan::What what) {
     if (!ending) plan(in(2 * mean_ms, now_us), what, item.client);
   };
-  if (ending && item.what != Plan::What::kClosePoll) return;
+  const bool at_the_end = item.what == Plan::What::kClosePoll || item.what == Plan::What::kResend;
+  if (ending && !at_the_end) return;
   switch (item.what) {
     case Plan::What::kVote:
       vote(item.client, item.poll, now_us);
@@ -147,12 +149,24 @@ void Show::Impl::run(const Plan& item, MonoUs now_us) {
     case Plan::What::kEncore:
       encore(now_us);
       break;
+    case Plan::What::kResend:
+      resend(item.client, item.poll);
+      break;
+    case Plan::What::kTell:
+      tell_latencies();
+      plan(now_us + kUsPerSecond, item.what, kDirector);
+      break;
     case Plan::What::kEnd:
       ending = true;
       moved_us = now_us;
       for (uint32_t k = 0; k < polls.size(); ++k) close_poll(k, now_us);
       break;
   }
+}
+
+void Show::Impl::resend(uint32_t number, uint64_t event) {
+  const PendingEvent* pending = people[number].find(event);
+  if (pending != nullptr && people[number].live()) wire.send(number, event_frame(pending->json));
 }
 
 void Show::Impl::vote(uint32_t number, uint32_t poll_index, MonoUs now_us) {

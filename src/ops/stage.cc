@@ -6,6 +6,7 @@
 #include "net/asio/client.h"
 #include "net/asio/http_client.h"
 #include "net/asio/shard.h"
+#include "net/asio/system.h"
 #include "ops/media_crowd.h"
 #include "ops/media_load.h"
 
@@ -214,6 +215,12 @@ Result<Report> run_show(const StageOptions& options, const ShowOptions& show,
                         const TokenSource& tokens, std::string_view episode,
                         const std::function<void(const Progress&)>& progress,
                         const std::atomic<bool>& stop) {
+  constexpr uint32_t kOtherDescriptors = 128;  // files, and the media of the cast
+  const uint64_t needed =
+      uint64_t{show.cast} + show.audience + options.watchers + kOtherDescriptors;
+  if (auto room = net::raise_descriptor_limit(needed); !room) {
+    return std::unexpected(room.error());
+  }
   net::Shard shard(0);
   Stage stage(shard, options, show, tokens, progress, stop);
   if (auto opened = stage.open(options); !opened) return std::unexpected(opened.error());

@@ -1,4 +1,8 @@
 // The life of a node: restart, drain, reload, webhooks, and what goes wrong at start.
+#include <sys/resource.h>
+
+#include <csignal>
+
 #include "edge/webhooks.h"
 #include "net/asio/server.h"
 #include "node_support.h"
@@ -70,6 +74,36 @@ TEST_F(NodeTest, a_corrupt_log_costs_its_episode_alone_and_is_left_as_it_is) {
   const auto refused = Node::start(std::move(alone));
   ASSERT_FALSE(refused);
   EXPECT_EQ(static_cast<int>(refused.error().code) / 10, 460);
+}
+
+TEST_F(NodeTest, a_log_that_fails_is_told_to_clients_and_once_to_the_operator) {
+  start();
+  open_poll();
+  RawClient viewer(node_->port());
+  join(viewer, token_of("vera", proto::Role::kViewer));
+  EXPECT_EQ(complaints_, "");
+  // From here on no file of this process grows: the next append fails.
+  const auto previous = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  rlimit none = limit;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  const auto say = [this] {
+    return call("POST", "/v1/episodes/demo/commands", R"({"k":"chat.say","a":{"text":"x"}})",
+                bearer(token_of("boss", proto::Role::kProducer)));
+  };
+  const auto refused = say();
+  const auto again = say();
+  setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, previous);
+  EXPECT_EQ(code_of(refused), static_cast<int>(Code::kLogHalted));
+  EXPECT_EQ(code_of(again), static_cast<int>(Code::kLogHalted));
+  EXPECT_EQ(next(viewer, "mode")["mode"].as_string(), "halted");
+  EXPECT_THAT(complaints_, HasSubstr("episode demo takes nothing more: 4600"));
+  EXPECT_EQ(std::ranges::count(complaints_, '\n'), 1) << complaints_;
+  EXPECT_EQ(call("GET", "/readyz").status, 503);
+  EXPECT_EQ(call("GET", "/v1/episodes/demo").status, 200) << "reading goes on";
 }
 
 TEST_F(NodeTest, two_nodes_on_one_log_or_one_port_are_kept_apart) {

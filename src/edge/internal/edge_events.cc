@@ -113,9 +113,7 @@ void Edge::Impl::event(EpisodeSide& episode, Session& session, const proto::Clie
   if (!event.fault.ok()) {
     ++counted.rejected;
     if (!admit_control(session)) return;
-    std::string detail(event.fault.why);
-    if (!event.fault.field.empty()) detail = std::string(event.fault.field) + ": " + detail;
-    return reject(session, event.i, event.fault.code, std::move(detail), 0);
+    return reject(session, event.i, event.fault.code, event.fault.error().detail, 0);
   }
   switch (event.kind) {
     case proto::Kind::kPollVote:
