@@ -1,7 +1,9 @@
 #include "edge/http_program_folder.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -70,6 +72,25 @@ TEST_F(PushFolderTest, WhatIsRemovedLeavesNoEmptyFolderOfItsEpochBehind) {
   remove("e0/v720.m3u8");
   EXPECT_FALSE(there("e0"));
   EXPECT_TRUE(fs::exists(folder_));
+}
+
+TEST_F(PushFolderTest, ADiskWithoutRoomIsToldByItsCodeAndHasNoHalfAFile) {
+  hls::PushJob job;
+  job.name = "e0/v720/s1.m4s";
+  job.body.add(make_blob(std::string(10'000, 'x')));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit little{1'000, before.rlim_max};
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+  const Status status = carry_to_folder(folder_, job);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::kPushFull);
+  EXPECT_TRUE(fs::is_empty(folder_ + "/e0/v720"));
+  EXPECT_TRUE(carry_to_folder(folder_, job)) << "there is room again";
+  EXPECT_EQ(fs::file_size(folder_ + "/e0/v720/s1.m4s"), 10'000u);
 }
 
 }  // namespace
