@@ -9,6 +9,7 @@ import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { PlaylistFollower } from '../lib/follow_playlist.mjs';
 import { ports } from '../lib/ports.mjs';
 import { RealNode, footlight_bin } from '../lib/real_node.mjs';
+import { StaleCache } from '../lib/stale_cache.mjs';
 import { UdpCable } from '../lib/udp_cable.mjs';
 import { Elsewhere, gst_publishes } from '../lib/whip_gst.mjs';
 
@@ -31,6 +32,7 @@ let browser;
 let cable;
 let cast;
 let viewer;
+let console_page;
 group('program', {
   async before() {
     browser = await launch(kFlags);
@@ -46,6 +48,7 @@ group('program', {
       'show',
       settings.flatMap((one) => ['--set', one]),
     );
+    console_page = await open_page(browser, await node.link('console', 'pia', 'producer', 'pia'));
     await command('episode.start', {});
     // Two of the cast, who send a prepared voice and picture. They take the cable too.
     cast = spawn(
@@ -91,34 +94,6 @@ async function poll_of(id) {
     headers: { authorization: `Bearer ${await producer()}` },
   });
   return (await answer.json()).polls[id];
-}
-/** A cache in front of the origin that, while `stale`, answers from what it has, whatever part of the future is asked for. */
-class StaleCache {
-  stale = false;
-  asked = 0;
-  has_delta = false;
-  #had = new Map();
-
-  async answer(route) {
-    const { pathname } = new URL(route.request().url());
-    if (this.stale) ++this.asked;
-    try {
-      if (this.stale && this.#had.has(pathname)) {
-        return await route.fulfill(this.#had.get(pathname));
-      }
-      const response = await route.fetch();
-      const had = {
-        status: response.status(),
-        headers: response.headers(),
-        body: await response.body(),
-      };
-      if (response.ok()) this.#had.set(pathname, had);
-      this.has_delta ||= had.body.includes('#EXT-X-SKIP');
-      await route.fulfill(had);
-    } catch {
-      await route.abort().catch(() => undefined); // the page went on meanwhile
-    }
-  }
 }
 /** How the page watches and what it shows. */
 const watched = (page) =>
@@ -167,6 +142,18 @@ test('a viewer without a call sees the program', async () => {
     async () => /\d\.\d s behind/.test(await viewer.locator('.watch').innerText()),
     'the delay on the page',
   );
+});
+
+test('a console that was open before has a preview, of the smallest size', async () => {
+  const preview = console_page.getByLabel('The program', { exact: true });
+  await until(
+    async () => (await preview.evaluate((video) => video.currentTime)) > 1,
+    'the preview to play',
+    30_000,
+  );
+  equal(await preview.evaluate((video) => video.videoWidth), 426, 'width');
+  equal(console_page.faults, [], 'faults');
+  await console_page.context().close();
 });
 
 test('a poll opens for a viewer with its picture, and is open so much longer', async () => {
