@@ -6,6 +6,7 @@
 
 #include "edge/config_table.h"
 #include "edge/config_yaml.h"
+#include "edge/fallback_rule.h"
 #include "edge/relays.h"
 #include "gate/token.h"
 #include "hls/s3.h"
@@ -71,6 +72,10 @@ class Loader {
     }
     if (config_.program.rungs.empty() || !std::ranges::all_of(config_.program.rungs, &is_rung)) {
       fault(nowhere, "program.rungs", "must be like [1280x720@2500, 854x480@1100], sizes even");
+    }
+    if (!are_fallback_steps(config_.program.fallback_steps)) {
+      fault(nowhere, "program.fallback_steps",
+            "must be some of [capped, hls, audio, votes] in this order");
     }
     for (size_t i = 0; i < config_.keys.size(); ++i) {
       for (size_t j = 0; j < i; ++j) {

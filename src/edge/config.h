@@ -84,6 +84,7 @@ struct Config {
     int64_t fallback_loss_pm = 0;  // 0: never by itself
     int64_t fallback_rtt_ms = 0;
     int64_t fallback_cpu_pm = 0;
+    std::vector<std::string> fallback_steps = {"hls"};
     std::vector<std::string> rungs = {"1280x720@2500", "854x480@1100"};
     int64_t fps = 30;
     std::string encoder = "libx264";

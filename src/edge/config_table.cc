@@ -94,13 +94,15 @@ const SettingInfo kSettings[] = {
     {"program.enabled", AT(program.enabled), 0, 0, "",
      "Compose each episode's cast into one program stream (compositor.md). Takes about a core."},
     {"program.fallback_loss_pm", AT(program.fallback_loss_pm), 0, 1'000, "per mille",
-     "From this loss of packets at the median viewer of the call on, for 10 s, the audience is "
-     "moved "
-     "to the program stream (watching.md); 0: never."},
+     "From this loss of packets at the median viewer of the call on, for 10 s, the audience gets "
+     "less (`program.fallback_steps`, watching.md); 0: never."},
     {"program.fallback_rtt_ms", AT(program.fallback_rtt_ms), 0, 60'000, "ms",
      "The same for the round trip of the median viewer."},
     {"program.fallback_cpu_pm", AT(program.fallback_cpu_pm), 0, 1'000, "per mille",
      "The same for the time that the media's thread is busy."},
+    {"program.fallback_steps", AT(program.fallback_steps), 1, 4, "",
+     "To what the audience is moved, one after another while it does not help, and back: `capped`, "
+     "`hls`, `audio`, `votes`, or some of them in this order."},
     {"program.rungs", AT(program.rungs), 1, 7, "",
      "The ladder, the largest first: `WIDTHxHEIGHT@KBPS`, the most that it may take."},
     {"program.fps", AT(program.fps), 25, 30, "pictures/s",

@@ -146,6 +146,16 @@ TEST(Config, AFaultOfTheCommandLineIsToldWithoutAFile) {
   EXPECT_TRUE(describe(faults[0], "").starts_with("server.port: 4701")) << describe(faults[0], "");
 }
 
+TEST(Config, TheStepsOfTheFallbackAreEachLessThanTheOneBefore) {
+  Config config;
+  EXPECT_TRUE(load("program:\n  fallback_steps: [capped, votes]\n", config).empty());
+  for (const char* steps : {"[]", "[full]", "[hls, capped]", "[less]"}) {
+    Config other;
+    EXPECT_EQ(load("program:\n  fallback_steps: " + std::string(steps) + "\n", other).size(), 1u)
+        << steps;
+  }
+}
+
 TEST(Config, TwoKeysOfOneNameAreRefused) {
   Config config;
   EXPECT_EQ(load("keys:\n - {kid: a, file: x}\n - {kid: a, file: y}\n", config).size(), 1u);

@@ -16,7 +16,7 @@ class FallbackRuleTest : public ::testing::Test {
       now += kUsPerSecond;
       auto move = rule.step(health, mode, now);
       if (!move) continue;
-      mode = move->back ? "full" : "hls";
+      mode = move->mode;
       return move;
     }
     return std::nullopt;
@@ -64,6 +64,39 @@ TEST_F(FallbackRuleTest, GoesBackAfterACalmMinuteAndWaitsLongerEachTime) {
   ASSERT_TRUE(run(kLossy, 20));
   ASSERT_TRUE(run(kGood, 200));
   EXPECT_LE(took, 62) << "this time it had lasted";
+}
+
+TEST_F(FallbackRuleTest, OneStepAfterAnotherDownWhileItDoesNotHelpAndBackTheSameWay) {
+  rule = FallbackRule({.loss_pm = 80, .steps = {"capped", "hls", "votes"}});
+  for (const char* expected : {"capped", "hls", "votes"}) {
+    const auto move = run(kLossy, 20);
+    ASSERT_TRUE(move);
+    EXPECT_EQ(move->mode, expected);
+    EXPECT_GE(took, 10);
+  }
+  EXPECT_FALSE(run(kLossy, 100)) << "there is no less";
+  for (const char* expected : {"hls", "capped", "full"}) {
+    const auto move = run(kGood, 200);
+    ASSERT_TRUE(move);
+    EXPECT_TRUE(move->back);
+    EXPECT_EQ(move->mode, expected);
+    EXPECT_GE(took, 60);
+  }
+  EXPECT_FALSE(run(kGood, 1'000));
+  // From what the producer had set, and back to it.
+  mode = "capped";
+  EXPECT_EQ(run(kLossy, 20)->mode, "hls");
+  EXPECT_EQ(run(kGood, 200)->mode, "capped");
+  EXPECT_FALSE(run(kGood, 1'000));
+}
+
+TEST_F(FallbackRuleTest, StepsAreModesEachLessThanTheOneBefore) {
+  EXPECT_TRUE(are_fallback_steps({"capped", "hls", "audio", "votes"}));
+  EXPECT_TRUE(are_fallback_steps({"votes"}));
+  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
+           {}, {"full"}, {"hls", "capped"}, {"hls", "hls"}, {"nothing"}}) {
+    EXPECT_FALSE(are_fallback_steps(bad));
+  }
 }
 
 TEST_F(FallbackRuleTest, WhatTheProducerSetStays) {

@@ -116,11 +116,11 @@ net::HttpResponse make_response(const hls::Reply& reply, const Wanted& wanted) {
 void send_stored(ProgramFiles& files, const hls::Reply& reply, const Wanted& wanted,
                  net::Responder responder) {
   auto to = std::make_shared<net::Responder>(std::move(responder));
-  files.read(reply.resource->store_name, [to, reply, wanted](Result<std::string> bytes) {
+  auto done = [to, reply, wanted](Result<Blob> bytes) {
     hls::Reply whole = reply;
     if (bytes) {
       auto made = std::make_shared<hls::Resource>(*reply.resource);
-      made->body.add(make_blob(std::move(*bytes)));
+      made->body.add(std::move(*bytes));
       whole.resource = std::move(made);
     } else {
       whole.resource = nullptr;
@@ -129,7 +129,10 @@ void send_stored(ProgramFiles& files, const hls::Reply& reply, const Wanted& wan
       whole.cache_control = "no-store";
     }
     to->send(make_response(whole, wanted));
-  });
+  };
+  const std::string& name = reply.resource->store_name;
+  if (reply.resource->packed) return files.read_packed(name, std::move(done));
+  files.read(name, std::move(done));
 }
 
 net::HttpResponse public_json(std::string json, std::string cache) {

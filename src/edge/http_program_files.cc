@@ -32,6 +32,23 @@ Status write_whole(const std::string& path, const Chain& bytes) {
   return status;
 }
 
+Result<Blob> read_whole(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(Code::kProgramGone, path);
+  struct stat about{};
+  std::string bytes;
+  bool holds = ::fstat(fd, &about) == 0;
+  if (holds) bytes.resize(static_cast<size_t>(about.st_size));
+  for (size_t at = 0; holds && at < bytes.size();) {
+    const ssize_t count = ::read(fd, &bytes[at], bytes.size() - at);
+    holds = count > 0 || (count < 0 && errno == EINTR);
+    if (count > 0) at += static_cast<size_t>(count);
+  }
+  ::close(fd);
+  if (!holds) return fail(Code::kIo, path);
+  return make_blob(std::move(bytes));
+}
+
 }  // namespace
 
 Error file_error(int number, const std::string& what) {
@@ -76,22 +93,19 @@ void ProgramFiles::put(const std::string& name, uint32_t rendition, uint64_t msn
   });
 }
 
-void ProgramFiles::read(std::string name, std::function<void(Result<std::string>)> done) {
-  worker_.post([path = folder_ + "/" + name, done = std::move(done)] {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return done(fail(Code::kProgramGone, path));
-    struct stat about{};
-    std::string bytes;
-    bool holds = ::fstat(fd, &about) == 0;
-    if (holds) bytes.resize(static_cast<size_t>(about.st_size));
-    for (size_t at = 0; holds && at < bytes.size();) {
-      const ssize_t count = ::read(fd, &bytes[at], bytes.size() - at);
-      holds = count > 0 || (count < 0 && errno == EINTR);
-      if (count > 0) at += static_cast<size_t>(count);
+void ProgramFiles::read(std::string name, Done done) {
+  worker_.post([path = folder_ + "/" + name, done = std::move(done)] { done(read_whole(path)); });
+}
+
+void ProgramFiles::read_packed(std::string name, Done done) {
+  worker_.post([this, name = std::move(name), done = std::move(done)] {
+    Blob& packed = packed_[name];
+    if (!packed) {
+      const auto whole = read_whole(folder_ + "/" + name);
+      if (!whole) return done(whole);
+      packed = make_blob(gzip_.pack(**whole));
     }
-    ::close(fd);
-    if (!holds) return done(fail(Code::kIo, path));
-    done(std::move(bytes));
+    done(packed);
   });
 }
 

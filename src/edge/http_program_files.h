@@ -7,10 +7,13 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
+#include "core/chain.h"
 #include "core/result.h"
+#include "hls/gzip.h"
 #include "hls/origin.h"
 #include "net/asio/worker.h"
 
@@ -31,7 +34,11 @@ class ProgramFiles final : public hls::SegmentStore {
 
   void put(const std::string& name, uint32_t rendition, uint64_t msn, Chain bytes) override;
   // `done` on the worker's thread. kProgramGone, kIo.
-  void read(std::string name, std::function<void(Result<std::string>)> done);
+  using Done = std::function<void(Result<Blob>)>;
+  void read(std::string name, Done done);
+  // The same, gzipped. Packed once and kept: for texts that do not change any more, of which a
+  // recording has a few.
+  void read_packed(std::string name, Done done);
 
   uint64_t failed() const { return failed_; }
 
@@ -40,7 +47,10 @@ class ProgramFiles final : public hls::SegmentStore {
   Stored stored_;
   Log log_;
   std::atomic<uint64_t> waiting_bytes_ = 0, failed_ = 0;
-  bool complained_ = false;              // on the worker's thread
+  // On the worker's thread.
+  bool complained_ = false;
+  hls::Gzip gzip_;
+  std::map<std::string, Blob> packed_;
   net::Worker worker_{"program-files"};  // the last: it ends first
 };
 

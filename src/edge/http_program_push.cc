@@ -1,13 +1,10 @@
 #include "edge/http_program_push.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <map>
 
 #include "core/json.h"
-#include "edge/http_program_files.h"
+#include "edge/http_program_folder.h"
 #include "edge/internal/metrics_page.h"
 #include "net/asio/http_client.h"
 
@@ -17,12 +14,6 @@ namespace {
 constexpr uint32_t kCarryTimeoutMs = 10'000;
 constexpr size_t kMaxPushAnswerBytes = 64 * 1024;
 constexpr MonoUs kTellPushUs = kUsPerSecond / 4;
-
-Status carry_to_folder(const std::string& path, const hls::PushJob& job) {
-  if (!job.remove) return write_file(path, job.body);
-  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
-  return std::unexpected(file_error(errno, path));
-}
 
 Status carry_to_bucket(const hls::S3Bucket& bucket, const std::string& key, const hls::PushJob& job,
                        WallMs now_ms) {
@@ -93,6 +84,7 @@ class PushHouse::Push final : public ProgramTap, public net::Resident {
       });
     });
   }
+  void left_before(std::vector<std::string> names) { pusher_.left_before(std::move(names)); }
   MonoUs on_turn_end(MonoUs now_us) override {
     while (auto job = pusher_.next()) send(std::move(*job));
     return std::min(tell(now_us), pusher_.next_due_us());
@@ -169,6 +161,10 @@ void PushHouse::begin(const std::string& episode, Program& program, net::Shard& 
     made.remove = place->about.remove;
     made.seed = static_cast<uint64_t>(options_.clock->now_us()) + pushes_.size();
     pushes_.push_back(std::make_unique<Push>(*this, *place, episode, made, home));
+    const PushPlace& about = place->about;
+    if (about.remove && !about.folder.empty()) {
+      pushes_.back()->left_before(leftovers(about.folder + "/" + episode));
+    }
     program.add_tap(pushes_.back().get());
   }
 }
@@ -177,7 +173,7 @@ void PushHouse::begin(const std::string& episode, Program& program, net::Shard& 
 Status PushHouse::carry(const PushPlace& place, const std::string& episode,
                         const hls::PushJob& job) const {
   if (!place.folder.empty()) {
-    return carry_to_folder(place.folder + "/" + episode + "/" + job.name, job);
+    return carry_to_folder(place.folder + "/" + episode, job);
   }
   const std::string prefix = place.prefix.empty() ? "" : place.prefix + "/";
   return carry_to_bucket(place.bucket, prefix + episode + "/" + job.name, job,

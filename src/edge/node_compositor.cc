@@ -273,6 +273,9 @@ bool NodeCompositors::Show::read() {
 
 void NodeCompositors::Show::on_time(MonoUs now) {
   flush();
+  // What it said while this thread stood still is heard before it is found silent.
+  while (read()) {
+  }
   if (unsent.size() > kMostUnsent) {
     kill();
     compositor.on_exit("it does not read", now);

@@ -120,7 +120,7 @@ void NodeEpisode::check_call(const CallHealth& health, const FallbackLimits& lim
     call.name = "Footlight";
     JsonWriter json(call.body);
     json.object().field("k", "media.mode").key("a").object();
-    json.field("mode", move->back ? "full" : "hls").field("why", std::string_view(move->why));
+    json.field("mode", std::string_view(move->mode)).field("why", std::string_view(move->why));
     json.end_object().end_object();
     owner_->api(call, [](const ApiAnswer&) {});
   });

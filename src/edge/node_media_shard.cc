@@ -289,7 +289,8 @@ void NodeMediaShard::begin_programs(const Config& config, const std::vector<Node
   if (!config.program.enabled || episodes.empty()) return;
   fallback_ = {static_cast<uint32_t>(config.program.fallback_loss_pm),
                static_cast<uint32_t>(config.program.fallback_rtt_ms),
-               static_cast<uint32_t>(config.program.fallback_cpu_pm)};
+               static_cast<uint32_t>(config.program.fallback_cpu_pm),
+               config.program.fallback_steps};
   if (fallback_.any()) episodes_ = episodes;
   programs_ = std::make_unique<NodeCompositors>(config, shard_, *media_, clock_);
   programs_->begin(episodes, std::move(maker));

@@ -63,6 +63,16 @@ Owner::Impl::Impl(OwnerOptions given, Recovered recovered)
   refresh_deadline();
 }
 
+// It is called every second at least. Where it was not, the process stood still (a machine that was
+// paused): for so long nobody could be heard, and no edge was silent.
+void Owner::Impl::now() {
+  const MonoUs now_us = std::max(now_us_, options.clock->now_us());
+  if (const MonoUs still_us = now_us - now_us_; still_us > 2 * kUsPerSecond) {
+    for (EdgeState& edge : edges) edge.heard_us += still_us;
+  }
+  now_us_ = now_us;
+}
+
 EdgeState* Owner::Impl::find_edge(bus::EdgeId id) {
   // Ids are dense as a rule: the place is tried first.
   if (id < edges.size() && edges[id].id == id) return &edges[id];
@@ -92,6 +102,9 @@ void Owner::Impl::message(bus::ToOwner& message) {
   if (edge == nullptr) return;
   edge->heard_us = now_us_;
   edge->fenced = false;
+  for (const bus::SessionId session : std::exchange(edge->lost, {})) {
+    unknown_session(*edge, session);
+  }
   if (auto* submit_in = std::get_if<bus::Submit>(&message)) {
     submit(*edge, *submit_in);
     watermark(*edge, submit_in->up_to_ms, submit_in->behind_ms);

@@ -155,6 +155,41 @@ TEST(OwnerEdges, ASessionThatTheOwnerDoesNotKnowIsSentBackToJoin) {
   EXPECT_TRUE(ann.last("bye")["reconnect"].as_bool());
 }
 
+TEST(OwnerEdges, WhoOnlyWatchesAtAnEdgeThatWasTakenForDeadIsSentBackToJoinWhenItIsHeardAgain) {
+  Stage stage(2);
+  stage.start();
+  auto& gil = stage.open_fork();
+  auto& ann = stage.join("ann", Role::kViewer, 1, 1);
+  for (int i = 0; i < 12'000; ++i) {
+    stage.clock.us += kUsPerMs;
+    stage.edges[0]->on_time();  // edge 1 hangs
+    if (stage.owner->next_due_us() <= stage.clock.us) stage.owner->on_time();
+    stage.settle();
+  }
+  EXPECT_FALSE(ann.closed);
+  stage.run_ms(2'000);
+  EXPECT_EQ(ann.closed, Code::kUnknownSession);
+  EXPECT_FALSE(gil.closed);
+}
+
+TEST(OwnerEdges, AMachineThatStoodStillLosesNobody) {
+  Stage stage(2);
+  stage.start();
+  auto& gil = stage.open_fork();
+  auto& ann = stage.join("ann", Role::kViewer, 1, 1);
+  stage.run_ms(100);
+  stage.clock.us += 30 * kUsPerSecond;
+  stage.owner->on_time();  // before any edge
+  stage.run_ms(3'000);
+  EXPECT_FALSE(ann.closed);
+  stage.send("gil", ev(2, "scene.go", R"({"scene":"crypt"})"));
+  const size_t before = ann.of("delta").size();
+  stage.run_ms(1'000);
+  EXPECT_FALSE(gil.closed);
+  EXPECT_GT(ann.of("delta").size(), before) << "she is told of what happens";
+  EXPECT_EQ(stage.owner->metrics().fenced_edges, 0u);
+}
+
 TEST(OwnerEdges, AnEdgeThatDiedLeavesNobodyOnline) {
   Stage stage(2);
   stage.start();

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <regex>
+
 #include "hls/boxes.h"
 #include "hls/internal/test_feed.h"
 
@@ -110,6 +113,66 @@ TEST(HlsOrigin, APartThatNeverCameIsAGapAndTheTimeGoesOn) {
   EXPECT_EQ(stream.get("e1/v720/s1.m4s").status, 404);
   EXPECT_EQ(stream.get("e1/v720/s1.p3.m4s").status, 200);
   EXPECT_EQ(stream.origin.counters().gaps, 2u);
+}
+
+// What the DASH manifest names is there and of the time it says. The Periods: id and start.
+std::map<std::string, std::string> check_manifest(TestStream& stream) {
+  static const std::regex kPeriod("<Period id=\"(\\S+)\" start=\"(\\S+)\">");
+  static const std::regex kTrack(
+      "<Representation id=\"(\\w+)\".* startNumber=\"(\\d+)\".*<SegmentTimeline>(.*)</S");
+  static const std::regex kRun("<S(?: t=\"(\\d+)\")? d=\"(\\d+)\"(?: r=\"(\\d+)\")?/>");
+  const std::sregex_iterator none;
+  const std::string text = stream.text("manifest.mpd");
+  for (std::sregex_iterator track(text.begin(), text.end(), kTrack); track != none; ++track) {
+    uint64_t number = std::stoull((*track)[2]), time = 0;
+    const std::string runs = (*track)[3];
+    for (std::sregex_iterator run(runs.begin(), runs.end(), kRun); run != none; ++run) {
+      if ((*run)[1].matched) time = std::stoull((*run)[1]);
+      for (int left = (*run)[3].matched ? std::stoi((*run)[3]) : 0; left >= 0; --left, ++number) {
+        const std::string segment = "e1/" + (*track)[1].str() + "/s" + std::to_string(number);
+        EXPECT_EQ(stream.get(segment + ".m4s").status, 200) << segment;
+        EXPECT_EQ(read_chunk(stream.text(segment + ".p0.m4s"))->tfdt, time) << segment;
+        time += std::stoull((*run)[2]);
+      }
+    }
+  }
+  std::map<std::string, std::string> out;
+  for (std::sregex_iterator at(text.begin(), text.end(), kPeriod); at != none; ++at) {
+    EXPECT_TRUE(out.emplace((*at)[1], (*at)[2]).second) << "two of one id";
+  }
+  return out;
+}
+
+TEST(HlsOrigin, TheDashManifestNamesNoSegmentThatIsMissing) {
+  Limits limits;
+  limits.dvr_window_ms = 30'000;
+  TestStream stream(limits);
+  stream.inits();
+  stream.run(8);
+  EXPECT_EQ(check_manifest(stream).size(), 1u);
+  for (uint64_t n = 8; n < 12; ++n) {
+    if (n != 9) ASSERT_TRUE(stream.part(0, n));  // one rung lacks a part
+    ASSERT_TRUE(stream.part(1, n));
+    ASSERT_TRUE(stream.part(2, n));
+  }
+  stream.next = 12;
+  stream.run(5);
+  ++stream.next;  // all lack one
+  stream.run(6);
+  const auto before = check_manifest(stream);
+  EXPECT_EQ(before.size(), 4u) << "before it, without the rung, and after each";
+  EXPECT_THAT(stream.text("manifest.mpd"), HasSubstr("e1/v480/s$Number$.m4s"));
+  ASSERT_TRUE(stream.origin.on_discontinuity());  // between two segments: a short hole
+  stream.inits('b');
+  stream.next = 0;
+  stream.run(40);
+  const auto after = check_manifest(stream);
+  EXPECT_EQ(after.rbegin()->first, "1");
+  for (const auto& [id, start] : before) {
+    if (after.contains(id)) EXPECT_EQ(after.at(id), start) << id;
+  }
+  EXPECT_LT(after.size(), before.size() + 1) << "the first have left the window";
+  EXPECT_EQ(stream.faults, "");
 }
 
 TEST(HlsOrigin, ARungThatFallsBehindIsLeftOutUntilItHasCaughtUp) {

@@ -1,6 +1,7 @@
 #include "hls/push.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/assert.h"
 #include "hls/address.h"
@@ -36,6 +37,9 @@ std::string Pusher::place_of(const Track& track, const std::string& file) const 
 void Pusher::begin(const Hello& hello) {
   remove_all();
   epoch_ = hello.epoch;
+  for (std::string& name : std::exchange(left_before_, {})) {
+    if (options_.remove && !name.starts_with(epoch_ + "/")) remove_later(std::move(name));
+  }
   parts_per_segment_ = hello.parts_per_segment;
   ended_ = false;
   tracks_.clear();

@@ -73,6 +73,9 @@ class Pusher {
  public:
   explicit Pusher(const PushOptions& options);
 
+  // What earlier lives of the process left at the place, where that is to be removed: it goes as
+  // what an epoch leaves that a new one takes the place of. Before the first begin().
+  void left_before(std::vector<std::string> names) { left_before_ = std::move(names); }
   void begin(const Hello& hello);  // a new epoch
   void take(std::span<const Change> changes);
   // A small file of the present epoch, whole and new each time: "timeline.json".
@@ -135,6 +138,7 @@ class Pusher {
   std::map<uint64_t, File> files_;  // by number: the order they came in
   std::map<std::string, uint64_t> texts_;
   std::set<std::string> lost_;  // media that playlists name as gaps
+  std::vector<std::string> left_before_;
   std::deque<Removal> removals_;
   std::optional<Removal> removing_;  // carried
   uint64_t next_number_ = 1;

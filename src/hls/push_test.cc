@@ -277,6 +277,32 @@ TEST_F(PushTest, OfAnEpochThatIsOverNothingStaysWhereItIsRemoved) {
   EXPECT_THAT(files["index.m3u8"], HasSubstr("e2/"));
 }
 
+TEST_F(PushTest, WhatAnEarlierLifeLeftGoesAfterAWhileOnceANewStreamIsThere) {
+  const std::vector<std::string> left = {"e0/v720/s7.m4s", "e0/v720.m3u8", "e1/v720/s0.m4s"};
+  const auto begin_with = [&](bool remove) {
+    pusher.reset();
+    files.clear();
+    for (const std::string& name : left) files[name] = "old";
+    PushOptions options{.clock = &clock, .remove = remove, .window_ms = 30'000};
+    pusher = std::make_unique<Pusher>(options);
+    pusher->left_before(left);
+    clock.now += 3'600 * kUsPerSecond;
+    EXPECT_FALSE(pusher->next()) << "who is in the middle of it goes on";
+    begin();
+    segments(2);
+    clock.now += 59 * kUsPerSecond;
+    carry_all();
+    EXPECT_TRUE(files.contains("e0/v720/s7.m4s"));
+    clock.now += 2 * kUsPerSecond;
+    carry_all();
+    EXPECT_TRUE(files.contains("e1/v720/s0.m4s")) << "of this life";
+  };
+  begin_with(true);
+  for (const auto& [name, text] : files) EXPECT_FALSE(name.starts_with("e0/")) << name;
+  begin_with(false);
+  EXPECT_TRUE(files.contains("e0/v720/s7.m4s")) << "kept where nothing is to be removed";
+}
+
 TEST(MarkGapsTest, AMissingPartIsAGapOfItsOwn) {
   const std::string list =
       "#EXTM3U\n#EXT-X-PART:DURATION=0.5,URI=\"v/s1.p0.m4s\",INDEPENDENT=YES\n"

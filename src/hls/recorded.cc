@@ -11,6 +11,7 @@ struct Place {
   std::string name;
   std::string_view type;
   bool forever = false;
+  bool packs = false;  // a text that is worth it
 };
 
 Place place_of(const Recorded& recorded, const Request& request, Kind kind) {
@@ -20,9 +21,9 @@ Place place_of(const Recorded& recorded, const Request& request, Kind kind) {
   constexpr std::string_view kList = "application/vnd.apple.mpegurl";
   switch (request.what) {
     case What::kIndex:
-      return {"index.m3u8", kList};
+      return {"index.m3u8", kList, false, true};
     case What::kManifest:
-      return {"manifest.mpd", "application/dash+xml"};
+      return {"manifest.mpd", "application/dash+xml", false, true};
     case What::kPoster:
       return {"poster.jpg", "image/jpeg"};
     case What::kThumbs:
@@ -30,9 +31,9 @@ Place place_of(const Recorded& recorded, const Request& request, Kind kind) {
     case What::kThumb:
       return {folder + thumb_name(request.number), "image/jpeg", true};
     case What::kPlaylist:
-      return {track + ".m3u8", kList};
+      return {track + ".m3u8", kList, false, true};
     case What::kVod:
-      return {track + "/vod.m3u8", kList};
+      return {track + "/vod.m3u8", kList, false, true};
     case What::kInit:
       return {track + "/" + init_name(static_cast<uint32_t>(request.number)), media, true};
     case What::kSegment:
@@ -96,9 +97,12 @@ Reply recorded_reply(const Recorded& recorded, const Request& request) {
   made->stored = true;
   made->store_name = place.name;
   // A later recording of the episode has other files of the same names.
-  made->etag = "\"" + recorded.epoch + "." + place.name + "\"";
+  made->packed = place.packs && request.gzip;
+  made->etag = "\"" + recorded.epoch + "." + place.name + (made->packed ? "z\"" : "\"");
   made->head_lines = "Content-Type: " + std::string(place.type) + "\r\nETag: " + made->etag +
-                     "\r\nAccess-Control-Allow-Origin: *\r\nAccept-Ranges: bytes\r\n";
+                     "\r\nAccess-Control-Allow-Origin: *\r\n";
+  if (made->packed) made->head_lines += "Content-Encoding: gzip\r\n";
+  made->head_lines += place.packs ? "Vary: Accept-Encoding\r\n" : "Accept-Ranges: bytes\r\n";
   Reply reply;
   reply.resource = std::move(made);
   reply.cache_control = place.forever ? kForever : kEnded;

@@ -26,7 +26,8 @@ struct Recorded {
 std::string recorded_json(const Hello& hello);
 // kFeedHello: it is none.
 Result<Recorded> parse_recorded(std::string_view json);
-// A stored resource whose file may be missing, or kProgramUnknown, kProgramGone (parts).
+// A stored resource whose file may be missing, or kProgramUnknown, kProgramGone (parts). Playlists
+// and the manifest are to be packed for who takes it.
 Reply recorded_reply(const Recorded& recorded, const Request& request);
 
 }  // namespace footlight::hls

@@ -39,6 +39,7 @@ struct Resource {
   std::string etag;  // with quotes
   std::string head_lines;
   bool stored = false;  // the bytes lie in the store under `store_name`, not here
+  bool packed = false;  // of what is stored: it is given gzipped, and lies there as it is
   std::string store_name;
 };
 using ResourcePtr = std::shared_ptr<const Resource>;

@@ -21,14 +21,6 @@ using Make = ProgramClock::Make;
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
-MonoUs mono_us() {
-  return duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-int64_t wall_us() {
-  return duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 int64_t cpu_us() {
   rusage used{};
   (void)getrusage(RUSAGE_SELF, &used);
@@ -43,8 +35,9 @@ constexpr int kMostCatchUp = 16;        // frames made in a row before the socke
 
 class Composition {
  public:
-  explicit Composition(const ComposeOptions& options)
+  Composition(const ComposeOptions& options, const ComposeClocks& clocks)
       : options_(options),
+        clocks_(clocks),
         stage_(options.encode.rungs[0].width, options.encode.rungs[0].height),
         clock_(options.encode.cadence, mono_us(), wall_us()) {}
   // Encoders go first: their threads call the link.
@@ -178,6 +171,8 @@ class Composition {
   int64_t sample_of(int64_t frame) const {
     return frame * 48'000'000 / options_.encode.cadence.fps_milli;
   }
+  MonoUs mono_us() const { return clocks_.mono_us(); }
+  int64_t wall_us() const { return clocks_.wall_us(); }
   MonoUs clock_frame_us() const { return options_.encode.cadence.time_us(1); }
 
   void tell_picture(int64_t number, int64_t wall, int every_s, int width) {
@@ -255,6 +250,7 @@ class Composition {
   }
 
   const ComposeOptions& options_;
+  const ComposeClocks& clocks_;
   FeedLink link_;
   RtpPort port_;
   ComposeStage stage_;
@@ -336,11 +332,17 @@ Result<ComposeOptions> read_compose_options(const std::vector<std::string>& argu
   return out;
 }
 
-Status compose(const ComposeOptions& options) {
+ComposeClocks ComposeClocks::system() {
+  const auto us = [](auto since) { return duration_cast<microseconds>(since).count(); };
+  return {[us] { return us(std::chrono::steady_clock::now().time_since_epoch()); },
+          [us] { return us(std::chrono::system_clock::now().time_since_epoch()); }};
+}
+
+Status compose(const ComposeOptions& options, const ComposeClocks& clocks) {
   (void)std::signal(SIGPIPE, SIG_IGN);
   (void)setpriority(PRIO_PROCESS, 0, 1);  // where there is too little, the call has it
   av_log_set_level(AV_LOG_ERROR);         // what goes wrong is told over the socket
-  return std::make_unique<Composition>(options)->run();
+  return std::make_unique<Composition>(options, clocks)->run();
 }
 
 }  // namespace footlight::media

@@ -7,10 +7,12 @@
 //
 // Threads: the loop (sockets, decoding, drawing, mixing), one for each rung, one for the sound.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/result.h"
+#include "core/time.h"
 #include "media/compose_encode.h"
 
 namespace footlight::media {
@@ -28,8 +30,16 @@ inline constexpr const char* kComposeUsage =
     "footlight-media compose --socket PATH|fd:N [--rung WxH@KBPS ...] [--fps N] "
     "[--encoder NAME] [--preset NAME] [--sound-kbps N]";
 
-// Until the node says stop or closes the socket. kCompositorSetup, kCompositorEnded (the node is
-// gone).
-Status compose(const ComposeOptions& options);
+// What the loop takes for the time: the system's, but in tests. Called on the loop's thread.
+struct ComposeClocks {
+  std::function<MonoUs()> mono_us;   // runs as real time does, apart from jumps ahead
+  std::function<int64_t()> wall_us;  // Unix time
+  static ComposeClocks system();
+};
+
+// Until the node says stop or closes the socket. kCompositorSetup; kCompositorEnded: the node is
+// gone, or the dates of this run cannot be kept true (program_clock.h), which the node is told.
+Status compose(const ComposeOptions& options,
+               const ComposeClocks& clocks = ComposeClocks::system());
 
 }  // namespace footlight::media

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "edge/program.h"
+#include "hls/gzip.h"
 #include "hls/internal/test_feed.h"
 #include "node_support.h"
 
@@ -229,7 +230,9 @@ TEST_F(NodeProgramTest, ARecordingIsServedAfterARestartWithItsTimeLine) {
   up();
   EXPECT_EQ(call("GET", "/v1/program/demo/status.json").body, R"({"there":true,"live":false})");
   EXPECT_THAT(call("GET", "/v1/program/demo/index.m3u8").body, HasSubstr("e1/v720/vod.m3u8"));
-  EXPECT_EQ(call("GET", "/v1/program/demo/e1/v720/vod.m3u8").body, list);
+  const auto vod = call("GET", "/v1/program/demo/e1/v720/vod.m3u8");
+  EXPECT_EQ(vod.body, list);
+  EXPECT_EQ(vod.header("Vary"), "Accept-Encoding");
   EXPECT_EQ(call("GET", "/v1/program/demo/timeline.json").body, marks);
   EXPECT_EQ(call("GET", "/v1/program/demo/poster.jpg").body, "a poster");
   EXPECT_THAT(call("GET", "/v1/program/demo/thumbs.vtt").body, HasSubstr("\ne1/t0.jpg\n"));
@@ -239,6 +242,25 @@ TEST_F(NodeProgramTest, ARecordingIsServedAfterARestartWithItsTimeLine) {
   EXPECT_EQ(segment.header("Cache-Control"), "public, max-age=31536000, immutable");
   EXPECT_EQ(call("GET", "/v1/program/demo/e1/a/s3.m4s").status, 404);
   EXPECT_EQ(call("GET", "/v1/program/demo/e9/a/s2.m4s").status, 404);
+  // Packed for who takes it, once: the file is not looked for again.
+  const net::HeaderList takes = {{"Accept-Encoding", "gzip"}};
+  const std::string kept = directory_ + "/program/demo/e1/v720/vod.m3u8";
+  for (int i = 0; i < 2; ++i) {
+    const auto packed = call("GET", "/v1/program/demo/e1/v720/vod.m3u8", "", takes);
+    EXPECT_EQ(packed.header("Content-Encoding"), "gzip");
+    EXPECT_EQ(packed.header("Vary"), "Accept-Encoding");
+    EXPECT_NE(packed.header("ETag"), vod.header("ETag"));
+    EXPECT_EQ(packed.body, hls::Gzip().pack(list));
+    std::filesystem::remove(kept);
+  }
+  EXPECT_EQ(call("GET", "/v1/program/demo/e1/v720/vod.m3u8").status, 404);
+  for (const char* text : {"index.m3u8", "manifest.mpd", "e1/v720.m3u8"}) {
+    const auto packed = call("GET", std::string("/v1/program/demo/") + text, "", takes);
+    EXPECT_EQ(packed.header("Content-Encoding"), "gzip") << text;
+  }
+  const auto media = call("GET", "/v1/program/demo/e1/a/s2.m4s", "", takes);
+  EXPECT_EQ(media.header("Content-Encoding"), "");
+  EXPECT_EQ(media.body, segment.body);
   // A new stream takes its place; who is in the middle of the old one can go on.
   hello_.epoch = "e2";
   next_ = 0;

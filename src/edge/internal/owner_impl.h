@@ -108,6 +108,7 @@ struct EdgeState {
   MonoUs heard_us = 0;
   bool fenced = false;
   bool has_tables = false;
+  std::vector<bus::SessionId> lost;  // taken for gone with it; sent back to join when it is heard
   uint64_t reported_sessions = 0;
   uint64_t queue_bytes = 0;
 };
@@ -167,7 +168,7 @@ struct Owner::Impl final : BoardPort {
   }
   OwnerSession* find(EdgeState& edge, bus::SessionId id);
   WallMs wall() { return wall_.at(now_us_); }
-  void now() { now_us_ = std::max(now_us_, options.clock->now_us()); }
+  void now();
   void to_edge(EdgeState& edge, bus::ToEdge message) {
     options.bus->to_edge(edge.id, options.episode, std::move(message));
   }

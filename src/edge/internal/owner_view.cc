@@ -241,11 +241,14 @@ void Owner::Impl::remove_session(uint32_t index) {
   if (actor.role != proto::Role::kViewer && !bare) cast_left(actor);
 }
 
-// It died without a word. Should it come back, its sessions are unknown and their clients join
-// anew.
+// It died without a word. Should it come back, its clients are told to join anew: who only watches
+// would wait for ever.
 void Owner::Impl::lose_edge(EdgeState& edge) {
   for (size_t slot = 0; slot < edge.by_slot.size(); ++slot) {
-    if (edge.by_slot[slot] != kNoSession) remove_session(edge.by_slot[slot]);
+    const uint32_t index = edge.by_slot[slot];
+    if (index == kNoSession) continue;
+    edge.lost.push_back(sessions[index].id);
+    remove_session(index);
   }
   edge.has_tables = false;
 }

@@ -1,5 +1,7 @@
 // The MPEG-DASH manifest (ISO/IEC 23009-1) over the same segments: one Period for each stretch
-// between discontinuities, SegmentTemplate by number with a SegmentTimeline.
+// between discontinuities, SegmentTemplate by number with a SegmentTimeline. Numbers follow one
+// another there, so a stretch is cut into Periods where a segment is missing in any rendition: a
+// player that was told of one that is not there gives up (dash.js).
 #include <algorithm>
 
 #include "hls/internal/track.h"
@@ -23,13 +25,27 @@ struct Stretch {
   size_t first = 0, end = 0;  // of the track's segments; empty when equal
 };
 
-Stretch stretch_of(const Track& track, uint32_t period, bool whole) {
+// What a Period of the manifest is made of.
+struct Run {
+  uint32_t period = 0;
+  uint64_t from = 0, to = UINT64_MAX;  // msn
+  bool whole = false;                  // also what is listed no more
+};
+
+Stretch stretch_of(const Track& track, const Run& run) {
   Stretch out;
-  size_t at = whole ? 0 : track.listed;
-  while (at < track.segments.size() && track.segments[at].period < period) ++at;
+  if (!track.has_parts()) return out;
+  const uint64_t base = track.segments.front().msn;
+  const size_t listed = run.whole ? 0 : track.listed;
+  size_t at = std::max<size_t>(listed, run.from > base ? run.from - base : 0);
+  const auto is = [&](auto holds) {
+    return at < track.segments.size() && track.segments[at].msn < run.to &&
+           holds(track.segments[at]);
+  };
+  while (is([&](const SegmentState& it) { return it.period < run.period; })) ++at;
   out.first = at;
-  while (at < track.segments.size() && track.segments[at].period == period &&
-         track.segments[at].complete) {
+  while (is(
+      [&](const SegmentState& it) { return it.period == run.period && it.complete && !it.gap; })) {
     ++at;
   }
   out.end = at;
@@ -60,7 +76,7 @@ void timeline(std::string& out, const Track& track, Stretch stretch) {
 }
 
 void representation(std::string& out, const Hello& hello, const Track& track, uint32_t period,
-                    const Period& anchor, Stretch stretch) {
+                    int64_t anchor_media_us, Stretch stretch) {
   const Rendition& info = track.info;
   out.append("<Representation");
   attribute(out, "id", info.id);
@@ -73,7 +89,7 @@ void representation(std::string& out, const Hello& hello, const Track& track, ui
   }
   out.append("><SegmentTemplate");
   attribute(out, "timescale", info.timescale);
-  attribute(out, "presentationTimeOffset", us_to_ticks(anchor.anchor_media_us, info.timescale));
+  attribute(out, "presentationTimeOffset", us_to_ticks(anchor_media_us, info.timescale));
   attribute(out, "startNumber", track.segments[stretch.first].msn);
   const std::string folder = hello.epoch + "/" + info.id + "/";
   attribute(out, "initialization", folder + "init-" + std::to_string(period) + ".mp4");
@@ -84,14 +100,14 @@ void representation(std::string& out, const Hello& hello, const Track& track, ui
 }
 
 void adaptation_set(std::string& out, const Hello& hello, std::span<const Track> tracks, Kind kind,
-                    uint32_t period, const Period& anchor, bool whole) {
+                    const Run& run, int64_t anchor_media_us) {
   std::string inside;
   std::string_view language;
   for (const Track& track : tracks) {
     if (track.info.kind != kind) continue;
-    const Stretch stretch = stretch_of(track, period, whole);
+    const Stretch stretch = stretch_of(track, run);
     if (stretch.first == stretch.end) continue;
-    representation(inside, hello, track, period, anchor, stretch);
+    representation(inside, hello, track, run.period, anchor_media_us, stretch);
     language = track.info.language;
   }
   if (inside.empty()) return;
@@ -115,6 +131,28 @@ int64_t first_listed_us(std::span<const Track> tracks) {
   return first_us;
 }
 
+struct Begins {
+  int64_t run_us = 0, presentation_us = 0;  // by the wall clock
+};
+
+// Nothing where it has no segment. Its id is the same for as long as it is listed.
+void append_period(std::string& out, const Hello& hello, std::span<const Track> tracks,
+                   const Period& period, const Run& run, Begins begins) {
+  const int64_t at_us = std::max(begins.run_us, begins.presentation_us);
+  const int64_t media_us = period.anchor_media_us + at_us - period.anchor_wall_us;
+  std::string sets;
+  for (const Kind kind : {Kind::kVideo, Kind::kAudio}) {
+    adaptation_set(sets, hello, tracks, kind, run, media_us);
+  }
+  if (sets.empty()) return;
+  out.append("<Period");
+  std::string id = std::to_string(run.period);
+  if (run.from > 0) id += "-" + std::to_string(run.from);
+  attribute(out, "id", id);
+  duration(out, "start", at_us - begins.presentation_us);
+  out.append(">\n").append(sets).append("</Period>\n");
+}
+
 }  // namespace
 
 std::string dash_manifest(const Hello& hello, const StreamTimes& times,
@@ -127,20 +165,14 @@ std::string dash_manifest(const Hello& hello, const StreamTimes& times,
   int64_t end_us = began_us;
   for (uint32_t i = 0; i < periods.size(); ++i) {
     if (!periods[i].anchored) continue;
-    Period at = periods[i];
-    if (const int64_t cut_us = began_us - at.anchor_wall_us; cut_us > 0) {
-      at.anchor_wall_us += cut_us;
-      at.anchor_media_us += cut_us;
+    const std::vector<Period::Cut>& cuts = periods[i].cuts;
+    for (size_t next = 0; next <= cuts.size(); ++next) {
+      Run run{i, 0, UINT64_MAX, ended && whole};
+      if (next > 0) run.from = cuts[next - 1].msn;
+      if (next < cuts.size()) run.to = cuts[next].msn;
+      const int64_t at_us = next > 0 ? cuts[next - 1].wall_us : periods[i].anchor_wall_us;
+      append_period(inside, hello, tracks, periods[i], run, {at_us, began_us});
     }
-    std::string sets;
-    for (const Kind kind : {Kind::kVideo, Kind::kAudio}) {
-      adaptation_set(sets, hello, tracks, kind, i, at, ended && whole);
-    }
-    if (sets.empty()) continue;
-    inside.append("<Period");
-    attribute(inside, "id", i);
-    duration(inside, "start", at.anchor_wall_us - began_us);
-    inside.append(">\n").append(sets).append("</Period>\n");
   }
   if (inside.empty()) return {};
   for (const Track& track : tracks) {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxInitBytes = 64 * 1024;
 constexpr size_t kMaxPeriods = 10'000;
+constexpr size_t kMostCuts = 20'000;  // of a period
 constexpr uint64_t kMaxMissingSegments = 8;
 // A part may be this much shorter than the target before it counts as cut short (RFC 8216bis
 // 4.4.4.9: 85 % but for the last of a segment).
@@ -236,6 +237,7 @@ void Origin::Impl::end_segment(uint32_t rendition) {
   SegmentState& segment = track.segments.back();
   segment.complete = true;
   segment.lines = segment_lines(track, segment);
+  if (segment.gap) cut_around(track, segment);
   track.next_msn = segment.msn + 1;
   track.next_part = 0;
   track.kept_ticks += segment.duration;
@@ -256,6 +258,17 @@ void Origin::Impl::end_segment(uint32_t rendition) {
   cut_window(rendition);
   update_lag();
   publish_manifest();
+}
+
+void Origin::Impl::cut_around(const Track& track, const SegmentState& hole) {
+  auto& cuts = periods[hole.period].cuts;
+  const int64_t end_us = hole.wall_us + ticks_to_us(hole.duration, track.info.timescale);
+  for (const Period::Cut cut :
+       {Period::Cut{hole.msn, hole.wall_us}, Period::Cut{hole.msn + 1, end_us}}) {
+    const auto at = std::ranges::lower_bound(cuts, cut.msn, {}, &Period::Cut::msn);
+    const bool known = at != cuts.end() && at->msn == cut.msn;
+    if (!known && cuts.size() < kMostCuts) cuts.insert(at, cut);
+  }
 }
 
 void Origin::Impl::end_open_segments() {

@@ -30,6 +30,7 @@ struct Origin::Impl {
   void begin_segment(Track& track);
   void end_segment(uint32_t rendition);
   void end_open_segments();
+  void cut_around(const Track& track, const SegmentState& hole);
 
   // origin_publish.cc: what goes out.
   void change(Change made);

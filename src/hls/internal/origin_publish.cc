@@ -248,6 +248,7 @@ void Origin::Impl::unload(uint32_t rendition, size_t index) {
   } else if (!segment.gap) {
     segment.gap = true;
     segment.lines = segment_lines(track, segment);
+    cut_around(track, segment);
     ++counters.dropped;
   }
   change(std::move(made));

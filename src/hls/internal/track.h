@@ -20,6 +20,13 @@ struct Period {
   int64_t anchor_wall_us = 0;
   int64_t anchor_media_us = 0;
   uint64_t msn_offset = 0;  // the feed's msn + this (modulo 2^64) is ours
+  // Where a hole begins or ends in any rendition, ascending. What counts its segments without
+  // leaving one out (the DASH manifest) begins anew there.
+  struct Cut {
+    uint64_t msn = 0;
+    int64_t wall_us = 0;  // of that segment's beginning
+  };
+  std::vector<Cut> cuts;
 };
 
 struct PartState {

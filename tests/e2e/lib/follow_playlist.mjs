@@ -1,15 +1,18 @@
 // A reader of a live media playlist that reloads it as a player does, by blocking requests, and holds over all
 // reloads what the stream promises: constant targets, numbers that never go back, a segment that is the same whenever
-// it is listed, dates that follow the durations, delta updates that make the whole.
+// it is listed, dates that follow the durations, delta updates that make the whole, and media whose decode times go on
+// from chunk to chunk and last as long as the list says.
+import { read_chunks, read_init } from './read_media.mjs';
 
 const kConstant = ['#EXT-X-TARGETDURATION', '#EXT-X-SERVER-CONTROL', '#EXT-X-PART-INF'];
 const kSlack_ms = 2; // dates are written in milliseconds, durations in hundredths of them
 
-/** {head, first, skipped, segments, tail}; segments: {msn, lines, date_ms, length_ms, broken, parts: [end_ms]}. */
+/** {head, first, skipped, segments, tail}; segments: {msn, lines, map, date_ms, length_ms, broken, parts: [end_ms]}. */
 export function read_playlist(text) {
   const out = { head: {}, first: 0, skipped: 0, segments: [], tail: [] };
   const fresh = (msn) => ({ msn, lines: [], date_ms: NaN, length_ms: 0, broken: false, parts: [] });
   let segment = fresh(0);
+  let map = '';
   for (const line of text.trim().split('\n').slice(1)) {
     const [tag, value] = [line.split(':', 1)[0], line.slice(line.indexOf(':') + 1)];
     if (tag === '#EXT-X-MEDIA-SEQUENCE') segment.msn = out.first = Number(value);
@@ -23,13 +26,14 @@ export function read_playlist(text) {
         segment.parts.push((segment.parts.at(-1) ?? 0) + length_ms);
         continue;
       }
+      if (tag === '#EXT-X-MAP') map = /URI="([^"]+)"/.exec(value)[1];
       if (tag === '#EXT-X-MAP') continue; // said again where a list begins
       segment.lines.push(line);
       if (tag === '#EXT-X-PROGRAM-DATE-TIME') segment.date_ms = Date.parse(value);
       if (tag === '#EXT-X-DISCONTINUITY') segment.broken = true;
       if (tag === '#EXTINF') segment.length_ms = 1000 * parseFloat(value);
       if (tag[0] === '#') continue;
-      out.segments.push(segment);
+      out.segments.push({ ...segment, map });
       segment = fresh(segment.msn + 1);
     }
   }
@@ -48,12 +52,16 @@ export class PlaylistFollower {
   reloads = 0;
   deltas = 0;
   breaks = 0;
+  /** Segments whose media were read. */
+  read = 0;
   /** {end_ms, seen_ms} of each new part: the date at its end, and when it was there. */
   parts = [];
   #url;
   #on = true;
   #before = null;
   #done;
+  #reading = Promise.resolve();
+  #media = { map: '', init: null, next: NaN };
 
   constructor(url) {
     this.#url = url;
@@ -62,6 +70,7 @@ export class PlaylistFollower {
   async stop() {
     this.#on = false;
     await this.#done;
+    await this.#reading;
   }
 
   async #get(query) {
@@ -115,11 +124,39 @@ export class PlaylistFollower {
         this.#expect(bare(was) === bare(segment), `segment ${segment.msn} is another`);
       }
       if (!was && segment.broken) ++this.breaks;
+      if (segment.length_ms > 0 && !(was?.length_ms > 0)) {
+        this.#reading = this.#reading
+          .then(() => this.#check_media(segment))
+          .catch((error) => this.faults.push(`segment ${segment.msn} cannot be read: ${error}`));
+      }
       if (segment.msn < last_msn) continue;
       for (const end_ms of segment.parts.slice(was?.parts.length ?? 0)) {
         this.parts.push({ end_ms: segment.date_ms + end_ms, seen_ms });
       }
     }
+  }
+
+  async #bytes(name) {
+    const answer = await fetch(new URL(name, this.#url));
+    if (answer.status !== 200) throw new Error(`${name}: ${answer.status}`);
+    return answer.arrayBuffer();
+  }
+
+  async #check_media({ msn, lines, map, length_ms, broken }) {
+    const media = this.#media;
+    if (map !== media.map) Object.assign(media, { map, init: read_init(await this.#bytes(map)) });
+    if (broken) media.next = NaN;
+    const { timescale, sample } = media.init;
+    let length = 0;
+    for (const { tfdt, duration } of read_chunks(await this.#bytes(lines.at(-1)), sample)) {
+      const off = tfdt - media.next;
+      if (off) this.faults.push(`segment ${msn}: a chunk at ${tfdt} is ${off} ticks off`);
+      media.next = tfdt + duration;
+      length += duration;
+    }
+    const off_ms = (1000 * length) / timescale - length_ms;
+    if (Math.abs(off_ms) > kSlack_ms) this.faults.push(`segment ${msn} is ${off_ms} ms too long`);
+    ++this.read;
   }
 
   /** A delta update of the same version. */
@@ -129,7 +166,8 @@ export class PlaylistFollower {
     if (delta.skipped === 0 || delta.tail.join() !== whole.tail.join()) return; // a newer one
     ++this.deltas;
     const joined = [...whole.segments.slice(0, delta.skipped), ...delta.segments];
-    const bare = (segments) => JSON.stringify(segments);
+    // A delta does not say the map again.
+    const bare = (segments) => JSON.stringify(segments.map((one) => ({ ...one, map: '' })));
     this.#expect(bare(joined) === bare(whole.segments), `delta and base differ`);
   }
 }
