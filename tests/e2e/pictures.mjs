@@ -84,6 +84,12 @@ try {
     .first()
     .click()
     .catch(() => undefined);
+  // Its figures are those that the audience's clients measured, told every few seconds.
+  await until(
+    async () => /Vote → tally\s+n [1-9]\d/.test(await producer.locator('main').innerText()),
+    'the latencies of the votes',
+    20_000,
+  );
   await picture(producer, 'console');
 } catch (error) {
   for (const context of browser.contexts()) {

@@ -242,6 +242,15 @@ TEST(LogOnABadDisk, SaysThatTheDiskIsFullAndGoesOnOnceThereIsRoom) {
   }
 }
 
+TEST(LogOnABadDisk, ANewLogOnAFullDiskSaysSoAndNotWhatItWouldHaveWritten) {
+  Rig rig(1);
+  rig.disk.faults.capacity_bytes = 4'096;
+  const auto log = rig.open();
+  ASSERT_FALSE(log.has_value());
+  EXPECT_EQ(log.error().code, Code::kDiskFull);
+  EXPECT_LT(log.error().detail.size(), 100u) << log.error().detail;
+}
+
 TEST(LogOnABadDisk, ACommitSyncsTheWalBeforeItReturns) {
   Rig rig(1);
   auto log = rig.open();

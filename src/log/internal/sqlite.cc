@@ -24,8 +24,11 @@ Result<Connection> Connection::open(const std::string& name, int flags, const ch
   return out;
 }
 
+// `what` may be a statement: its first words say which.
 std::string Connection::detail(std::string_view what) const {
-  std::string out(what);
+  constexpr size_t kMostBytes = 40;
+  std::string out(what.substr(0, kMostBytes));
+  if (what.size() > kMostBytes) out += "...";
   return out.append(": ").append(sqlite3_errmsg(db_.get()));
 }
 
