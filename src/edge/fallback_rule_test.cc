@@ -84,6 +84,7 @@ TEST_F(FallbackRuleTest, OneStepAfterAnotherDownWhileItDoesNotHelpAndBackTheSame
   }
   EXPECT_FALSE(run(kGood, 1'000));
   // From what the producer had set, and back to it.
+  rule = FallbackRule({.loss_pm = 80});
   mode = "capped";
   EXPECT_EQ(run(kLossy, 20)->mode, "hls");
   EXPECT_EQ(run(kGood, 200)->mode, "capped");

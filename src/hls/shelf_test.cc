@@ -138,7 +138,13 @@ TEST(HlsShelf, ThePlaylistSaysWhatPlayersNeedForLowLatency) {
               HasSubstr("BANDWIDTH=3128000,AVERAGE-BANDWIDTH=2628000,CODECS=\"avc1.64001f,"
                         "mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=30.000,AUDIO=\"audio\""));
   EXPECT_THAT(index, HasSubstr("CODECS=\"mp4a.40.2\",AUDIO=\"audio\"\ne1/a.m3u8")) << "audio alone";
-  EXPECT_THAT(stream.text("manifest.mpd"), HasSubstr("<S t=\"0\" d=\"32768\" r=\"1\"/>"));
+  const std::string manifest = stream.text("manifest.mpd");
+  for (const char* wanted :
+       {"<S t=\"0\" d=\"32768\" r=\"1\"/>", " publishTime=\"2027-01-15T08:00:04.266Z\"",
+        "schemeIdUri=\"urn:mpeg:dash:utc:http-head:2014\" value=\"manifest.mpd\"",
+        "<InbandEventStream schemeIdUri=\"https://aomedia.org/emsg/ID3\"/>"}) {
+    EXPECT_THAT(manifest, HasSubstr(wanted));
+  }
 }
 
 TEST(HlsShelf, APartAndItsSegmentAreTheSameBytes) {

@@ -4,6 +4,7 @@
 // player that was told of one that is not there gives up (dash.js).
 #include <algorithm>
 
+#include "hls/boxes.h"
 #include "hls/internal/track.h"
 
 namespace footlight::hls {
@@ -118,7 +119,9 @@ void adaptation_set(std::string& out, const Hello& hello, std::span<const Track>
   attribute(out, "segmentAlignment", "true");
   attribute(out, "startWithSAP", uint64_t{1});
   if (!language.empty()) attribute(out, "lang", language);
-  out.append(">\n").append(inside).append("</AdaptationSet>\n");
+  out.append(">\n");
+  if (video) out.append("<InbandEventStream schemeIdUri=\"").append(kEmsgId3).append("\"/>\n");
+  out.append(inside).append("</AdaptationSet>\n");
 }
 
 int64_t first_listed_us(std::span<const Track> tracks) {
@@ -190,11 +193,18 @@ std::string dash_manifest(const Hello& hello, const StreamTimes& times,
     duration(out, "mediaPresentationDuration", end_us - began_us);
   } else {
     attribute(out, "availabilityStartTime", iso_time(began_us));
+    attribute(out, "publishTime", iso_time(end_us));
     duration(out, "minimumUpdatePeriod", target_us);
     duration(out, "timeShiftBufferDepth", int64_t{limits.dvr_window_ms} * 1000);
     duration(out, "suggestedPresentationDelay", 3 * target_us);
   }
-  return out.append(">\n").append(inside).append("</MPD>\n");
+  out.append(">\n").append(inside);
+  // The origin's clock, so that no player asks somebody else for the time.
+  if (!ended) {
+    out.append("<UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-head:2014\" ");
+    out.append("value=\"manifest.mpd\"/>\n");
+  }
+  return out.append("</MPD>\n");
 }
 
 }  // namespace footlight::hls
