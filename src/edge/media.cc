@@ -326,8 +326,7 @@ Result<MediaAnswer> Media::patch(std::string_view episode, MediaUse use, std::st
   const auto read = read_fragment(fragment);
   if (!read) return std::unexpected(read.error());
   const std::string current = etag_of(transports_.credentials(*session->peer));
-  const bool any = etag.empty() || etag == "*";
-  if (!any && etag != current) return fail(Code::kSdpState, "another ICE generation");
+  if (etag != "*" && etag != current) return fail(Code::kSdpState, "another ICE generation");
   if (read->ufrag.empty() || *read == session->transport)
     return MediaAnswer{session->id, current, {}};
   session->transport = *read;

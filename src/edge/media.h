@@ -124,8 +124,8 @@ class Media {
   // kTrackLimit, kServerFull.
   Result<MediaAnswer> open(const MediaRequest& request, std::string_view offer, MonoUs now);
   // A fragment (RFC 8840): candidates, which a lite agent has no use for, or an ICE restart, which
-  // is answered. kUnknownSession, kSdpSyntax, kSdpState (`etag` is another generation's; "" or "*":
-  // of any).
+  // is answered. kUnknownSession, kSdpSyntax, kSdpTooLarge, kSdpState (`etag` is none of the
+  // generation's; "*": of any).
   Result<MediaAnswer> patch(std::string_view episode, MediaUse use, std::string_view id,
                             std::string_view etag, std::string_view fragment, MonoUs now);
   // kUnknownSession.
