@@ -12,6 +12,7 @@ namespace {
 constexpr MonoUs kFeedbackUs = 100 * kUsPerMs;
 constexpr MonoUs kReceiverReportUs = kUsPerSecond;
 constexpr uint32_t kOurSsrc = 1;  // in reports: we send no stream of our own
+constexpr MonoUs kSortUs = kUsPerSecond;
 constexpr size_t kRtcpBytes = 1200;
 constexpr size_t kVideoRing = 512, kAudioRing = 128;
 
@@ -374,6 +375,10 @@ void Room::on_time(MonoUs now) {
 
 void Room::tick_publisher(Member& member, MonoUs now) {
   std::array<uint8_t, kRtcpBytes> buffer;
+  if (now >= next_sort_) {
+    next_sort_ = now + kSortUs;
+    for (const auto& track : tracks_) track->sort_encodings(now);
+  }
   if (member.feedback->pending() && now - member.fed_back_at >= kFeedbackUs) {
     member.fed_back_at = now;
     while (const size_t size = member.feedback->write(buffer, kOurSsrc, member.last_media_ssrc)) {

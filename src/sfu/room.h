@@ -128,7 +128,7 @@ class Room {
   Speakers speakers_;
   MemberId next_member_ = 1;
   TrackId next_track_ = 1;
-  MonoUs next_tick_ = 0;
+  MonoUs next_tick_ = 0, next_sort_ = 0;
   RoomStats stats_;
 };
 

@@ -272,8 +272,10 @@ bool Subscriber::describe(const Watch& watch, const Speakers& speakers, MonoUs n
     return false;
   }
   const Layer max = watch.options.max;
-  for (size_t i = 0; i < watch.track->encodings.size() && i <= max.stream; ++i) {
-    const IncomingStream& stream = watch.track->encodings[i].stream;
+  const Track& track = *watch.track;
+  for (size_t rank = 0; rank < track.encodings.size() && rank <= max.stream; ++rank) {
+    const uint8_t i = track.by_quality[rank];
+    const IncomingStream& stream = track.encodings[i].stream;
     const LayerRates& rates = stream.rates();
     if (!stream.active(now)) continue;
     for (uint8_t s = 0; s < rates.spatial_count() && s <= max.spatial; ++s) {
@@ -283,13 +285,13 @@ bool Subscriber::describe(const Watch& watch, const Speakers& speakers, MonoUs n
             demand.option_count == 0 || bps > demand.options[demand.option_count - 1].bps;
         // A stream that just began has no measured rate yet.
         if (bps > 0 && better) {
-          demand.offer({static_cast<uint8_t>(i), s, t}, bps);
+          demand.offer({i, s, t}, bps);
         }
       }
     }
   }
   // Nothing came yet: be ready, so that the first key frame need not be asked for again.
-  if (demand.option_count == 0) demand.offer({0, 0, 0}, 0);
+  if (demand.option_count == 0) demand.offer({track.by_quality[0], 0, 0}, 0);
   return true;
 }
 

@@ -1,5 +1,6 @@
 // A published track: one voice or picture of a member, in one or several encodings.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@ namespace footlight::sfu {
 
 using MemberId = uint32_t;
 using TrackId = uint32_t;
+
+inline constexpr size_t kMaxEncodings = 4;
+inline constexpr size_t kMaxPending = 512;  // of one track and turn; beyond it packets are dropped
 
 class Recording;
 class RecordStream;
@@ -31,8 +35,12 @@ struct Track {
   rtc::NegotiatedCodec codec;  // what the publisher sends
   uint8_t red_payload_type = 0;
   uint8_t priority = 0;
-  std::vector<Encoding> encodings;  // lowest quality first, at most kMaxEncodings
-  size_t watchers = 0;              // subscriptions that are not paused by their subscriber
+  std::vector<Encoding> encodings;  // in the order of the offer, at most kMaxEncodings
+  // Indices of `encodings`, the lowest quality first. It is the offer's order until their rates say
+  // otherwise: most clients begin with the lowest, OBS with the highest.
+  std::array<uint8_t, kMaxEncodings> by_quality{0, 1, 2, 3};
+  bool disordered = false;  // at the last look
+  size_t watchers = 0;      // subscriptions that are not paused by their subscriber
   Recording* recording = nullptr;
 
   // Packets of this turn, in order of arrival: what flush() forwards.
@@ -43,8 +51,11 @@ struct Track {
   std::vector<Pending> pending;
 
   bool audio() const { return kind == rtc::MediaKind::kAudio; }
+  // Looks at the rates, once a second. Two looks in a row change the order: of a still picture a
+  // small encoding may for a moment take more than a large one.
+  void sort_encodings(MonoUs now);
+  uint8_t rank_of(uint8_t encoding) const;
+
 };
-inline constexpr size_t kMaxEncodings = 4;
-inline constexpr size_t kMaxPending = 512;  // of one track and turn; beyond it packets are dropped
 
 }  // namespace footlight::sfu
