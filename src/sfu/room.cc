@@ -176,11 +176,10 @@ Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& me
   Track* track = find_track(track_id);
   if (!member || !track) return fail(Code::kTrackUnknown);
   OutgoingSpec spec;
+  uint8_t red = 0;
   bool found = false;
   for (const auto& codec : media.codecs) {
-    if (codec.codec == rtc::RtpCodec::kRed && track->audio()) {
-      spec.red_payload_type = codec.payload_type;
-    }
+    if (codec.codec == rtc::RtpCodec::kRed && track->audio()) red = codec.payload_type;
     if (found || codec.codec != track->codec.codec || codec.format != track->codec.format) continue;
     found = true;
     spec.payload_type = codec.payload_type;
@@ -189,6 +188,9 @@ Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& me
       spec.rtx_payload_type = *codec.rtx_payload_type;
     }
   }
+  // The blocks in RED name their payload type themselves, and are not rewritten: it goes on as it
+  // is to whoever has the same number for it, and as its primary block to the others.
+  if (spec.payload_type == track->codec.payload_type) spec.red_payload_type = red;
   if (!found) return fail(Code::kTrackCodec);
   spec.ssrc = stream.ssrc;
   spec.mid = media.mid;

@@ -47,5 +47,35 @@ TEST_F(RoomTest, EncodingsOfAboutTheSameRateKeepTheOrderOfTheOffer) {
   EXPECT_EQ(room_.track(track)->by_quality, (std::array<uint8_t, 4>{0, 1, 2, 3}));
 }
 
+TEST_F(RoomTest, RedGoesOnWholeWhereItsBlocksMeanTheSameAndAsItsPrimaryBlockElsewhere) {
+  constexpr uint8_t kRed = 63;
+  auto voice = line("a", rtc::RtpCodec::kOpus, {{"", 1, 0}});
+  rtc::NegotiatedCodec red = voice.codecs[0];
+  red.codec = rtc::RtpCodec::kRed;
+  red.payload_type = kRed;
+  voice.codecs.push_back(red);
+  const TrackId track = *room_.publish(gm_, voice, 100);
+  const Bytes payload{kAudio | 0x80, 0x0F, 0x00, 0x02, kAudio, 1, 1, 2, 2, 2};
+  for (const uint8_t opus : {kAudio, uint8_t{109}}) {  // 109 as Firefox has it
+    auto wanted = line("0", rtc::RtpCodec::kOpus);
+    wanted.codecs[0].payload_type = opus;
+    wanted.codecs.push_back(red);
+    Recorder sink;
+    const MemberId member = *room_.join(sink, {10'000'000, 40'000, 30'000'000});
+    ASSERT_TRUE(room_.watch(member, track, wanted, {"0", "c", "s t", 8000u + opus, 0}, {}));
+    room_.on_time(now_ += 10'000);
+    Packet* packet = pool_.take();
+    const size_t head = rtc::write_rtp_head(packet->buffer, {false, false, kRed, opus, 960, 1});
+    std::copy(payload.begin(), payload.end(), &packet->buffer[head]);
+    room_.on_rtp(gm_, packet, {packet->buffer.data(), head + payload.size()}, now_);
+    turn();
+    ASSERT_EQ(sink.got.size(), 1u);
+    const bool same = opus == kAudio;
+    EXPECT_EQ(sink.got[0].view.payload_type, same ? kRed : opus);
+    EXPECT_EQ(to_hex(sink.got[0].view.payload()), same ? to_hex(payload) : "020202");
+    room_.leave(member);
+  }
+}
+
 }  // namespace
 }  // namespace footlight::sfu
