@@ -11,7 +11,6 @@ namespace {
 
 constexpr MonoUs kFeedbackUs = 100 * kUsPerMs;
 constexpr MonoUs kReceiverReportUs = kUsPerSecond;
-constexpr uint32_t kOurSsrc = 1;  // in reports: we send no stream of our own
 constexpr MonoUs kSortUs = kUsPerSecond;
 constexpr size_t kRtcpBytes = 1200;
 constexpr size_t kVideoRing = 512, kAudioRing = 128;
@@ -349,6 +348,15 @@ void Room::on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoU
     if (route.ssrc != info->ssrc || route.rtx) continue;
     Encoding& encoding = route.track->encodings[route.encoding];
     encoding.stream.on_sender_report(*info, now);
+// What has ended is not waited for: whoever watches goes on with another encoding at once.
+void Room::on_bye(Member& member, const rtc::RtcpPacket& packet) {
+  for (size_t i = 0; const auto ssrc = rtc::bye_ssrc(packet, i); ++i) {
+    for (const auto& route : member.routes) {
+      if (route.ssrc == *ssrc && !route.rtx) route.track->encodings[route.encoding].stream.rest();
+    }
+  }
+}
+
     if (encoding.recorded) encoding.recorded->on_report(*info, now);
   }
 }
@@ -356,6 +364,7 @@ void Room::on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoU
 void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
   Member* member = find(id);
   if (!member) return;
+    if (packet.type == rtc::RtcpType::kBye) on_bye(*member, packet);
   rtc::RtcpReader reader(compound);
   rtc::RtcpPacket packet;
   while (reader.next(packet)) {
@@ -422,7 +431,11 @@ void Room::tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs 
     encoding.stream.request_key_frame();
   }
   if (!track.audio() && encoding.stream.take_key_frame_request(now)) {
-    writer.pli(kOurSsrc, encoding.ssrc);
+    if (track.codec.fir && !track.codec.pli) {
+      writer.fir(kOurSsrc, {encoding.ssrc, encoding.firs++});
+    } else {
+      writer.pli(kOurSsrc, encoding.ssrc);
+    }
   }
   if (!writer.empty()) member.sink->send_rtcp(writer.bytes());
 }

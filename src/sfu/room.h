@@ -114,6 +114,7 @@ class Room {
   bool parse(Member& member, Packet& packet, std::span<uint8_t> bytes);
   bool restore(Member& member, Packet& packet, std::span<uint8_t> bytes, const Route& route);
   bool note_codec(const Track& track, Packet& packet);
+  void on_bye(Member& member, const rtc::RtcpPacket& packet);
   void on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoUs now);
   void tick_publisher(Member& member, MonoUs now);
   void tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs now);

@@ -47,6 +47,65 @@ TEST_F(RoomTest, EncodingsOfAboutTheSameRateKeepTheOrderOfTheOffer) {
   EXPECT_EQ(room_.track(track)->by_quality, (std::array<uint8_t, 4>{0, 1, 2, 3}));
 }
 
+TEST_F(RoomTest, AnEncodingThatSaidByeIsLeftAtOnce) {
+  const TrackId track = publish({{"", 1, 0}, {"", 2, 0}});
+  watch(track);
+  const auto feed = [&](uint16_t from, uint16_t to, bool both) {
+    for (uint16_t i = from; i < to; ++i) {
+      give({.ssrc = 1, .sequence = i, .timestamp = i * 3000u, .key = i % 10 == 0, .picture = i});
+      if (both) {
+        give({.ssrc = 2,
+              .sequence = i,
+              .timestamp = i * 3000u,
+              .key = i % 10 == 0,
+              .picture = i,
+              .bytes = 400});
+      }
+      turn(33'333);
+    }
+  };
+  const auto shown = [&] {
+    return room_.subscriber(viewer_)->watches()[0]->subscription.current_stream();
+  };
+  feed(0, 60, true);
+  ASSERT_EQ(shown(), 1);
+  std::array<uint8_t, 64> buffer;
+  rtc::RtcpWriter writer(buffer);
+  writer.bye(std::array{2u});
+  room_.on_rtcp(gm_, writer.bytes(), now_);
+  feed(60, 72, false);  // 0.4 s: silence alone is borne for a second
+  EXPECT_EQ(shown(), 0);
+}
+
+TEST_F(RoomTest, WhoTakesNoPliIsAskedForAKeyFrameByFir) {
+  auto media = line("v", rtc::RtpCodec::kVp8, {{"", 1, 0}});
+  media.codecs[0].pli = false;
+  media.codecs[0].fir = true;
+  const TrackId track = *room_.publish(gm_, media, 100);
+  give({.sequence = 1});
+  turn();
+  watch(track);
+  for (int i = 0; i < 60; ++i) turn();
+  EXPECT_EQ(gm_sink_.plis, 0u);
+  ASSERT_EQ(gm_sink_.firs.size(), 2u);
+  EXPECT_EQ(gm_sink_.firs[0].ssrc, 1u);
+  EXPECT_EQ(gm_sink_.firs[1].sequence, gm_sink_.firs[0].sequence + 1);  // a new request each time
+}
+
+TEST_F(RoomTest, AReceiversReferenceTimeIsAnsweredAndAStormOfThemIsNot) {
+  std::array<uint8_t, 64> buffer;
+  rtc::RtcpWriter writer(buffer);
+  writer.receiver_time(77, 0x1111'2222'3333'4444);
+  for (int i = 0; i < 100; ++i) {
+    room_.on_rtcp(viewer_, writer.bytes(), now_);
+    turn();  // a second in all
+  }
+  EXPECT_EQ(viewer_sink_.times.size(), 5u);
+  EXPECT_EQ(viewer_sink_.times[0].ssrc, 77u);
+  EXPECT_EQ(viewer_sink_.times[0].last_rr, 0x2222'3333u);
+  EXPECT_EQ(viewer_sink_.times[0].delay_since_last_rr, 0u);
+}
+
 TEST_F(RoomTest, RedGoesOnWholeWhereItsBlocksMeanTheSameAndAsItsPrimaryBlockElsewhere) {
   constexpr uint8_t kRed = 63;
   auto voice = line("a", rtc::RtpCodec::kOpus, {{"", 1, 0}});

@@ -16,6 +16,7 @@ constexpr MonoUs kReportUs = kUsPerSecond;
 constexpr MonoUs kLookUs = 50 * kUsPerMs;
 constexpr int64_t kMinAudioBps = 40'000;
 constexpr size_t kMaxProbePackets = 40;
+constexpr MonoUs kTimeUs = 200 * kUsPerMs;
 
 }  // namespace
 
@@ -167,6 +168,9 @@ bool Subscriber::on_rtcp(ByteView compound, MonoUs now) {
       case rtc::RtcpType::kPayloadFeedback:
         on_payload_feedback(packet);
         break;
+      case rtc::RtcpType::kExtendedReport:
+        on_extended_report(packet, now);
+        break;
       default:
         break;
     }
@@ -187,6 +191,20 @@ void Subscriber::on_reports(const rtc::RtcpPacket& packet, MonoUs now) {
     const MonoUs round_trip = now - watch->reported_at - held;
     if (round_trip > 0 && round_trip < 3 * kUsPerSecond) estimator_.set_round_trip(round_trip);
   }
+}
+
+// RFC 3611 section 4.5: who only receives learns its round trip by this. Answered at once, so that
+// nothing is kept, but no more often than asking for it is of use.
+void Subscriber::on_extended_report(const rtc::RtcpPacket& packet, MonoUs now) {
+  const auto report = rtc::read_extended_report(packet);
+  if (!report || !report->receiver_time_ntp || now - timed_at_ < kTimeUs) return;
+  timed_at_ = now;
+  std::array<uint8_t, 64> buffer;
+  rtc::RtcpWriter writer(buffer);
+  writer.receiver_report(kOurSsrc);
+  const auto asked = static_cast<uint32_t>(*report->receiver_time_ntp >> 16);
+  writer.dlrr(kOurSsrc, std::array{rtc::DlrrItem{packet.sender_ssrc(), asked, 0}});
+  sink_.send_rtcp(writer.bytes());
 }
 
 void Subscriber::on_nack(const rtc::RtcpPacket& packet, MonoUs now) {

@@ -20,6 +20,8 @@
 
 namespace footlight::sfu {
 
+inline constexpr uint32_t kOurSsrc = 1;  // in reports: we send no stream of our own
+
 // Where packets go: the transport of the peer. Both views are valid during the call only.
 class Sink {
  public:
@@ -87,6 +89,7 @@ class Subscriber {
   };
   void send(Watch& watch, uint8_t encoding, const Packet& packet, MonoUs now);
   void put_out(const Outgoing& outgoing, MonoUs now, uint8_t cluster);
+  void on_extended_report(const rtc::RtcpPacket& packet, MonoUs now);
   void enqueue(Watch& watch, uint8_t encoding, int64_t sequence);
   void drain(MonoUs now);
   void refill(MonoUs now);
@@ -116,6 +119,7 @@ class Subscriber {
   size_t queue_first_ = 0, queue_size_ = 0;
   double budget_bytes_ = 0;
   MonoUs refilled_at_ = 0;
+  MonoUs timed_at_ = -kUsPerSecond;  // the last answer to a receiver's reference time
 
   std::vector<Demand> demands_, careful_;
   MonoUs allocated_at_ = -kUsPerSecond;

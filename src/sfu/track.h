@@ -24,6 +24,7 @@ struct Encoding {
   std::string rid;
   uint32_t ssrc = 0, rtx_ssrc = 0;  // 0: not known yet, told by mid and rid
   IncomingStream stream;
+  uint8_t firs = 0;                  // how many it was sent, where it takes no PLI
   RecordStream* recorded = nullptr;  // set while it is (recording.h)
 };
 
