@@ -33,12 +33,6 @@ uint32_t random_u32(Entropy& entropy) {
   return rtc::load_u32(bytes.data());
 }
 
-bool can_decode(const rtc::NegotiatedMedia& media, const rtc::NegotiatedCodec& codec) {
-  return std::ranges::any_of(media.codecs, [&](const auto& each) {
-    return each.codec == codec.codec && each.format == codec.format;
-  });
-}
-
 std::string etag_of(const rtc::IceCredentials& ice) { return "\"" + ice.ufrag + "\""; }
 
 // A track is of one codec, the publisher's first that can be forwarded; so he is offered no other.
@@ -351,7 +345,6 @@ sfu::WatchOptions Media::Session::Place::options(uint8_t priority) const {
   constexpr uint8_t kPinned = 50;  // priorities are at most 200
   sfu::WatchOptions out;
   out.priority = static_cast<uint8_t>(priority + (wish.pinned ? kPinned : 0));
-  out.pinned = wish.pinned;
   out.paused = wish.paused;
   if (wish.most) {
     const auto most = static_cast<uint8_t>(std::min<uint32_t>(*wish.most, 255));
@@ -361,6 +354,7 @@ sfu::WatchOptions Media::Session::Place::options(uint8_t priority) const {
 }
 
 void Media::arrange(Stage& stage) {
+  stage.crowded = false;
   for (Session* session : stage.sessions) {
     if (session->request.use != MediaUse::kWatch) continue;
     arrange(stage, *session, rtc::MediaKind::kAudio);
@@ -377,16 +371,7 @@ void Media::arrange(Stage& stage, Session& session, rtc::MediaKind kind) {
     if (place.media.kind == kind) places.push_back(&place);
   }
   if (places.empty()) return;
-  std::vector<const Publication*> chosen;
-  for (const Publication& each : stage.published) {
-    const sfu::Track* track = stage.room.track(each.track);
-    if (chosen.size() == places.size()) break;
-    if (!track || track->kind != kind || each.session->request.who == session.request.who ||
-        !can_decode(places.front()->media, track->codec)) {
-      continue;
-    }
-    chosen.push_back(&each);
-  }
+  const auto chosen = choose(stage, session, kind);
   for (auto* place : places) {
     const bool stays = std::ranges::any_of(
         chosen, [&](const Publication* each) { return each->track == place->track; });
@@ -458,6 +443,7 @@ void Media::on_time(MonoUs now) {
   }
   for (const auto& [name, stage] : stages_) {
     if (stage->room.deadline() <= now) stage->room.on_time(now);
+    follow_floor(*stage);
     tell_room(*stage, now);
   }
   if (expire_at_ <= now) expire(now);

@@ -212,6 +212,9 @@ class Media {
                                           const Session* replaced) const;
   void arrange(Stage& stage);
   void arrange(Stage& stage, Session& session, rtc::MediaKind kind);
+  std::vector<const Publication*> choose(Stage& stage, const Session& session,
+                                         rtc::MediaKind kind) const;
+  void follow_floor(Stage& stage);
   Tap* find_tap(std::string_view episode) const;
   void arrange_tap(Stage& stage);
   void tap_track(Stage& stage, Tap& tap, const Publication& each);

@@ -175,8 +175,8 @@ Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& me
   Track* track = find_track(track_id);
   if (!member || !track) return fail(Code::kTrackUnknown);
   OutgoingSpec spec;
-  uint8_t red = 0;
   bool found = false;
+  uint8_t red = 0;
   for (const auto& codec : media.codecs) {
     if (codec.codec == rtc::RtpCodec::kRed && track->audio()) red = codec.payload_type;
     if (found || codec.codec != track->codec.codec || codec.format != track->codec.format) continue;
@@ -187,10 +187,10 @@ Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& me
       spec.rtx_payload_type = *codec.rtx_payload_type;
     }
   }
+  if (!found) return fail(Code::kTrackCodec);
   // The blocks in RED name their payload type themselves, and are not rewritten: it goes on as it
   // is to whoever has the same number for it, and as its primary block to the others.
   if (spec.payload_type == track->codec.payload_type) spec.red_payload_type = red;
-  if (!found) return fail(Code::kTrackCodec);
   spec.ssrc = stream.ssrc;
   spec.mid = media.mid;
   spec.extensions = media.extensions;
@@ -214,10 +214,6 @@ Status Room::set_options(MemberId id, TrackId track_id, const WatchOptions& opti
   }
   count_watchers();
   return {};
-}
-
-void Room::set_last_n(MemberId id, size_t last_n) {
-  if (Member* member = find(id)) member->subscriber->set_last_n(last_n);
 }
 
 void Room::count_watchers() {
@@ -348,6 +344,10 @@ void Room::on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoU
     if (route.ssrc != info->ssrc || route.rtx) continue;
     Encoding& encoding = route.track->encodings[route.encoding];
     encoding.stream.on_sender_report(*info, now);
+    if (encoding.recorded) encoding.recorded->on_report(*info, now);
+  }
+}
+
 // What has ended is not waited for: whoever watches goes on with another encoding at once.
 void Room::on_bye(Member& member, const rtc::RtcpPacket& packet) {
   for (size_t i = 0; const auto ssrc = rtc::bye_ssrc(packet, i); ++i) {
@@ -357,18 +357,14 @@ void Room::on_bye(Member& member, const rtc::RtcpPacket& packet) {
   }
 }
 
-    if (encoding.recorded) encoding.recorded->on_report(*info, now);
-  }
-}
-
 void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
   Member* member = find(id);
   if (!member) return;
-    if (packet.type == rtc::RtcpType::kBye) on_bye(*member, packet);
   rtc::RtcpReader reader(compound);
   rtc::RtcpPacket packet;
   while (reader.next(packet)) {
     if (packet.type == rtc::RtcpType::kSenderReport) on_sender_report(*member, packet, now);
+    if (packet.type == rtc::RtcpType::kBye) on_bye(*member, packet);
   }
   if (!member->subscriber->on_rtcp(compound, now)) ++stats_.malformed_rtcp;
 }
@@ -378,6 +374,10 @@ void Room::on_time(MonoUs now) {
   now_ = now;
   next_tick_ = now + kTickUs;
   speakers_.update(now);
+  if (now >= next_sort_) {
+    next_sort_ = now + kSortUs;
+    for (const auto& track : tracks_) track->sort_encodings(now);
+  }
   for (const auto& [id, member] : members_) {
     member->subscriber->on_time(speakers_, now);
     if (!member->tracks.empty()) tick_publisher(*member, now);
@@ -386,10 +386,6 @@ void Room::on_time(MonoUs now) {
 
 void Room::tick_publisher(Member& member, MonoUs now) {
   std::array<uint8_t, kRtcpBytes> buffer;
-  if (now >= next_sort_) {
-    next_sort_ = now + kSortUs;
-    for (const auto& track : tracks_) track->sort_encodings(now);
-  }
   if (member.feedback->pending() && now - member.fed_back_at >= kFeedbackUs) {
     member.fed_back_at = now;
     while (const size_t size = member.feedback->write(buffer, kOurSsrc, member.last_media_ssrc)) {

@@ -68,7 +68,6 @@ class Room {
                const rtc::OutgoingStream& stream, const WatchOptions& options);
   void unwatch(MemberId member, TrackId track);
   Status set_options(MemberId member, TrackId track, const WatchOptions& options);
-  void set_last_n(MemberId member, size_t last_n);
   // Ids of the member's header extensions beside those its published m-lines named.
   void set_extensions(MemberId member, const rtc::RtpExtensionMap& extensions);
 
@@ -114,8 +113,8 @@ class Room {
   bool parse(Member& member, Packet& packet, std::span<uint8_t> bytes);
   bool restore(Member& member, Packet& packet, std::span<uint8_t> bytes, const Route& route);
   bool note_codec(const Track& track, Packet& packet);
-  void on_bye(Member& member, const rtc::RtcpPacket& packet);
   void on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoUs now);
+  void on_bye(Member& member, const rtc::RtcpPacket& packet);
   void tick_publisher(Member& member, MonoUs now);
   void tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs now);
   void count_watchers();

@@ -47,6 +47,53 @@ TEST_F(RoomTest, EncodingsOfAboutTheSameRateKeepTheOrderOfTheOffer) {
   EXPECT_EQ(room_.track(track)->by_quality, (std::array<uint8_t, 4>{0, 1, 2, 3}));
 }
 
+// Two of the same rank, and room for one picture of the two.
+TEST_F(RoomTest, WhereThereIsNoRoomForAllWhoSpeaksGoesBeforeTheirEquals) {
+  room_.leave(viewer_);
+  viewer_ = *room_.join(viewer_sink_, {300'000, 40'000, 300'000});
+  std::array<Recorder, 2> sinks;
+  std::array<MemberId, 2> people;
+  std::array<TrackId, 2> pictures;
+  for (uint32_t i = 0; i < 2; ++i) {
+    people[i] = *room_.join(sinks[i]);
+    auto voice = line("a", rtc::RtpCodec::kOpus, {{"", 20 + i, 0}});
+    voice.extensions.set(rtc::RtpExtension::kAudioLevel, 1);
+    ASSERT_TRUE(room_.publish(people[i], voice, 100));
+    pictures[i] = *room_.publish(people[i], line("v", rtc::RtpCodec::kVp8, {{"", 10 + i, 0}}), 100);
+    ASSERT_TRUE(room_.watch(viewer_, pictures[i], line("1", rtc::RtpCodec::kVp8),
+                            {"1", "c", "s t", 5000 + i, 0}, {}));
+  }
+  uint16_t sequence = 0;
+  const auto play = [&](uint32_t speaker) {
+    for (int turns = 0; turns < 90; ++turns, ++sequence) {
+      for (uint32_t i = 0; i < 2; ++i) {
+        give({.ssrc = 10 + i,
+              .sequence = sequence,
+              .timestamp = sequence * 3000u,
+              .key = sequence % 10 == 0,
+              .picture = sequence,
+              .bytes = 600},
+             people[i]);
+        const std::array<uint8_t, 1> level{i == speaker ? uint8_t{0x80 | 20} : uint8_t{100}};
+        const std::array<rtc::RtpExtensionElement, 1> elements{{{1, level}}};
+        Packet* packet = pool_.take();
+        const size_t head = rtc::write_rtp_head(
+            packet->buffer, {false, false, kAudio, sequence, sequence * 1600u, 20 + i}, elements);
+        room_.on_rtp(people[i], packet, {packet->buffer.data(), head + 40}, now_);
+      }
+      turn(33'333);
+    }
+  };
+  const auto shown = [&](uint32_t i) {
+    return room_.subscriber(viewer_)->watches()[i]->subscription.target().has_value();
+  };
+  for (const uint32_t speaker : {0u, 1u, 0u}) {
+    play(speaker);
+    EXPECT_TRUE(shown(speaker));
+    EXPECT_FALSE(shown(1 - speaker));
+  }
+}
+
 TEST_F(RoomTest, AnEncodingThatSaidByeIsLeftAtOnce) {
   const TrackId track = publish({{"", 1, 0}, {"", 2, 0}});
   watch(track);

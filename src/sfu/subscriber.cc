@@ -16,6 +16,7 @@ constexpr MonoUs kReportUs = kUsPerSecond;
 constexpr MonoUs kLookUs = 50 * kUsPerMs;
 constexpr int64_t kMinAudioBps = 40'000;
 constexpr size_t kMaxProbePackets = 40;
+constexpr int kActive = 25;  // who speaks goes before their equals, and before no one else
 constexpr MonoUs kTimeUs = 200 * kUsPerMs;
 
 }  // namespace
@@ -286,8 +287,8 @@ bool Subscriber::describe(const Watch& watch, const Speakers& speakers, MonoUs n
     demand.offer({0, 0, 0}, std::max(kMinAudioBps, rates.up_to_bps(0, 0, now)));
     return true;
   }
-  if (last_n_ && !watch.options.pinned && speakers.rank(watch.track->owner) >= last_n_) {
-    return false;
+  if (speakers.active() == watch.track->owner) {
+    demand.priority = static_cast<uint8_t>(std::min(demand.priority + kActive, 255));
   }
   const Layer max = watch.options.max;
   const Track& track = *watch.track;

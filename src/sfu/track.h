@@ -51,12 +51,12 @@ struct Track {
   };
   std::vector<Pending> pending;
 
-  bool audio() const { return kind == rtc::MediaKind::kAudio; }
   // Looks at the rates, once a second. Two looks in a row change the order: of a still picture a
   // small encoding may for a moment take more than a large one.
   void sort_encodings(MonoUs now);
   uint8_t rank_of(uint8_t encoding) const;
 
+  bool audio() const { return kind == rtc::MediaKind::kAudio; }
 };
 
 }  // namespace footlight::sfu
