@@ -47,6 +47,25 @@ TEST_F(RoomTest, EncodingsOfAboutTheSameRateKeepTheOrderOfTheOffer) {
   EXPECT_EQ(room_.track(track)->by_quality, (std::array<uint8_t, 4>{0, 1, 2, 3}));
 }
 
+// OBS answers no NACK for its lower encodings, and makes key frames when it does.
+TEST_F(RoomTest, AnEncodingThatAnswersNoNackIsAskedAFewTimesAndGoesOn) {
+  const TrackId track = publish({{"0", 1, 0}});
+  watch(track);
+  size_t before = 0;
+  for (uint16_t i = 0; i < 120; ++i) {
+    if (i == 40) before = gm_sink_.plis;
+    if (i != 40) give({.sequence = i, .timestamp = i * 3000u, .key = i % 60 == 0, .picture = i});
+    turn(33'333);
+  }
+  EXPECT_EQ(gm_sink_.nacks, 8u);
+  // Then a key frame is asked for every 0.4 s, until it comes 0.7 s after the loss.
+  EXPECT_GE(gm_sink_.plis, before + 1);
+  EXPECT_LE(gm_sink_.plis, before + 2);
+  ASSERT_EQ(viewer_sink_.got.size(), 119u);
+  const uint16_t first = viewer_sink_.got.front().view.sequence;
+  EXPECT_EQ(static_cast<uint16_t>(viewer_sink_.got[40].view.sequence - first), 41);  // it shows
+}
+
 // Two of the same rank, and room for one picture of the two.
 TEST_F(RoomTest, WhereThereIsNoRoomForAllWhoSpeaksGoesBeforeTheirEquals) {
   room_.leave(viewer_);
