@@ -204,7 +204,9 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   if (!earlier) return std::unexpected(earlier.error());
   auto owned = std::make_unique<Session>();
   Session& session = *owned;
-  if (options_.quota && !options_.quota->take()) return fail(Code::kServerFull, "media sessions");
+  if (options_.quota && !options_.quota->take()) {
+    return fail(Code::kServerFull, "media sessions", kComeBackMs);
+  }
   session.quota.reset(options_.quota);
   const auto peer = transports_.open(now);
   if (!peer) return std::unexpected(peer.error());
