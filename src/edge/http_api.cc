@@ -45,7 +45,9 @@ net::HttpResponse text_response(std::string body, std::string type = "text/plain
   return response;
 }
 
-void add_retry_after(net::HttpResponse& response, uint32_t retry_after_ms) {
+void add_hints(net::HttpResponse& response, uint32_t retry_after_ms) {
+  // RFC 9110 section 15.5.2, RFC 6750 section 3.
+  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (retry_after_ms == 0) return;
   response.headers.emplace_back("Retry-After", std::to_string((retry_after_ms + 999) / 1000));
 }
@@ -53,7 +55,7 @@ void add_retry_after(net::HttpResponse& response, uint32_t retry_after_ms) {
 net::HttpResponse response_of(ApiAnswer answer, net::HeaderList headers) {
   net::HttpResponse response = text_response(std::move(answer.body), std::string(kJson));
   response.status = answer.status;
-  add_retry_after(response, answer.retry_after_ms);
+  add_hints(response, answer.retry_after_ms);
   response.headers.insert(response.headers.end(), headers.begin(), headers.end());
   return response;
 }
@@ -85,7 +87,7 @@ void HttpApi::begin(std::vector<NodeShard*> shards, std::vector<NodeEpisode*> ep
 net::HttpResponse HttpApi::error(const Error& error) {
   net::HttpResponse response = text_response(proto::error_json(error), std::string(kJson));
   response.status = proto::http_status(error.code);
-  add_retry_after(response, error.retry_after_ms);
+  add_hints(response, error.retry_after_ms);
   return response;
 }
 

@@ -203,6 +203,12 @@ void HttpMedia::answer(Media& media, const MediaRequest& judged, std::string_vie
 void HttpMedia::patch(net::HttpRequest request, Address address, net::HeaderList headers,
                       net::Responder responder) {
   if (!has_type(request, kFragment)) return responder.send(wrong_type(kFragment, headers));
+  if (request.header("If-Match").empty()) {  // RFC 9725 section 4.3.1
+    net::HttpResponse response = refusal(
+        {Code::kSdpState, "If-Match must name the ICE generation: its ETag, or *"}, headers);
+    response.status = 428;
+    return responder.send(std::move(response));
+  }
   NodeMediaShard& home = media_.home(address.episode);
   home.shard().post([this, &home, address = std::move(address),
                      etag = std::string(request.header("If-Match")),

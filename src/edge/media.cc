@@ -33,12 +33,6 @@ uint32_t random_u32(Entropy& entropy) {
   return rtc::load_u32(bytes.data());
 }
 
-bool can_decode(const rtc::NegotiatedMedia& media, const rtc::NegotiatedCodec& codec) {
-  return std::ranges::any_of(media.codecs, [&](const auto& each) {
-    return each.codec == codec.codec && each.format == codec.format;
-  });
-}
-
 std::string etag_of(const rtc::IceCredentials& ice) { return "\"" + ice.ufrag + "\""; }
 
 // A track is of one codec, the publisher's first that can be forwarded; so he is offered no other.
@@ -210,7 +204,9 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   if (!earlier) return std::unexpected(earlier.error());
   auto owned = std::make_unique<Session>();
   Session& session = *owned;
-  if (options_.quota && !options_.quota->take()) return fail(Code::kServerFull, "media sessions");
+  if (options_.quota && !options_.quota->take()) {
+    return fail(Code::kServerFull, "media sessions", kComeBackMs);
+  }
   session.quota.reset(options_.quota);
   const auto peer = transports_.open(now);
   if (!peer) return std::unexpected(peer.error());
@@ -326,8 +322,7 @@ Result<MediaAnswer> Media::patch(std::string_view episode, MediaUse use, std::st
   const auto read = read_fragment(fragment);
   if (!read) return std::unexpected(read.error());
   const std::string current = etag_of(transports_.credentials(*session->peer));
-  const bool any = etag.empty() || etag == "*";
-  if (!any && etag != current) return fail(Code::kSdpState, "another ICE generation");
+  if (etag != "*" && etag != current) return fail(Code::kSdpState, "another ICE generation");
   if (read->ufrag.empty() || *read == session->transport)
     return MediaAnswer{session->id, current, {}};
   session->transport = *read;
@@ -352,7 +347,6 @@ sfu::WatchOptions Media::Session::Place::options(uint8_t priority) const {
   constexpr uint8_t kPinned = 50;  // priorities are at most 200
   sfu::WatchOptions out;
   out.priority = static_cast<uint8_t>(priority + (wish.pinned ? kPinned : 0));
-  out.pinned = wish.pinned;
   out.paused = wish.paused;
   if (wish.most) {
     const auto most = static_cast<uint8_t>(std::min<uint32_t>(*wish.most, 255));
@@ -362,6 +356,7 @@ sfu::WatchOptions Media::Session::Place::options(uint8_t priority) const {
 }
 
 void Media::arrange(Stage& stage) {
+  stage.crowded = false;
   for (Session* session : stage.sessions) {
     if (session->request.use != MediaUse::kWatch) continue;
     arrange(stage, *session, rtc::MediaKind::kAudio);
@@ -378,16 +373,7 @@ void Media::arrange(Stage& stage, Session& session, rtc::MediaKind kind) {
     if (place.media.kind == kind) places.push_back(&place);
   }
   if (places.empty()) return;
-  std::vector<const Publication*> chosen;
-  for (const Publication& each : stage.published) {
-    const sfu::Track* track = stage.room.track(each.track);
-    if (chosen.size() == places.size()) break;
-    if (!track || track->kind != kind || each.session->request.who == session.request.who ||
-        !can_decode(places.front()->media, track->codec)) {
-      continue;
-    }
-    chosen.push_back(&each);
-  }
+  const auto chosen = choose(stage, session, kind);
   for (auto* place : places) {
     const bool stays = std::ranges::any_of(
         chosen, [&](const Publication* each) { return each->track == place->track; });
@@ -459,6 +445,7 @@ void Media::on_time(MonoUs now) {
   }
   for (const auto& [name, stage] : stages_) {
     if (stage->room.deadline() <= now) stage->room.on_time(now);
+    follow_floor(*stage);
     tell_room(*stage, now);
   }
   if (expire_at_ <= now) expire(now);

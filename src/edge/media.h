@@ -124,8 +124,8 @@ class Media {
   // kTrackLimit, kServerFull.
   Result<MediaAnswer> open(const MediaRequest& request, std::string_view offer, MonoUs now);
   // A fragment (RFC 8840): candidates, which a lite agent has no use for, or an ICE restart, which
-  // is answered. kUnknownSession, kSdpSyntax, kSdpState (`etag` is another generation's; "" or "*":
-  // of any).
+  // is answered. kUnknownSession, kSdpSyntax, kSdpTooLarge, kSdpState (`etag` is none of the
+  // generation's; "*": of any).
   Result<MediaAnswer> patch(std::string_view episode, MediaUse use, std::string_view id,
                             std::string_view etag, std::string_view fragment, MonoUs now);
   // kUnknownSession.
@@ -212,6 +212,9 @@ class Media {
                                           const Session* replaced) const;
   void arrange(Stage& stage);
   void arrange(Stage& stage, Session& session, rtc::MediaKind kind);
+  std::vector<const Publication*> choose(Stage& stage, const Session& session,
+                                         rtc::MediaKind kind) const;
+  void follow_floor(Stage& stage);
   Tap* find_tap(std::string_view episode) const;
   void arrange_tap(Stage& stage);
   void tap_track(Stage& stage, Tap& tap, const Publication& each);

@@ -34,6 +34,18 @@ bool holds_streams(const fs::path& folder) {
   return !entries_of(folder, sfu::kRecordSuffix, false).empty();
 }
 
+// Most clients number their encodings from the lowest quality up, OBS from the highest down: where
+// the rates of two are clearly apart they tell which is the better one.
+bool is_better(const TakeStream& one, const TakeStream& other) {
+  const auto rate = [](const TakeStream& of) {
+    return of.scan().bytes / std::max<uint64_t>(1, of.scan().seconds);
+  };
+  const auto clearly = [](uint64_t more, uint64_t less) { return more > less + less / 4; };
+  if (clearly(rate(one), rate(other))) return true;
+  if (clearly(rate(other), rate(one))) return false;
+  return one.header().encoding > other.header().encoding;
+}
+
 void choose_encodings(Take& take) {
   std::map<std::pair<uint64_t, std::string>, std::vector<TakeStream*>> tracks;
   for (const auto& stream : take.streams) {
@@ -46,7 +58,7 @@ void choose_encodings(Take& take) {
     for (auto* each : streams) {
       each->skipped = true;
       const bool lasted = each->scan().seconds * 10 >= most * 9;
-      if (lasted && (!best || each->header().encoding > best->header().encoding)) best = each;
+      if (lasted && (!best || is_better(*each, *best))) best = each;
     }
     best->skipped = false;
   }

@@ -40,6 +40,7 @@ StreamScan scan(sfu::RecordReader reader) {
       out.first_us = record.time_us;
       out.first_timestamp = packet.timestamp;
     }
+    out.bytes += record.body.size();
     timestamps.unwrap(packet.timestamp);
     out.last_us = std::max(out.last_us, record.time_us);
     if (record.time_us / kUsPerSecond != second) {

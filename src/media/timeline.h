@@ -22,8 +22,8 @@ struct StreamScan {
     int64_t timestamp = 0;  // RTP, unwrapped as FrameBuilder does
     int64_t ntp_us = 0;
   };
-  std::vector<Report> reports;        // ascending, at least five seconds apart
-  uint64_t packets = 0, seconds = 0;  // seconds: in which packets came
+  std::vector<Report> reports;                   // ascending, at least five seconds apart
+  uint64_t packets = 0, bytes = 0, seconds = 0;  // seconds: in which packets came
   uint64_t first_us = 0, last_us = 0;
   uint32_t first_timestamp = 0;  // the one that unwrapping begins with
   uint64_t dropped = 0;          // as the file's end says

@@ -24,6 +24,7 @@ struct Source {
   int seconds = 60;
   uint8_t encoding = 0, encodings = 1;
   int64_t starts_us = 0;
+  size_t packet_bytes = 20;
 };
 
 uint64_t ntp_of(int64_t us) {
@@ -43,7 +44,7 @@ Bytes record(const Source& source) {
   const std::string preamble = sfu::record_preamble(header);
   Bytes out(preamble.begin(), preamble.end());
   const auto add = [&out](auto write) {
-    uint8_t buffer[256];
+    uint8_t buffer[512];
     const size_t size = write(std::span(buffer));
     out.insert(out.end(), buffer, buffer + size);
   };
@@ -55,7 +56,7 @@ Bytes record(const Source& source) {
     const auto timestamp = source.first_timestamp + static_cast<uint32_t>(std::llround(ticks));
     const int64_t jitter = sequence * 7919 % 30'000;  // of the way; now and then none
     const auto arrived = static_cast<uint64_t>(at + source.way_us + jitter);
-    Bytes packet(20);
+    Bytes packet(source.packet_bytes);
     rtc::write_rtp_head(packet, {true, false, 96, sequence, timestamp, 5});
     packet[12] = 0x10;
     packet[13] = sequence == 0 ? 0 : 1;
@@ -146,6 +147,21 @@ TEST_F(TakeTest, TheHighestEncodingThatLastedIsTaken) {
   std::vector<bool> skipped;
   for (const auto& stream : take->streams) skipped.push_back(stream->skipped);
   EXPECT_EQ(skipped, (std::vector<bool>{true, false, true}));
+}
+
+TEST_F(TakeTest, WhereRatesAreClearlyApartTheyTellTheBetterEncoding) {
+  // OBS numbers its encodings from the largest down.
+  const auto encoding = [](uint8_t number, size_t bytes) {
+    return Source{.audio = false, .encoding = number, .encodings = 3, .packet_bytes = bytes};
+  };
+  put("1.flrec", record(encoding(0, 300)));
+  put("2.flrec", record(encoding(1, 200)));
+  put("3.flrec", record(encoding(2, 100)));
+  auto take = load_take(folder_.string());
+  ASSERT_TRUE(take);
+  std::vector<bool> skipped;
+  for (const auto& stream : take->streams) skipped.push_back(stream->skipped);
+  EXPECT_EQ(skipped, (std::vector<bool>{false, true, true}));
 }
 
 TEST_F(TakeTest, WhatCannotBeReadIsNamedAndTheRestIsTaken) {

@@ -136,6 +136,7 @@ constexpr std::array kStatusPhrases = {
     StatusPhrase{415, "Unsupported Media Type"},
     StatusPhrase{422, "Unprocessable Content"},
     StatusPhrase{426, "Upgrade Required"},
+    StatusPhrase{428, "Precondition Required"},
     StatusPhrase{429, "Too Many Requests"},
     StatusPhrase{431, "Request Header Fields Too Large"},
     StatusPhrase{500, "Internal Server Error"},

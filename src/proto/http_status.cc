@@ -73,6 +73,10 @@ int status_of_media(Code code) {
       return 422;
     case Code::kMediaOff:
       return 404;
+    case Code::kMediaPublish:
+    case Code::kMediaSubscribe:
+    case Code::kMediaTracks:
+      return 403;
     case Code::kRecordDiskFull:
       return 507;
     default:

@@ -43,6 +43,7 @@ struct SdpCodec {
   uint8_t channels = 1;
   std::string fmtp;  // as it stands
   bool nack = false, pli = false, fir = false, transport_cc = false, remb = false;
+  bool rrtr = false;  // RFC 3611 section 5: it asks for answers to its reference times
 
   // A value of fmtp, e.g. "profile-id"; "" when it is not there.
   std::string_view parameter(std::string_view key) const;

@@ -234,6 +234,7 @@ Status Parser::rtcp_feedback(SdpMedia& media, std::string_view value) {
     if (value == "ccm fir") codec.fir = true;
     if (value == "transport-cc") codec.transport_cc = true;
     if (value == "goog-remb") codec.remb = true;
+    if (value == "rrtr") codec.rrtr = true;
   };
   if (payload_type == "*") {
     std::for_each(media.codecs.begin(), media.codecs.end(), note);

@@ -130,6 +130,18 @@ TEST(Sdp, FirefoxsShapeIsAnswered) {
   EXPECT_EQ(answer.remote_ice.ufrag, "e8c1a2b3");
 }
 
+TEST(Sdp, WhoAsksForAnswersToReferenceTimesIsPromisedThemAndNobodyElseIs) {
+  EXPECT_EQ(write_sdp(answered("chromium_watch").description).find("rrtr"), std::string::npos);
+  std::string text = golden("chromium_watch");
+  const std::string_view feedback = "a=rtcp-fb:96 nack pli\r\n";
+  const size_t at = text.find(feedback);
+  ASSERT_NE(at, std::string::npos);
+  text.insert(at, "a=rtcp-fb:96 rrtr\r\n");
+  const auto answer = answer_offer(*parse_sdp(text), answer_input());
+  ASSERT_TRUE(answer);
+  EXPECT_NE(write_sdp(answer->description).find("a=rtcp-fb:96 rrtr\r\n"), std::string::npos);
+}
+
 TEST(Sdp, GstreamersShapeIsAnsweredAndItsActiveSetupTaken) {
   const SdpAnswer answer = answered("gstreamer_publish");
   ASSERT_EQ(answer.media.size(), 2u);

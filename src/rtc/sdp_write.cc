@@ -89,6 +89,7 @@ void Writer::codec(const SdpCodec& codec) {
   if (codec.transport_cc) line("a=rtcp-fb:", type, " transport-cc");
   if (codec.fir) line("a=rtcp-fb:", type, " ccm fir");
   if (codec.nack) line("a=rtcp-fb:", type, " nack");
+  if (codec.rrtr) line("a=rtcp-fb:", type, " rrtr");
   if (codec.pli) line("a=rtcp-fb:", type, " nack pli");
   if (!codec.fmtp.empty()) line("a=fmtp:", type, " ", codec.fmtp);
 }

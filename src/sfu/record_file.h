@@ -45,7 +45,7 @@ struct RecordHeader {
   uint32_t clock_rate = 48'000;
   uint8_t payload_type = 0;
   uint8_t red_payload_type = 0;         // Opus inside RED (RFC 2198); 0: none
-  uint8_t encoding = 0, encodings = 1;  // of simulcast, the lowest quality is 0
+  uint8_t encoding = 0, encodings = 1;  // of simulcast, in the order of the offer
   std::string rid;
   bool audio() const { return codec == rtc::RtpCodec::kOpus; }
 };

@@ -11,7 +11,7 @@ namespace {
 
 constexpr MonoUs kFeedbackUs = 100 * kUsPerMs;
 constexpr MonoUs kReceiverReportUs = kUsPerSecond;
-constexpr uint32_t kOurSsrc = 1;  // in reports: we send no stream of our own
+constexpr MonoUs kSortUs = kUsPerSecond;
 constexpr size_t kRtcpBytes = 1200;
 constexpr size_t kVideoRing = 512, kAudioRing = 128;
 
@@ -176,10 +176,9 @@ Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& me
   if (!member || !track) return fail(Code::kTrackUnknown);
   OutgoingSpec spec;
   bool found = false;
+  uint8_t red = 0;
   for (const auto& codec : media.codecs) {
-    if (codec.codec == rtc::RtpCodec::kRed && track->audio()) {
-      spec.red_payload_type = codec.payload_type;
-    }
+    if (codec.codec == rtc::RtpCodec::kRed && track->audio()) red = codec.payload_type;
     if (found || codec.codec != track->codec.codec || codec.format != track->codec.format) continue;
     found = true;
     spec.payload_type = codec.payload_type;
@@ -189,6 +188,9 @@ Status Room::watch(MemberId id, TrackId track_id, const rtc::NegotiatedMedia& me
     }
   }
   if (!found) return fail(Code::kTrackCodec);
+  // The blocks in RED name their payload type themselves, and are not rewritten: it goes on as it
+  // is to whoever has the same number for it, and as its primary block to the others.
+  if (spec.payload_type == track->codec.payload_type) spec.red_payload_type = red;
   spec.ssrc = stream.ssrc;
   spec.mid = media.mid;
   spec.extensions = media.extensions;
@@ -212,10 +214,6 @@ Status Room::set_options(MemberId id, TrackId track_id, const WatchOptions& opti
   }
   count_watchers();
   return {};
-}
-
-void Room::set_last_n(MemberId id, size_t last_n) {
-  if (Member* member = find(id)) member->subscriber->set_last_n(last_n);
 }
 
 void Room::count_watchers() {
@@ -350,6 +348,15 @@ void Room::on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoU
   }
 }
 
+// What has ended is not waited for: whoever watches goes on with another encoding at once.
+void Room::on_bye(Member& member, const rtc::RtcpPacket& packet) {
+  for (size_t i = 0; const auto ssrc = rtc::bye_ssrc(packet, i); ++i) {
+    for (const auto& route : member.routes) {
+      if (route.ssrc == *ssrc && !route.rtx) route.track->encodings[route.encoding].stream.rest();
+    }
+  }
+}
+
 void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
   Member* member = find(id);
   if (!member) return;
@@ -357,6 +364,7 @@ void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
   rtc::RtcpPacket packet;
   while (reader.next(packet)) {
     if (packet.type == rtc::RtcpType::kSenderReport) on_sender_report(*member, packet, now);
+    if (packet.type == rtc::RtcpType::kBye) on_bye(*member, packet);
   }
   if (!member->subscriber->on_rtcp(compound, now)) ++stats_.malformed_rtcp;
 }
@@ -366,6 +374,10 @@ void Room::on_time(MonoUs now) {
   now_ = now;
   next_tick_ = now + kTickUs;
   speakers_.update(now);
+  if (now >= next_sort_) {
+    next_sort_ = now + kSortUs;
+    for (const auto& track : tracks_) track->sort_encodings(now);
+  }
   for (const auto& [id, member] : members_) {
     member->subscriber->on_time(speakers_, now);
     if (!member->tracks.empty()) tick_publisher(*member, now);
@@ -415,7 +427,11 @@ void Room::tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs 
     encoding.stream.request_key_frame();
   }
   if (!track.audio() && encoding.stream.take_key_frame_request(now)) {
-    writer.pli(kOurSsrc, encoding.ssrc);
+    if (track.codec.fir && !track.codec.pli) {
+      writer.fir(kOurSsrc, {encoding.ssrc, encoding.firs++});
+    } else {
+      writer.pli(kOurSsrc, encoding.ssrc);
+    }
   }
   if (!writer.empty()) member.sink->send_rtcp(writer.bytes());
 }

@@ -68,7 +68,6 @@ class Room {
                const rtc::OutgoingStream& stream, const WatchOptions& options);
   void unwatch(MemberId member, TrackId track);
   Status set_options(MemberId member, TrackId track, const WatchOptions& options);
-  void set_last_n(MemberId member, size_t last_n);
   // Ids of the member's header extensions beside those its published m-lines named.
   void set_extensions(MemberId member, const rtc::RtpExtensionMap& extensions);
 
@@ -115,6 +114,7 @@ class Room {
   bool restore(Member& member, Packet& packet, std::span<uint8_t> bytes, const Route& route);
   bool note_codec(const Track& track, Packet& packet);
   void on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoUs now);
+  void on_bye(Member& member, const rtc::RtcpPacket& packet);
   void tick_publisher(Member& member, MonoUs now);
   void tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs now);
   void count_watchers();
@@ -128,7 +128,7 @@ class Room {
   Speakers speakers_;
   MemberId next_member_ = 1;
   TrackId next_track_ = 1;
-  MonoUs next_tick_ = 0;
+  MonoUs next_tick_ = 0, next_sort_ = 0;
   RoomStats stats_;
 };
 

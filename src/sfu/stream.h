@@ -86,6 +86,8 @@ class IncomingStream {
 
   const LayerRates& rates() const { return rates_; }
   const DependencyReader& dependencies() const { return dependencies_; }
+  // The publisher said BYE: nothing more is waited for. Should it go on all the same, so does this.
+  void rest() { heard_at_ = -kUsPerSecond; }
   bool active(MonoUs now) const { return stats_.packets > 0 && now - heard_at_ < kUsPerSecond; }
   const StreamStats& stats() const { return stats_; }
   // Packets that never came, of all up to the newest.

@@ -16,6 +16,8 @@ constexpr MonoUs kReportUs = kUsPerSecond;
 constexpr MonoUs kLookUs = 50 * kUsPerMs;
 constexpr int64_t kMinAudioBps = 40'000;
 constexpr size_t kMaxProbePackets = 40;
+constexpr int kActive = 25;  // who speaks goes before their equals, and before no one else
+constexpr MonoUs kTimeUs = 200 * kUsPerMs;
 
 }  // namespace
 
@@ -167,6 +169,9 @@ bool Subscriber::on_rtcp(ByteView compound, MonoUs now) {
       case rtc::RtcpType::kPayloadFeedback:
         on_payload_feedback(packet);
         break;
+      case rtc::RtcpType::kExtendedReport:
+        on_extended_report(packet, now);
+        break;
       default:
         break;
     }
@@ -187,6 +192,20 @@ void Subscriber::on_reports(const rtc::RtcpPacket& packet, MonoUs now) {
     const MonoUs round_trip = now - watch->reported_at - held;
     if (round_trip > 0 && round_trip < 3 * kUsPerSecond) estimator_.set_round_trip(round_trip);
   }
+}
+
+// RFC 3611 section 4.5: who only receives learns its round trip by this. Answered at once, so that
+// nothing is kept, but no more often than asking for it is of use.
+void Subscriber::on_extended_report(const rtc::RtcpPacket& packet, MonoUs now) {
+  const auto report = rtc::read_extended_report(packet);
+  if (!report || !report->receiver_time_ntp || now - timed_at_ < kTimeUs) return;
+  timed_at_ = now;
+  std::array<uint8_t, 64> buffer;
+  rtc::RtcpWriter writer(buffer);
+  writer.receiver_report(kOurSsrc);
+  const auto asked = static_cast<uint32_t>(*report->receiver_time_ntp >> 16);
+  writer.dlrr(kOurSsrc, std::array{rtc::DlrrItem{packet.sender_ssrc(), asked, 0}});
+  sink_.send_rtcp(writer.bytes());
 }
 
 void Subscriber::on_nack(const rtc::RtcpPacket& packet, MonoUs now) {
@@ -268,12 +287,14 @@ bool Subscriber::describe(const Watch& watch, const Speakers& speakers, MonoUs n
     demand.offer({0, 0, 0}, std::max(kMinAudioBps, rates.up_to_bps(0, 0, now)));
     return true;
   }
-  if (last_n_ && !watch.options.pinned && speakers.rank(watch.track->owner) >= last_n_) {
-    return false;
+  if (speakers.active() == watch.track->owner) {
+    demand.priority = static_cast<uint8_t>(std::min(demand.priority + kActive, 255));
   }
   const Layer max = watch.options.max;
-  for (size_t i = 0; i < watch.track->encodings.size() && i <= max.stream; ++i) {
-    const IncomingStream& stream = watch.track->encodings[i].stream;
+  const Track& track = *watch.track;
+  for (size_t rank = 0; rank < track.encodings.size() && rank <= max.stream; ++rank) {
+    const uint8_t i = track.by_quality[rank];
+    const IncomingStream& stream = track.encodings[i].stream;
     const LayerRates& rates = stream.rates();
     if (!stream.active(now)) continue;
     for (uint8_t s = 0; s < rates.spatial_count() && s <= max.spatial; ++s) {
@@ -283,13 +304,13 @@ bool Subscriber::describe(const Watch& watch, const Speakers& speakers, MonoUs n
             demand.option_count == 0 || bps > demand.options[demand.option_count - 1].bps;
         // A stream that just began has no measured rate yet.
         if (bps > 0 && better) {
-          demand.offer({static_cast<uint8_t>(i), s, t}, bps);
+          demand.offer({i, s, t}, bps);
         }
       }
     }
   }
   // Nothing came yet: be ready, so that the first key frame need not be asked for again.
-  if (demand.option_count == 0) demand.offer({0, 0, 0}, 0);
+  if (demand.option_count == 0) demand.offer({track.by_quality[0], 0, 0}, 0);
   return true;
 }
 

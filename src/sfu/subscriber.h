@@ -20,6 +20,8 @@
 
 namespace footlight::sfu {
 
+inline constexpr uint32_t kOurSsrc = 1;  // in reports: we send no stream of our own
+
 // Where packets go: the transport of the peer. Both views are valid during the call only.
 class Sink {
  public:
@@ -33,7 +35,6 @@ struct WatchOptions {
   uint8_t priority = 100;    // among the tracks of this subscriber
   Layer max{255, 255, 255};  // no better than this
   bool paused = false;
-  bool pinned = false;  // shown whatever last_n says
 };
 
 struct Watch {
@@ -64,8 +65,6 @@ class Subscriber {
   void unwatch(const Track& track);
   bool set_options(const Track& track, const WatchOptions& options);
   Watch* find(const Track& track);
-  // Only the tracks of this many most recent speakers (and pinned ones) are shown; 0: all.
-  void set_last_n(size_t last_n) { last_n_ = last_n; }
 
   // Forwards the packets of one turn. Call flush_video after all audio went.
   void forward(Track& track, MonoUs now);
@@ -90,6 +89,7 @@ class Subscriber {
   void enqueue(Watch& watch, uint8_t encoding, int64_t sequence);
   void drain(MonoUs now);
   void refill(MonoUs now);
+  void on_extended_report(const rtc::RtcpPacket& packet, MonoUs now);
   void on_nack(const rtc::RtcpPacket& packet, MonoUs now);
   void on_reports(const rtc::RtcpPacket& packet, MonoUs now);
   void on_payload_feedback(const rtc::RtcpPacket& packet);
@@ -110,7 +110,6 @@ class Subscriber {
   BandwidthEstimator estimator_;
   std::vector<std::unique_ptr<Watch>> watches_;
   std::vector<Subscription::Place> places_;  // of SSRCs that carry nothing now
-  size_t last_n_ = 0;
 
   std::vector<Queued> queue_;  // kMaxQueue, from the first packet on that had to wait
   size_t queue_first_ = 0, queue_size_ = 0;
@@ -120,6 +119,7 @@ class Subscriber {
   std::vector<Demand> demands_, careful_;
   MonoUs allocated_at_ = -kUsPerSecond;
   MonoUs reports_at_ = 0;
+  MonoUs timed_at_ = -kUsPerSecond;  // the last answer to a receiver's reference time
   int64_t allocated_for_bps_ = 0, allocated_bps_ = 0, wanted_bps_ = 0;
   std::array<uint8_t, Subscription::kHeadBytes> head_;
   SubscriberStats stats_;

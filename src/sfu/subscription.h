@@ -27,7 +27,8 @@
 
 namespace footlight::sfu {
 
-// A choice of what to forward. Streams are counted from the lowest quality up.
+// A choice of what to forward. `stream` is an index of Track::encodings; of WatchOptions::max a
+// rank in Track::by_quality.
 struct Layer {
   uint8_t stream = 0, spatial = 0, temporal = 0;
   bool operator==(const Layer&) const = default;

@@ -1,5 +1,6 @@
 // A published track: one voice or picture of a member, in one or several encodings.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@ namespace footlight::sfu {
 using MemberId = uint32_t;
 using TrackId = uint32_t;
 
+inline constexpr size_t kMaxEncodings = 4;
+inline constexpr size_t kMaxPending = 512;  // of one track and turn; beyond it packets are dropped
+
 class Recording;
 class RecordStream;
 struct RecordHeader;
@@ -20,6 +24,7 @@ struct Encoding {
   std::string rid;
   uint32_t ssrc = 0, rtx_ssrc = 0;  // 0: not known yet, told by mid and rid
   IncomingStream stream;
+  uint8_t firs = 0;                  // how many it was sent, where it takes no PLI
   RecordStream* recorded = nullptr;  // set while it is (recording.h)
 };
 
@@ -31,8 +36,12 @@ struct Track {
   rtc::NegotiatedCodec codec;  // what the publisher sends
   uint8_t red_payload_type = 0;
   uint8_t priority = 0;
-  std::vector<Encoding> encodings;  // lowest quality first, at most kMaxEncodings
-  size_t watchers = 0;              // subscriptions that are not paused by their subscriber
+  std::vector<Encoding> encodings;  // in the order of the offer, at most kMaxEncodings
+  // Indices of `encodings`, the lowest quality first. It is the offer's order until their rates say
+  // otherwise: most clients begin with the lowest, OBS with the highest.
+  std::array<uint8_t, kMaxEncodings> by_quality{0, 1, 2, 3};
+  bool disordered = false;  // at the last look
+  size_t watchers = 0;      // subscriptions that are not paused by their subscriber
   Recording* recording = nullptr;
 
   // Packets of this turn, in order of arrival: what flush() forwards.
@@ -42,9 +51,12 @@ struct Track {
   };
   std::vector<Pending> pending;
 
+  // Looks at the rates, once a second. Two looks in a row change the order: of a still picture a
+  // small encoding may for a moment take more than a large one.
+  void sort_encodings(MonoUs now);
+  uint8_t rank_of(uint8_t encoding) const;
+
   bool audio() const { return kind == rtc::MediaKind::kAudio; }
 };
-inline constexpr size_t kMaxEncodings = 4;
-inline constexpr size_t kMaxPending = 512;  // of one track and turn; beyond it packets are dropped
 
 }  // namespace footlight::sfu

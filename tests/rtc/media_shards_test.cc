@@ -397,6 +397,7 @@ TEST_F(MediaShards, TheNodesSessionsAreCountedOverAllShards) {
   const auto third = open(one, 3);
   ASSERT_FALSE(third);
   EXPECT_EQ(third.error().code, Code::kServerFull);
+  EXPECT_GT(third.error().retry_after_ms, 0u);  // 503 with Retry-After
   EXPECT_TRUE(one.close("demo", MediaUse::kWatch, first->id, now_));
   EXPECT_TRUE(open(two, 3));
 }

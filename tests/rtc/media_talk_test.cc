@@ -200,6 +200,40 @@ TEST_F(MediaTalkTest, TheTokensGrantsAreKept) {
   EXPECT_EQ(code(MediaUse::kPublish, MediaGrants::kScreen, "screen", 1), Code::kOk);
 }
 
+TEST_F(MediaTalkTest, WhereThereAreFewerPlacesThanPeopleThoseWhoSpokeLastHaveThem) {
+  Person& viewer = asked(MediaUse::kWatch, "viewer", 1, 2);
+  Person& gm = asked(MediaUse::kPublish, "gm", 2);
+  Person& ann = asked(MediaUse::kPublish, "ann", 3);
+  Person& bob = asked(MediaUse::kPublish, "bob", 4);
+  const auto shown = [&](const std::string& account) {
+    const Json places = last(1, "media.places");
+    return std::ranges::count_if(places["places"].items(), [&](const Json& each) {
+      return each["who"].as_string() == who(account);
+    });
+  };
+  const auto speak = [&](Person& speaker) {
+    for (int i = 0; i < 50; ++i) {
+      now_ += 20'000;
+      speaker.client->send_voice(80, now_, to_server(speaker));
+      exchange();
+      media_.on_time(now_);
+    }
+    exchange();
+  };
+  EXPECT_EQ(shown("ann"), 2);  // voice and picture: who came first, as nobody has spoken
+  speak(bob);
+  EXPECT_EQ(shown("bob"), 2);
+  EXPECT_EQ(shown("ann"), 0);
+  EXPECT_EQ(shown("gm"), 2) << "the game master always has a place";
+  speak(gm);
+  EXPECT_EQ(shown("bob"), 2) << "the last of the players to have spoken";
+  for (const char* mid : {"0", "1", "2", "3"}) {
+    ask(viewer, MediaAsk::Place{viewer.answer.id, mid, std::nullopt, false, true});
+  }
+  speak(ann);
+  EXPECT_EQ(shown("bob"), 2) << "what a viewer has pinned stays";
+}
+
 TEST_F(MediaTalkTest, APlaceThatIsPausedIsSentNothingUntilItIsWantedAgain) {
   Person& viewer = asked(MediaUse::kWatch, "ann", 1);
   asked(MediaUse::kPublish, "gm", 2);

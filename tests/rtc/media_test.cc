@@ -141,6 +141,14 @@ TEST_F(MediaTest, AnIceRestartByAFragmentMovesTheSessionToAnotherPath) {
       media_.patch("demo", MediaUse::kWatch, viewer.answer.id, "\"old\"", fragment, now_);
   ASSERT_FALSE(stale);
   EXPECT_EQ(stale.error().code, Code::kSdpState);
+  const auto of_none = media_.patch("demo", MediaUse::kWatch, viewer.answer.id, "", fragment, now_);
+  ASSERT_FALSE(of_none);
+  EXPECT_EQ(of_none.error().code, Code::kSdpState);
+  for (const char* garbage : {"", "\r\n", "hello", "a=ice-ufrag:abcd\r\nhello"}) {
+    const auto bad = media_.patch("demo", MediaUse::kWatch, viewer.answer.id, "*", garbage, now_);
+    ASSERT_FALSE(bad) << garbage;
+    EXPECT_EQ(bad.error().code, Code::kSdpSyntax) << garbage;
+  }
   const auto fresh =
       media_.patch("demo", MediaUse::kWatch, viewer.answer.id, viewer.answer.etag, fragment, now_);
   ASSERT_TRUE(fresh);

@@ -31,7 +31,9 @@ void write_track(JsonWriter& out, const sfu::Track& track, bool muted, MonoUs no
   out.field("kind", track.audio() ? "audio" : "video");
   out.field("codec", sfu::record_codec_name(track.codec.codec)).field("muted", muted);
   out.field("watchers", static_cast<uint64_t>(track.watchers)).key("encodings").array();
-  for (const auto& encoding : track.encodings) write_encoding(out, encoding, now);
+  for (size_t rank = 0; rank < track.encodings.size(); ++rank) {
+    write_encoding(out, track.encodings[track.by_quality[rank]], now);
+  }
   out.end_array().end_object();
 }
 
@@ -114,7 +116,7 @@ void Media::write_places(JsonWriter& out, const Session& session) const {
       const auto& stats = watch->subscription.stats();
       const auto stream = watch->subscription.current_stream();
       out.field("track", place.track).field("paused", watch->options.paused);
-      out.field("layer", stream ? int64_t{*stream} : int64_t{-1});
+      out.field("layer", stream ? int64_t{watch->track->rank_of(*stream)} : int64_t{-1});
       out.field("packets", stats.packets).field("bytes", stats.bytes);
       out.field("resent", stats.resent).field("resend_misses", stats.resend_misses);
       out.field("switches", stats.switches);

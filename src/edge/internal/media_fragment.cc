@@ -19,10 +19,25 @@ std::string_view attribute(std::string_view text, std::string_view name) {
   return {};
 }
 
+// Lines of a letter, "=" and a value, and at least one.
+bool is_description(std::string_view text) {
+  bool any = false;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (line.empty() || line == "\r") continue;
+    if (line.size() < 2 || line[1] != '=') return false;
+    any = true;
+  }
+  return any;
+}
+
 }  // namespace
 
 Result<MediaFragment> read_fragment(std::string_view text) {
   if (text.size() > kMaxFragmentBytes) return fail(Code::kSdpTooLarge, "fragment");
+  if (!is_description(text)) return fail(Code::kSdpSyntax, "no fragment");
   MediaFragment fragment;
   fragment.ufrag = attribute(text, "a=ice-ufrag:");
   fragment.password = attribute(text, "a=ice-pwd:");

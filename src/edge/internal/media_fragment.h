@@ -17,8 +17,8 @@ struct MediaFragment {
   std::string ufrag, password;  // both or neither
   bool operator==(const MediaFragment&) const = default;
 };
-// Reads the credentials and passes over everything else. kSdpTooLarge; kSdpSyntax: one without the
-// other, or of a length that RFC 8839 section 5.4 does not allow.
+// Reads the credentials and passes over everything else. kSdpTooLarge; kSdpSyntax: no lines of a
+// description, one without the other, or of a length that RFC 8839 section 5.4 does not allow.
 Result<MediaFragment> read_fragment(std::string_view text);
 
 // Where clients reach the port, by UDP and by TCP, the best of each first.

@@ -45,7 +45,6 @@ proto::FeedParticipant::Role feed_role(const MediaRequest& request) {
 // The best there is of who is shown large, the second of three of who is shown small.
 sfu::WatchOptions tap_options(const MediaRequest& request) {
   sfu::WatchOptions out;
-  out.pinned = true;
   out.priority = media_priority(request.role);
   const bool large = request.role == proto::Role::kGm || !request.label.empty();
   if (!large) out.max = {1, 1, 255};

@@ -65,6 +65,8 @@ struct Media::Stage {
   MonoUs speaking_at = 0, links_at = 0;
   std::string told_speaking, told_links;
   bool told_recording = false;
+  bool crowded = false;                // somebody has fewer places than there are tracks
+  std::optional<sfu::MemberId> floor;  // who spoke when places were given last
 };
 
 // A subscriber within the process (media_program.cc).

@@ -274,7 +274,7 @@ void Media::tell_quality(Session& session) {
     for (const auto& watch : watcher->watches()) {
       if (place.track == 0 || watch->track->id != place.track) continue;
       const auto stream = watch->subscription.current_stream();
-      if (stream) quality.layer = *stream;
+      if (stream) quality.layer = watch->track->rank_of(*stream);
     }
   }
   const auto& estimator = watcher->estimator();

@@ -41,6 +41,10 @@ TEST(CodesDoc, StatusesAreThoseClientsActOn) {
   EXPECT_EQ(http_status(Code::kOk), 200);
   EXPECT_EQ(http_status(Code::kTokenExpired), 401);
   EXPECT_EQ(http_status(Code::kForbidden), 403);
+  // A token's limits are its holder's affair, not the server's fault.
+  EXPECT_EQ(http_status(Code::kMediaPublish), 403);
+  EXPECT_EQ(http_status(Code::kMediaSubscribe), 403);
+  EXPECT_EQ(http_status(Code::kMediaTracks), 403);
   EXPECT_EQ(http_status(Code::kUnknownSession), 404);
   EXPECT_EQ(http_status(Code::kFrameTooLarge), 413);
   EXPECT_EQ(http_status(Code::kUnknownVersion), 426);

@@ -29,4 +29,5 @@ export const ports = {
   bucket: first + 24,
   vod: first + 25,
   join: first + 26,
+  whip: first + 27,
 };
