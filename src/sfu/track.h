@@ -15,12 +15,25 @@ using TrackId = uint32_t;
 class Recording;
 class RecordStream;
 struct RecordHeader;
+struct Track;
 
 struct Encoding {
   std::string rid;
   uint32_t ssrc = 0, rtx_ssrc = 0;  // 0: not known yet, told by mid and rid
   IncomingStream stream;
   RecordStream* recorded = nullptr;  // set while it is (recording.h)
+};
+
+// Takes a track's packets to other shards, whose rooms show it too (docs/adr/0004-media.md).
+class TrackCopies {
+ public:
+  virtual ~TrackCopies() = default;
+  // Once for each packet, before any subscriber gets it; the packet is valid during the call.
+  // False: somewhere there was no room for it.
+  virtual bool on_packet(const Track& track, uint8_t encoding, const Packet& packet) = 0;
+  // The publisher's sender report, as of `at`.
+  virtual void on_report(const Track& track, uint8_t encoding, const rtc::SenderInfo& info,
+                         MonoUs at) = 0;
 };
 
 struct Track {
@@ -33,6 +46,8 @@ struct Track {
   uint8_t priority = 0;
   std::vector<Encoding> encodings;  // lowest quality first, at most kMaxEncodings
   size_t watchers = 0;              // subscriptions that are not paused by their subscriber
+  size_t watched_elsewhere = 0;     // of copies on other shards
+  TrackCopies* copies = nullptr;    // null: there are none
   Recording* recording = nullptr;
 
   // Packets of this turn, in order of arrival: what flush() forwards.

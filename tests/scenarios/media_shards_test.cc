@@ -1,6 +1,7 @@
-// Voice and video of two shows on the shards of a whole node, over UDP and TCP: clients come to
-// whichever shard the kernel gives them to.
+// Voice and video of two shows on the shards of a whole node, and of one show on all of them, over
+// UDP and TCP: clients come to whichever shard the kernel gives them to.
 #include <cstdlib>
+#include <set>
 
 #include "net/asio/datagrams.h"
 #include "node_support.h"
@@ -28,15 +29,16 @@ class MediaShardsNode : public NodeTest {
   }
   // One publishes and `watchers` watch in each show, until every one of them has a voice and
   // pictures.
-  ops::CrowdReport talk(size_t watchers, bool tcp, const std::function<void()>& meanwhile) {
+  ops::CrowdReport talk(size_t watchers, bool tcp, const std::function<void()>& meanwhile,
+                        const std::vector<std::string>& shows = {"demo", "other"}) {
     auto crowd = *ops::MediaCrowd::start();
-    for (const std::string episode : {"demo", "other"}) {
+    for (const std::string& episode : shows) {
       crowd->join(join_of(episode, "ann", true, tcp));
       for (size_t i = 0; i < watchers; ++i) {
         crowd->join(join_of(episode, "viewer" + std::to_string(i), false, tcp));
       }
     }
-    const size_t people = 2 * (watchers + 1);
+    const size_t people = shows.size() * (watchers + 1);
     ops::CrowdReport report;
     const MonoUs until = clock_.now_us() + 30 * kUsPerSecond;
     while (clock_.now_us() < until) {
@@ -63,6 +65,10 @@ class MediaShardsNode : public NodeTest {
   void await(const std::string& name, double least) {
     const MonoUs until = clock_.now_us() + 10 * kUsPerSecond;
     while (metric(name) < least) ASSERT_LT(clock_.now_us(), until) << name;
+  }
+  void await_none(const std::string& name) {
+    const MonoUs until = clock_.now_us() + 10 * kUsPerSecond;
+    while (metric(name) > 0) ASSERT_LT(clock_.now_us(), until) << name;
   }
   net::SystemClock clock_;
 };
@@ -93,6 +99,40 @@ TEST_F(MediaShardsNode, OverTcpAConnectionGoesToTheShardOfItsSession) {
       talk(4, true, [&] { await("footlight_media_tcp_connections", 10); });
   EXPECT_EQ(report.connected, 10u) << report.first_error;
   EXPECT_EQ(report.lost_sessions, 0u);
+}
+
+TEST_F(MediaShardsNode, OneShowIsServedByAllShards) {
+  NodeOptions made = options();
+  made.config.media.spread_after = 0;
+  start(std::move(made));
+  const auto talked = [&](bool tcp) {
+    return talk(11, tcp,
+                [&] {
+                  await("footlight_media_watchers", 11);
+                  await("footlight_media_copied_total", 100);
+                  EXPECT_EQ(metric("footlight_media_publishers"), 1);
+                  EXPECT_EQ(metric("footlight_media_tracks"), 2);
+                  const auto producer = bearer(token_of("boss", proto::Role::kProducer, "demo"));
+                  const auto figures =
+                      Json::parse(call("GET", "/v1/episodes/demo/media", "", producer).body);
+                  ASSERT_TRUE(figures);
+                  std::set<int64_t> numbers;
+                  for (const Json& each : (*figures)["sessions"].items()) {
+                    numbers.insert(each["n"].as_int());
+                    EXPECT_TRUE(each["connected"].as_bool());
+                  }
+                  EXPECT_EQ(numbers.size(), 12u);
+                },
+                {"demo"});
+  };
+  for (const bool tcp : {false, true}) {
+    const ops::CrowdReport report = talked(tcp);
+    EXPECT_EQ(report.connected, 12u) << report.first_error;
+    EXPECT_EQ(report.lost_sessions, 0u);
+    EXPECT_EQ(report.watched.voice.lost(), 0u);
+    await_none("footlight_media_watchers");  // each has ended where it was
+  }
+  EXPECT_EQ(complaints_, "");
 }
 
 TEST_F(MediaShardsNode, AMediaPortThatAnotherNodeHasIsBusy) {
