@@ -52,6 +52,8 @@ TEST_F(MediaSpread, AnAccountsSessionsAreOnOneShardWhereOneTakesThePlaceOfTheOth
   Person& first = viewer("viewer1");
   ASSERT_NE(first.at, kHome);
   Person& stays = viewer("viewer2");
+  EXPECT_EQ(viewer("viewer3").at, kHome);
+  EXPECT_EQ(viewer("viewer3").at, kHome) << "where the account is, though others have fewer";
   for (int i = 0; i < 6; ++i) EXPECT_EQ(viewer("viewer1").at, first.at);
   for (int i = 0; i < 6; ++i) EXPECT_EQ(viewer("viewer2").at, stays.at);
   Person& labelled = person(MediaUse::kWatch, "viewer1");
@@ -293,17 +295,22 @@ TEST_F(MediaSpread, AKickReachesTheMirrorAndARefusedSessionLeavesNothingThere) {
   exchange();
   EXPECT_TRUE(far.client->closed());
   EXPECT_EQ(room(mirror), nullptr);
-  // An offer of which nothing can be watched, one that is none, and one too many.
+  // An offer of which nothing can be watched, and one that is none.
+  Person& stays = viewer("viewer2");
+  ASSERT_NE(stays.at, kHome);
   Person& odd = person(MediaUse::kPublish, "viewer2");
   odd.request.use = MediaUse::kWatch;
   for (const std::string& offer : {odd.client->offer(), std::string("v=1")}) {
-    ASSERT_NE(place(odd), kHome);
-    EXPECT_EQ(mirrored(), 1u);
+    ASSERT_EQ(place(odd), stays.at);
     EXPECT_FALSE(media(odd.at).open(odd.request, offer, now_));
     exchange();
-    EXPECT_EQ(mirrored(), 0u);
-    EXPECT_EQ(room(odd.at), nullptr);
+    EXPECT_EQ(mirrored(), 1u) << "one is still there";
   }
+  play(30);
+  EXPECT_GE(stays.client->of(1).frames, 20u);
+  leave(stays);
+  EXPECT_EQ(mirrored(), 0u);
+  EXPECT_EQ(room(stays.at), nullptr);
 }
 
 TEST_F(MediaSpread, AShowWhosePeopleHaveGoneIsStillThereForItsViewersAndEndsWithThem) {
