@@ -71,9 +71,13 @@ const SettingInfo kSettings[] = {
     {"media.max_sessions", AT(media.max_sessions), 1, 65'536, "",
      "Sessions that publish or watch at once; more are refused with 4205."},
     {"media.packets", AT(media.packets), 1'024, 1'048'576, "packets",
-     "Packets kept in memory, 2 KB each, taken as they are needed, for the shows of one thread "
-     "(`server.threads`). A picture takes 512 (each encoding of simulcast), a voice 128; who "
+     "Packets kept in memory, 2 KB each, taken as they are needed, for the shows that one thread "
+     "carries, or shows too (`server.threads`). A picture takes 512 (each encoding of simulcast), "
+     "a voice 128; who "
      "publishes beyond that is refused with 4751."},
+    {"media.spread_after", AT(media.spread_after), 0, 65'536, "sessions",
+     "With so many sessions on the thread of their show, further viewers are served by the thread "
+     "that has fewest (`server.threads`); 0: from the first one on."},
     {"media.record", AT(media.record), 0, 0, "",
      "Record every episode from its first track on. Else the producer starts and stops "
      "recordings."},

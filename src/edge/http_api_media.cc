@@ -174,9 +174,12 @@ void HttpMedia::open(const net::HttpRequest& request, const Address& address,
     const auto allowed = episode::may_join(episode->owner().state(), actor);
     if (!allowed) return responder.send(refusal(allowed.error(), headers));
     NodeMediaShard& home = media_.settle(judged.episode);
-    home.shard().post([this, &home, judged = std::move(judged), offer = std::move(offer),
-                       headers = std::move(headers), responder = std::move(responder)]() mutable {
-      answer(home.media(), judged, offer, std::move(headers), std::move(responder));
+    auto open = [this, offer = std::move(offer), headers = std::move(headers),
+                 responder = std::move(responder)](Media& media, MediaRequest& request) mutable {
+      answer(media, request, offer, std::move(headers), std::move(responder));
+    };
+    home.shard().post([&home, judged = std::move(judged), open = std::move(open)]() mutable {
+      home.place(std::move(judged), std::move(open));
     });
   });
 }
@@ -209,13 +212,13 @@ void HttpMedia::patch(net::HttpRequest request, Address address, net::HeaderList
     response.status = 428;
     return responder.send(std::move(response));
   }
-  NodeMediaShard& home = media_.home(address.episode);
-  home.shard().post([this, &home, address = std::move(address),
-                     etag = std::string(request.header("If-Match")),
-                     fragment = std::move(request.body), headers = std::move(headers),
-                     responder = std::move(responder)]() mutable {
-    auto answer = home.media().patch(address.episode, address.use, address.session, etag, fragment,
-                                     clock_.now_us());
+  NodeMediaShard& at = media_.of_session(address.session, address.episode);
+  at.shard().post([this, &at, address = std::move(address),
+                   etag = std::string(request.header("If-Match")),
+                   fragment = std::move(request.body), headers = std::move(headers),
+                   responder = std::move(responder)]() mutable {
+    auto answer = at.media().patch(address.episode, address.use, address.session, etag, fragment,
+                                   clock_.now_us());
     if (!answer) return responder.send(refusal(answer.error(), headers));
     net::HttpResponse response;
     response.status = answer->sdp.empty() ? 204 : 200;
@@ -230,11 +233,11 @@ void HttpMedia::patch(net::HttpRequest request, Address address, net::HeaderList
 }
 
 void HttpMedia::close(Address address, net::HeaderList headers, net::Responder responder) {
-  NodeMediaShard& home = media_.home(address.episode);
-  home.shard().post([this, &home, address = std::move(address), headers = std::move(headers),
-                     responder = std::move(responder)]() mutable {
+  NodeMediaShard& at = media_.of_session(address.session, address.episode);
+  at.shard().post([this, &at, address = std::move(address), headers = std::move(headers),
+                   responder = std::move(responder)]() mutable {
     const auto closed =
-        home.media().close(address.episode, address.use, address.session, clock_.now_us());
+        at.media().close(address.episode, address.use, address.session, clock_.now_us());
     if (!closed) return responder.send(refusal(closed.error(), headers));
     net::HttpResponse response;
     response.headers = std::move(headers);

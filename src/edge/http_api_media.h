@@ -9,10 +9,10 @@
 //
 // A POST needs the bearer token of the episode, of somebody who is not banned: every role may
 // watch; producers, game masters and players may publish, unless the token says otherwise. Whoever
-// knows the session's address may patch and end it: it holds 128 random bits. docs/media.md is for
-// those who connect something.
+// knows the session's address may patch and end it: it holds at least 116 random bits.
+// docs/media.md is for those who connect something.
 //
-// Any shard's thread; the work is done on the shard where the episode's media are at home.
+// Any shard's thread; the work is done where the episode's media are at home, or the session is.
 #pragma once
 #include <string>
 #include <string_view>

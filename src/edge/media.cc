@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "edge/internal/media_fragment.h"
 #include "edge/internal/media_stage.h"
+#include "edge/media_handover.h"
 #include "proto/messages.h"
 #include "rtc/wire.h"
 
@@ -94,7 +95,8 @@ Media::Media(MediaOptions options, Entropy& entropy)
     : options_(std::move(options)),
       entropy_(entropy),
       transports_(entropy, options_.identity, transport_config(options_)),
-      pool_(options_.packet_slots) {
+      pool_(options_.packet_slots),
+      next_order_(1 + options_.shard) {
   if (!options_.record_disk || !options_.clock) return;
   records_ = std::make_unique<sfu::RecordPool>(*options_.record_disk, options_.record);
 }
@@ -113,14 +115,16 @@ Media::Session* Media::find(std::string_view episode, MediaUse use, std::string_
 
 Media::Stage& Media::stage_of(const std::string& episode) {
   auto& stage = stages_[episode];
-  if (!stage) stage = std::make_unique<Stage>(episode, pool_);
+  if (!stage) stage = std::make_unique<Stage>(episode, next_stage_++, pool_);
   return *stage;
 }
 
 std::string Media::make_id() {
   std::array<uint8_t, kIdBytes> bytes;
   entropy_.fill(bytes);
-  return to_hex(bytes);
+  std::string id = to_hex(bytes);
+  if (options_.shards == 1) return id;
+  return session_shard_digits(options_.shard) + id.substr(kShardDigits);
 }
 
 // The session that the new one replaces, if any; refuses it when its account has too many.
@@ -193,8 +197,8 @@ Result<rtc::SdpAnswer> Media::answer_what_fits(rtc::SessionDescription& offer,
   return rtc::answer_offer(offer, input);
 }
 
-Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view offer_text,
-                                MonoUs now) {
+Result<MediaAnswer> Media::open_here(const MediaRequest& request, std::string_view offer_text,
+                                     MonoUs now) {
   if (draining_) return fail(Code::kDraining, {}, kComeBackMs);
   auto offer = rtc::parse_sdp(offer_text);
   if (!offer) return std::unexpected(offer.error());
@@ -212,7 +216,7 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   if (!peer) return std::unexpected(peer.error());
   session.request = request;
   session.id = make_id();
-  session.order = next_order_++;
+  session.order = std::exchange(next_order_, next_order_ + options_.shards);
   session.peer = *peer;
   const auto refuse = [&](const Error& why) {
     transports_.forget(session.peer->session());
@@ -247,9 +251,11 @@ Result<MediaAnswer> Media::open(const MediaRequest& request, std::string_view of
   expire_at_ = std::min(expire_at_, request.until);
   if (auto status = publish(session, *answer, now); !status) {
     const Error why = status.error();
+    session.request.placed = false;  // open() tells its home
     end(session, kNoReason);
     return std::unexpected(why);
   }
+  if (request.use == MediaUse::kPublish) spread(stage);
   arrange(stage);
   return MediaAnswer{session.id, etag_of(input.ice), rtc::write_sdp(answer->description)};
 }
@@ -278,7 +284,7 @@ Status Media::publish(Session& session, const rtc::SdpAnswer& answer, MonoUs now
     const auto before = std::ranges::find_if(stage.published, [&](const Publication& other) {
       return other.session->priority() < session.priority();
     });
-    stage.published.insert(before, {*track, &session, false});
+    stage.published.insert(before, Publication{*track, &session, false, nullptr});
     record_track(session, *track, now);
   }
   session.streams.clear();
@@ -299,20 +305,17 @@ void Media::end(Session& session, const Error& why) {
   if (const sfu::Subscriber* watcher = stage.room.subscriber(session.member)) {
     past_.queue_drops += watcher->stats().queue_drops;
   }
-  std::erase_if(stage.published, [&](const Publication& each) { return each.session == &session; });
+  const bool published = std::erase_if(
+      stage.published, [&](const Publication& each) { return each.session == &session; });
   std::erase(stage.sessions, &session);
   stage.room.leave(session.member);
   transports_.forget(session.peer->session());
+  if (session.request.placed) note(*stage.home, stage, mirror::Left{session.request.who});
   const std::string id = session.id;
   sessions_.erase(id);
-  if (stage.sessions.empty()) {
-    leave_tap(stage);
-    keep_counts(stage);
-    if (sessions_.empty()) bps_in_ = bps_out_ = 0;
-    stages_.erase(stage.episode);
-  } else {
-    arrange(stage);
-  }
+  if (sessions_.empty()) bps_in_ = bps_out_ = 0;
+  if (published) spread(stage);
+  leave_stage(stage);
 }
 
 Result<MediaAnswer> Media::patch(std::string_view episode, MediaUse use, std::string_view id,
@@ -364,6 +367,7 @@ void Media::arrange(Stage& stage) {
   }
   arrange_tap(stage);
   tell_places(stage);
+  tell_watched(stage);
 }
 
 // The first of what is published take the places; what has a place and still deserves one keeps it.
@@ -423,6 +427,7 @@ void Media::on_datagram(const rtc::Path& path, sfu::Packet* packet, size_t size,
 }
 
 void Media::flush(MonoUs now) {
+  if (spread_ > 0) copy_out();
   for (const auto& [name, stage] : stages_) stage->room.flush(now);
 }
 
@@ -434,7 +439,10 @@ void Media::reap() {
 
 MonoUs Media::deadline() const {
   MonoUs due = std::min(transports_.deadline(), expire_at_);
-  for (const auto& [name, stage] : stages_) due = std::min(due, stage->room.deadline());
+  for (const auto& [name, stage] : stages_) {
+    due = std::min(due, stage->room.deadline());
+    if (!stage->mirrors.empty()) due = std::min(due, stage->links_at + kLinksUs);
+  }
   return takes_.empty() ? due : std::min(due, tended_at_ + kTendUs);
 }
 
@@ -447,6 +455,7 @@ void Media::on_time(MonoUs now) {
     if (stage->room.deadline() <= now) stage->room.on_time(now);
     follow_floor(*stage);
     tell_room(*stage, now);
+    if (stage->home) tell_home(*stage);
   }
   if (expire_at_ <= now) expire(now);
   tend_takes(now);

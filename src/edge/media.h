@@ -10,6 +10,8 @@
 // Who asked within the session protocol (media_port.h) is told whom the places show, who speaks,
 // how the lines are, and when a session is over: told() holds it until the shell takes it.
 //
+// A show is at home on one shard; further viewers may be on others (media_mirror.h).
+//
 // The people of the cast may carry their session protocol over a data channel of a peer connection
 // (docs/adr/0005): such a channel is a connection of the edge that lives on the same thread.
 //
@@ -34,6 +36,7 @@
 #include "core/time.h"
 #include "edge/fallback_rule.h"
 #include "edge/internal/media_fragment.h"
+#include "edge/media_mirror.h"
 #include "edge/media_port.h"
 #include "proto/program_feed.h"
 #include "rtc/peer.h"
@@ -63,6 +66,8 @@ struct MediaStats {
   uint64_t streams_in = 0, streams_out = 0;  // encodings published; tracks watched
   int64_t bps_in = 0, bps_out = 0;           // over the last second
   int64_t estimate_bps = 0;                  // of all watchers together
+  // Packets that went to other shards, once for each; those a full lane did not take.
+  uint64_t copied = 0, copy_drops = 0;
   uint64_t recordings = 0, recordings_failed = 0, record_bytes = 0, record_dropped = 0;
   uint64_t channels = 0;  // data channels that carry a session now
   uint64_t channels_opened = 0, channels_refused = 0;
@@ -91,6 +96,10 @@ struct MediaOptions {
   size_t max_sessions = 4096;
   MediaQuota* quota = nullptr;   // that it shares with other shards; outlives it
   std::string ufrag_prefix;      // of its sessions (edge/media_handover.h)
+  size_t shard = 0, shards = 1;  // which it is of those that carry media
+  CopyLanes* lanes = nullptr;    // to the others; outlives it. Null: every show is on one
+  // So many sessions a shard takes before viewers of its shows go where there are fewest.
+  size_t spread_after = 64;
   size_t packet_slots = 65'536;  // 1.9 KB each, taken as they are needed
   sfu::BandwidthConfig bandwidth{1'500'000, 40'000, 30'000'000};
   size_t out_bytes = 8 << 20;  // of one turn
@@ -133,6 +142,18 @@ class Media {
 
   // What a session asks. Answers come by told().
   void ask(MediaAsk ask, MonoUs now);
+  // --- one show on several shards. Where the episode is at home:
+  // The shard where the session is to be opened: this one, or another, which then shows the episode
+  // too. `sessions`: how many each shard has. After it has taken mirror_notes(), that shard is to
+  // open it, with `placed`.
+  size_t place(const MediaRequest& request, std::span<const size_t> sessions);
+  std::vector<size_t> mirrors(std::string_view episode) const;
+  // For other shards, in order; clear it after.
+  std::vector<std::pair<size_t, MirrorNote>>& mirror_notes() { return mirror_notes_; }
+  void on_mirror(size_t from, MirrorNote note, MonoUs now);
+  // A record of the lane from another shard; flush() after a batch of them.
+  void on_copy(size_t from, ByteView record, MonoUs now);
+
   // For the sessions of edges; clear it after.
   std::vector<MediaTold>& told() { return told_; }
 
@@ -151,8 +172,11 @@ class Media {
   // The tap cannot decode this stream before a key frame.
   void want_key_frame(std::string_view episode, uint32_t ssrc, MonoUs now);
 
-  // Every session of the episode and its tracks (docs/openapi.json, MediaFigures).
-  std::string figures_json(std::string_view episode, MonoUs now) const;
+  // Every session of the episode and its tracks (docs/openapi.json, MediaFigures); `elsewhere`: the
+  // session_figures() of other shards.
+  std::string figures_json(std::string_view episode, MonoUs now,
+                           std::span<const std::string> elsewhere = {}) const;
+  std::vector<std::string> session_figures(std::string_view episode, MonoUs now) const;
   // Of the viewers who watch the episode's call and have reported: how the median of them does.
   CallHealth call_health(std::string_view episode) const;
   // Chunks that were written come back to it; null when there is no disk.
@@ -200,9 +224,12 @@ class Media {
   struct Publication;
   struct Take;
   struct Tap;
+  struct Copies;
+  struct Mirror;
 
   Session* find(std::string_view episode, MediaUse use, std::string_view id);
   Stage& stage_of(const std::string& episode);
+  Result<MediaAnswer> open_here(const MediaRequest& request, std::string_view offer, MonoUs now);
   Result<Session*> admit(const MediaRequest& request);
   Status publish(Session& session, const rtc::SdpAnswer& answer, MonoUs now);
   void prepare_places(Session& session, const rtc::SessionDescription& offer,
@@ -215,6 +242,26 @@ class Media {
   std::vector<const Publication*> choose(Stage& stage, const Session& session,
                                          rtc::MediaKind kind) const;
   void follow_floor(Stage& stage);
+  void leave_stage(Stage& stage);
+  Stage* stage_numbered(uint32_t number);
+  Stage* mirrored(size_t from, uint32_t number);
+  mirror::Show show_of(const Stage& stage) const;
+  void note(size_t shard, const Stage& stage, decltype(MirrorNote::what) what);
+  void note_all(const Stage& stage, const decltype(MirrorNote::what)& what);
+  void spread(const Stage& stage);
+  void spread_voices(Stage& stage);
+  void recopy(Stage& stage, MonoUs now);
+  void recopy(Stage& stage, Publication& each, MonoUs now);
+  bool write_copy(size_t shard, const CopyHead& head, ByteView what);
+  void copy_out();
+  void on_show(size_t from, uint32_t number, mirror::Show& show);
+  void on_voices(Stage& stage, const mirror::Voices& voices);
+  void on_over(Stage& stage);
+  void on_home_note(size_t from, MirrorNote& note, MonoUs now);
+  void on_left(Stage& stage, Mirror& mirror, uint64_t who, MonoUs now);
+  void tell_home(Stage& stage);
+  void tell_watched(Stage& stage);
+  void tell_lines(Stage& stage);
   Tap* find_tap(std::string_view episode) const;
   void arrange_tap(Stage& stage);
   void tap_track(Stage& stage, Tap& tap, const Publication& each);
@@ -229,6 +276,7 @@ class Media {
   void tell_places(Session& session);
   void tell_speaking(Stage& stage);
   void tell_links(Stage& stage);
+  static std::string links_of(const Stage& stage);
   void tell_quality(Session& session);
   void tell_room(Stage& stage, MonoUs now);
   void ask_open(MediaRequest& from, const MediaAsk::Open& open, MonoUs now);
@@ -238,6 +286,7 @@ class Media {
   void kick(const MediaRequest& from, const Error& why, MonoUs now);
   static sfu::RecordHeader record_header(const Session& session);
   bool recorded(std::string_view episode) const;
+  bool recorded(const Stage& stage) const;
   void begin_take(const std::string& episode, MonoUs now);
   void end_take(Take& take, const Error& why, MonoUs now);
   void end_takes(MonoUs now);
@@ -267,9 +316,13 @@ class Media {
   std::map<std::string, std::unique_ptr<Stage>, std::less<>> stages_;
   std::map<std::string, std::unique_ptr<Tap>, std::less<>> taps_;
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
-  uint64_t next_order_ = 1;
+  uint64_t next_order_;        // differs from those of other shards
   MonoUs expire_at_ = kNever;  // the earliest `until`
   std::vector<MediaTold> told_;
+  std::vector<std::pair<size_t, MirrorNote>> mirror_notes_;
+  std::vector<Stage*> mirrored_;  // stages that are at home elsewhere
+  size_t spread_ = 0;             // mirrors of the stages at home
+  uint32_t next_stage_ = 1;
   bool draining_ = false;
   MonoUs measured_at_ = 0, tended_at_ = 0;
   int64_t bps_in_ = 0, bps_out_ = 0;

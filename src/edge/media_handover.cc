@@ -1,6 +1,7 @@
 #include "edge/media_handover.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "core/assert.h"
 #include "edge/media.h"
@@ -32,6 +33,23 @@ std::optional<size_t> shard_of_check(ByteView datagram, size_t shards) {
   if (high == kIceChars.npos || low == kIceChars.npos) return std::nullopt;
   const size_t shard = high * kIceChars.size() + low;
   return shard < shards ? std::optional(shard) : std::nullopt;
+}
+
+std::string session_shard_digits(size_t shard) {
+  static_assert(kMostShards == 1 << (4 * kShardDigits));
+  std::string digits(kShardDigits, '0');
+  for (size_t i = kShardDigits; i-- > 0; shard /= 16) digits[i] = "0123456789abcdef"[shard % 16];
+  return digits;
+}
+
+std::optional<size_t> shard_of_session(std::string_view id, size_t shards) {
+  size_t shard = 0;
+  const char* const end = id.data() + std::min(id.size(), kShardDigits);
+  const auto read = std::from_chars(id.data(), end, shard, 16);
+  if (id.size() < kShardDigits || read.ptr != end || read.ec != std::errc() || shard >= shards) {
+    return std::nullopt;
+  }
+  return shard;
 }
 
 // --- paths

@@ -36,6 +36,11 @@ std::string shard_prefix(size_t shard, size_t shards);
 // is none, or names no shard.
 std::optional<size_t> shard_of_check(ByteView datagram, size_t shards);
 
+// The same for the ids of sessions, which begin with so many hex digits; nullopt: of no shard.
+inline constexpr size_t kShardDigits = 3;
+std::string session_shard_digits(size_t shard);
+std::optional<size_t> shard_of_session(std::string_view id, size_t shards);
+
 struct HandoverNote {
   enum class Kind : uint8_t {
     kProven,  // to who received: `session` of mine has proven `path`, hand it to me

@@ -58,6 +58,7 @@ void write_drops(MetricsPage& page, const MediaCounters& counters) {
   page.line("footlight_media_dropped_packets_total", "reason=\"watcher_queue\"", stats.queue_drops);
   page.line("footlight_media_dropped_packets_total", "reason=\"handover\"",
             counters.handover_drops);
+  page.line("footlight_media_dropped_packets_total", "reason=\"copy\"", stats.copy_drops);
 }
 
 }  // namespace
@@ -99,6 +100,8 @@ std::string media_metrics(const MediaCounters& counters) {
   page.counter("footlight_media_handed_over_total",
                "Datagrams that went from the thread that received them to their session's.",
                counters.handed_over);
+  page.counter("footlight_media_copied_total",
+               "Packets that went to another thread, once for all who watch there.", stats.copied);
   page.head("footlight_media_cpu_seconds_total", "counter",
             "Processor time of the threads that carry media, whatever else they do.");
   for (size_t i = 0; i < counters.cpu_s.size(); ++i) {

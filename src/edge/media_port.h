@@ -39,6 +39,7 @@ struct MediaRequest {
   MediaOwner owner;
   // The client's offer may have an m-line for data channels: they carry the session protocol.
   bool channels = false;
+  bool placed = false;  // by the episode's home, on a shard that shows it too (media_mirror.h)
 };
 
 // Whose picture goes first where there is not room for all.

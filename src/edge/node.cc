@@ -211,12 +211,12 @@ Status Node::Impl::carry_media() {
   auto asked = NodeRelays::open(options.config, *shards.back(), clock, entropy);
   if (!asked) return std::unexpected(asked.error());
   relays = std::move(*asked);
-  // No more than there are shows: a shard that only receives what is another's costs more than it
-  // helps. The last ones, for the first also accepts connections.
-  const size_t count = std::min(shards.size(), std::max<size_t>(1, options.episodes.size()));
-  std::vector<net::Shard*> last;
-  for (size_t i = shards.size() - count; i < shards.size(); ++i) last.push_back(shards[i].get());
-  auto opened = NodeMedia::open(options.config, server->port(), last, clock, entropy);
+  // Homes, which receive, are no more than there are shows: a shard that only receives what is
+  // another's costs more than it helps. The last ones, for the first also accepts connections.
+  const size_t homes = std::min(shards.size(), std::max<size_t>(1, options.episodes.size()));
+  std::vector<net::Shard*> all;
+  for (const auto& shard : shards) all.push_back(shard.get());
+  auto opened = NodeMedia::open(options.config, server->port(), {all, homes}, clock, entropy);
   if (!opened) return std::unexpected(opened.error());
   media = std::move(*opened);
   http_media = std::make_unique<HttpMedia>(*api, *media, *relays, clock);

@@ -27,31 +27,39 @@ Result<std::vector<net::UdpAddress>> bind_addresses(const std::string& text) {
   return out;
 }
 
+// Of which media session a session speaks; "": of none, or of all of its account.
+template <class What>
+std::string_view session_id_of(const What& what) {
+  if constexpr (requires { what.id; }) return what.id;
+  return {};
+}
+
 }  // namespace
 
 NodeMedia::~NodeMedia() { finish(); }
 
 Result<std::unique_ptr<NodeMedia>> NodeMedia::open(const Config& config, uint16_t http_port,
-                                                   const std::vector<net::Shard*>& shards,
-                                                   const Clock& clock, Entropy& entropy) {
+                                                   const Shards& shards, const Clock& clock,
+                                                   Entropy& entropy) {
   std::unique_ptr<NodeMedia> node(
-      new NodeMedia(clock, static_cast<size_t>(config.media.max_sessions)));
-  auto sockets = node->bind(config, http_port, shards.size());
+      new NodeMedia(clock, static_cast<size_t>(config.media.max_sessions), shards.homes));
+  auto sockets = node->bind(config, http_port, shards.all.size());
   if (!sockets) return std::unexpected(sockets.error());
   // What clients are told depends on whether there is TCP, which is known when its port is bound.
   if (auto status = node->advertise(config, http_port); !status) {
     return std::unexpected(status.error());
   }
-  for (size_t i = 0; i < shards.size(); ++i) {
+  for (size_t i = 0; i < shards.all.size(); ++i) {
     NodeMediaShard::Options options;
     options.index = i;
-    options.shards = shards.size();
+    options.shards = shards.all.size();
+    options.receives = i >= shards.all.size() - shards.homes;
     options.sockets = std::move((*sockets)[i]);
     options.tcp = node->tcp_;
     options.candidates = node->advertised_;
     options.quota = &node->quota_;
     options.listeners = std::exchange(node->listeners_, {});  // the first one's, as HTTP's
-    auto made = NodeMediaShard::open(config, std::move(options), *shards[i], clock, entropy);
+    auto made = NodeMediaShard::open(config, std::move(options), *shards.all[i], clock, entropy);
     if (!made) return std::unexpected(made.error());
     node->shards_.push_back(std::move(*made));
   }
@@ -70,10 +78,16 @@ Result<NodeMedia::Sockets> NodeMedia::bind(const Config& config, uint16_t http_p
     address.port = chosen ? port_ : number;
     net::UdpOptions options;
     options.bind = address;
-    auto opened = net::UdpSocket::open_shared(options, shards);
+    auto opened = net::UdpSocket::open_shared(options, homes_count_);
     if (!opened) return std::unexpected(opened.error());
     port_ = opened->front()->port();
-    for (size_t i = 0; i < shards; ++i) sockets[i].push_back(std::move((*opened)[i]));
+    const size_t first = shards - homes_count_;
+    for (size_t i = 0; i < first; ++i) {
+      auto sender = net::UdpSocket::sender_of(*opened->back());
+      if (!sender) return std::unexpected(sender.error());
+      sockets[i].push_back(std::move(*sender));
+    }
+    for (size_t i = first; i < shards; ++i) sockets[i].push_back(std::move((*opened)[i - first]));
   }
   tcp_ = config.media.tcp;
   if (tcp_ && !shares_http_port(config)) listen(*addresses);
@@ -157,6 +171,11 @@ NodeMediaShard& NodeMedia::home(std::string_view episode) {
   return *shards_[at == kNowhere ? 0 : at];
 }
 
+NodeMediaShard& NodeMedia::of_session(std::string_view id, std::string_view episode) {
+  const auto shard = shard_of_session(id, shards_.size());
+  return shards_.size() > 1 && shard ? *shards_[*shard] : home(episode);
+}
+
 NodeMediaShard& NodeMedia::settle(std::string_view episode) {
   const auto found = homes_.find(std::string(episode));
   if (found == homes_.end()) return *shards_.front();
@@ -180,7 +199,7 @@ size_t NodeMedia::least_busy() const {
   const auto load = [&](size_t at) {
     return std::pair(shards_[at]->sessions(), shards_[at]->at_home().load());
   };
-  for (size_t at = best; at-- > 0;) {
+  for (size_t at = best; at-- > shards_.size() - homes_count_;) {
     if (load(at) < load(best)) best = at;
   }
   return best;
@@ -188,10 +207,12 @@ size_t NodeMedia::least_busy() const {
 
 void NodeMedia::ask(MediaAsk ask) {
   const bool opens = std::holds_alternative<MediaAsk::Open>(ask.what);
-  NodeMediaShard& at = opens ? settle(ask.from.episode) : home(ask.from.episode);
-  at.shard().post([&at, &clock = clock_, ask = std::move(ask)]() mutable {
-    at.media().ask(std::move(ask), clock.now_us());
-  });
+  const std::string_view id =
+      std::visit([](const auto& what) { return session_id_of(what); }, ask.what);
+  NodeMediaShard& at = opens        ? settle(ask.from.episode)
+                       : id.empty() ? home(ask.from.episode)
+                                    : of_session(id, ask.from.episode);
+  at.shard().post([&at, ask = std::move(ask)]() mutable { at.ask(std::move(ask)); });
 }
 
 // It stays where it was accepted until it has said whose it is.
@@ -214,9 +235,47 @@ std::string NodeMedia::metrics() const {
 }
 
 void NodeMedia::api(ApiCall call, std::string episode, ApiReply reply) {
+  if (call.route == ApiRoute::kMediaFigures) {
+    return figures(std::move(episode), std::move(reply));
+  }
   NodeMediaShard& at = call.route == ApiRoute::kRecord ? settle(episode) : home(episode);
   at.shard().post([&at, call = std::move(call), episode = std::move(episode),
                    reply = std::move(reply)] { reply(at.api(call, episode)); });
+}
+
+// The other shards are asked one after another, then the home writes it all.
+void NodeMedia::figures(std::string episode, ApiReply reply) {
+  struct Asked {
+    NodeMedia* node = nullptr;
+    std::string episode;
+    ApiReply reply;
+    size_t next = 0;
+    std::vector<std::string> sessions;
+    static void go_on(std::shared_ptr<Asked> asked) {
+      NodeMedia& node = *asked->node;
+      NodeMediaShard& home = node.home(asked->episode);
+      if (asked->next < node.shards_.size() && node.shards_[asked->next].get() == &home) {
+        ++asked->next;
+      }
+      const bool all = asked->next >= node.shards_.size();
+      NodeMediaShard& at = all ? home : *node.shards_[asked->next++];
+      at.shard().post([&at, all, asked = std::move(asked)]() mutable {
+        const MonoUs now = asked->node->clock_.now_us();
+        if (all) {
+          return asked->reply(
+              {.body = at.media().figures_json(asked->episode, now, asked->sessions)});
+        }
+        std::ranges::move(at.media().session_figures(asked->episode, now),
+                          std::back_inserter(asked->sessions));
+        go_on(std::move(asked));
+      });
+    }
+  };
+  auto asked = std::make_shared<Asked>();
+  asked->node = this;
+  asked->episode = std::move(episode);
+  asked->reply = std::move(reply);
+  Asked::go_on(std::move(asked));
 }
 
 // --- the end

@@ -1,7 +1,7 @@
 // The media of the node: one port, all shards (docs/adr/0004-media.md). Each episode has its home
-// on one shard, where all of its sessions meet; so shows use as many cores as there are. Where an
-// episode is at home is settled before the shards start and never changes: whoever asks about it
-// posts to that shard.
+// on one shard, and further viewers on others when that has many sessions; so shows use as many
+// cores as there are. Where an episode is at home is settled once and never changes: whoever asks
+// about it posts to that shard, and who speaks of a session to the one that its id names.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -16,15 +16,21 @@ namespace footlight::edge {
 
 class NodeMedia final : public MediaPort {
  public:
-  // On these shards; before they start. `http_port` is the port that `media.port: 0` stands for;
+  struct Shards {
+    std::vector<net::Shard*> all;
+    size_t homes = 1;  // the last so many receive, and are homes; the others only send
+  };
+  // Before the shards start. `http_port` is the port that `media.port: 0` stands for;
   // when the system chose that one, it chooses here too. kPortBusy, kIo, kInternal.
   static Result<std::unique_ptr<NodeMedia>> open(const Config& config, uint16_t http_port,
-                                                 const std::vector<net::Shard*>& shards,
-                                                 const Clock& clock, Entropy& entropy);
+                                                 const Shards& shards, const Clock& clock,
+                                                 Entropy& entropy);
   ~NodeMedia() override;
 
   // Where the episode's sessions are; any shard, where there have been none. Any thread.
   NodeMediaShard& home(std::string_view episode);
+  // Where a session is, by its id; any thread.
+  NodeMediaShard& of_session(std::string_view id, std::string_view episode);
   // Where they are to be: settles it. Any thread.
   NodeMediaShard& settle(std::string_view episode);
   const MediaAddresses& advertised() const { return advertised_; }
@@ -58,14 +64,17 @@ class NodeMedia final : public MediaPort {
 
  private:
   using Sockets = std::vector<std::vector<std::unique_ptr<net::UdpSocket>>>;  // by shard
-  NodeMedia(const Clock& clock, size_t sessions) : clock_(clock), quota_(sessions) {}
+  NodeMedia(const Clock& clock, size_t sessions, size_t homes)
+      : clock_(clock), quota_(sessions), homes_count_(homes) {}
   Result<Sockets> bind(const Config& config, uint16_t http_port, size_t shards);
   void listen(const std::vector<net::UdpAddress>& addresses);
   Status advertise(const Config& config, uint16_t http_port);
   size_t least_busy() const;
+  void figures(std::string episode, ApiReply reply);
 
   const Clock& clock_;
   MediaQuota quota_;
+  const size_t homes_count_;
   uint16_t port_ = 0;
   bool tcp_ = false;
   std::vector<std::unique_ptr<net::FramedListener>> listeners_;  // until a shard has them

@@ -23,6 +23,7 @@ constexpr std::string_view kNoProgram =
 constexpr MonoUs kRenewUs = kUsPerSecond, kSweepUs = kUsPerSecond;
 constexpr size_t kSendAtBytes = 64 * 1024;
 // Of the lanes that lead to one shard together, and of each.
+constexpr size_t kCopiesAtOnce = 256;  // before they are forwarded
 constexpr size_t kLanesBytes = 4 << 20, kMostLaneBytes = 1 << 20, kLeastLaneBytes = 64 << 10;
 
 net::UdpAddress to_udp(const rtc::Address& address) {
@@ -80,8 +81,13 @@ Result<std::unique_ptr<NodeMediaShard>> NodeMediaShard::open(const Config& confi
   options.candidates = given.candidates;
   options.quota = given.quota;
   auto listeners = std::move(given.listeners);
+  const bool receives = given.receives;
   std::unique_ptr<NodeMediaShard> made(new NodeMediaShard(shard, clock, std::move(given)));
   options.ufrag_prefix = shard_prefix(made->index_, made->shards_);
+  options.shard = made->index_;
+  options.shards = made->shards_;
+  if (made->shards_ > 1) options.lanes = made.get();
+  options.spread_after = static_cast<size_t>(config.media.spread_after);
   options.max_sessions = static_cast<size_t>(config.media.max_sessions);
   options.packet_slots = static_cast<size_t>(config.media.packets);
   made->recorder_ = std::make_unique<NodeRecorder>(
@@ -97,16 +103,18 @@ Result<std::unique_ptr<NodeMediaShard>> NodeMediaShard::open(const Config& confi
   made->media_->out().set_drain(kSendAtBytes, [raw = made.get()] { raw->send(); });
   made->recorder_->set_pool(made->media_->records());
   if (made->streams_) made->streams_->serve(*made->media_);
-  if (auto status = made->watch(std::move(listeners)); !status)
+  if (auto status = made->watch(std::move(listeners), receives); !status)
     return std::unexpected(status.error());
   return made;
 }
 
-Status NodeMediaShard::watch(std::vector<std::unique_ptr<net::FramedListener>> listeners) {
+Status NodeMediaShard::watch(std::vector<std::unique_ptr<net::FramedListener>> listeners,
+                             bool receives) {
   for (auto& listener : listeners) {
     if (auto status = streams_->listen(std::move(listener)); !status) return status;
   }
   for (auto& port : ports_) {
+    if (!receives) break;
     auto readiness = net::Readiness::watch(shard_, port->socket->descriptor(),
                                            [this, at = port.get()] { return receive(*at); });
     if (!readiness) return std::unexpected(readiness.error());
@@ -195,9 +203,10 @@ void NodeMediaShard::wake_others() {
     if (!written_[to]) continue;
     written_[to] = false;
     Crossing& crossing = *all_[to]->in_[index_];
-    // Both are asked: whichever was written, the other side reads both.
+    // All are asked: whichever was written, the other side reads all.
     const bool datagrams = crossing.datagrams.wake(), notes = crossing.notes.wake();
-    if (!datagrams && !notes) continue;
+    const bool copies = crossing.copies.wake();
+    if (!datagrams && !notes && !copies) continue;
     all_[to]->shard_.post([other = all_[to], from = index_] { other->come(from); });
   }
 }
@@ -206,9 +215,11 @@ void NodeMediaShard::wake_others() {
 void NodeMediaShard::come(size_t from) {
   in_[from]->datagrams.begin();
   in_[from]->notes.begin();
+  in_[from]->copies.begin();
   take_notes();
   const MonoUs now = clock_.now_us();
   take_handed(from, now);
+  take_copies(from, now);
   send_notes();
   wake_others();
   media_->flush(now);
@@ -230,6 +241,28 @@ void NodeMediaShard::take_handed(size_t from, MonoUs now) {
     }
     lane.pop();
   }
+}
+
+void NodeMediaShard::take_copies(size_t from, MonoUs now) {
+  ByteLane& lane = in_[from]->copies;
+  size_t count = 0;
+  while (const auto record = lane.front()) {
+    media_->on_copy(from, *record, now);
+    lane.pop();
+    if (++count % kCopiesAtOnce == 0) {
+      media_->flush(now);
+      send();
+    }
+  }
+}
+
+std::span<uint8_t> NodeMediaShard::room(size_t shard, size_t bytes) {
+  return all_[shard]->in_[index_]->copies.room(bytes);
+}
+
+void NodeMediaShard::commit(size_t shard) {
+  all_[shard]->in_[index_]->copies.commit();
+  written_[shard] = true;
 }
 
 void NodeMediaShard::take_notes() {
@@ -305,6 +338,50 @@ void NodeMediaShard::tell() {
   media_->told().clear();
 }
 
+// --- one show on several shards
+
+void NodeMediaShard::send_mirror_notes() {
+  for (auto& [to, note] : media_->mirror_notes()) {
+    NodeMediaShard* other = all_[to];
+    other->shard_.post([other, from = index_, note = std::move(note)]() mutable {
+      other->media_->on_mirror(from, std::move(note), other->clock_.now_us());
+    });
+  }
+  media_->mirror_notes().clear();
+}
+
+void NodeMediaShard::place(MediaRequest request, Open open) {
+  std::vector<size_t> sessions;
+  for (const NodeMediaShard* each : all_) sessions.push_back(each->sessions());
+  const size_t at = media_->place(request, sessions);
+  if (at == index_) return open(*media_, request);
+  request.placed = true;
+  send_mirror_notes();  // the show comes before its viewers
+  NodeMediaShard* other = all_[at];
+  other->shard_.post([other, request = std::move(request), open = std::move(open)]() mutable {
+    open(*other->media_, request);
+  });
+}
+
+void NodeMediaShard::ask(MediaAsk ask) {
+  if (std::holds_alternative<MediaAsk::Open>(ask.what)) {
+    return place(std::move(ask.from), [what = std::move(ask.what), &clock = clock_](
+                                          Media& media, MediaRequest& from) mutable {
+      media.ask({std::move(from), std::move(what)}, clock.now_us());
+    });
+  }
+  // What concerns an account goes to the shards that show the episode too, behind what its home
+  // has placed there.
+  const bool account = std::holds_alternative<MediaAsk::Keep>(ask.what) ||
+                       std::holds_alternative<MediaAsk::Kick>(ask.what);
+  for (const size_t at : account ? media_->mirrors(ask.from.episode) : std::vector<size_t>()) {
+    NodeMediaShard* other = all_[at];
+    other->shard_.post(
+        [other, ask]() mutable { other->media_->ask(std::move(ask), other->clock_.now_us()); });
+  }
+  media_->ask(std::move(ask), clock_.now_us());
+}
+
 MonoUs NodeMediaShard::on_turn_end(MonoUs now_us) {
   if (media_->deadline() <= now_us) media_->on_time(now_us);
   if (media_->flush_channels(now_us)) shard_.ask_turn();
@@ -313,6 +390,7 @@ MonoUs NodeMediaShard::on_turn_end(MonoUs now_us) {
     handover_->sweep();
   }
   send_notes();
+  send_mirror_notes();
   wake_others();
   send();
   if (!media_->told().empty()) tell();
@@ -341,9 +419,13 @@ void NodeMediaShard::renew_counters(MonoUs now_us) {
   const double cpu_s = net::thread_cpu_s();
   made->cpu_s = {cpu_s};
   const double busy_us = (cpu_s - std::exchange(cpu_s_, cpu_s)) * kUsPerSecond;
+  cpu_pm_ = static_cast<uint32_t>(std::clamp(1'000 * busy_us / passed_us, 0.0, 1'000.0));
   for (NodeEpisode* episode : episodes_) {
     CallHealth health = media_->call_health(episode->id());
-    health.cpu_pm = static_cast<uint32_t>(std::clamp(1'000 * busy_us / passed_us, 0.0, 1'000.0));
+    health.cpu_pm = cpu_pm_;
+    for (const size_t at : media_->mirrors(episode->id())) {
+      health.cpu_pm = std::max(health.cpu_pm, all_[at]->cpu_pm());
+    }
     episode->check_call(health, fallback_);
   }
   counters_.store(std::move(made));
@@ -352,9 +434,6 @@ void NodeMediaShard::renew_counters(MonoUs now_us) {
 // --- the producer's calls
 
 ApiAnswer NodeMediaShard::api(const ApiCall& call, const std::string& episode) {
-  if (call.route == ApiRoute::kMediaFigures) {
-    return {.body = media_->figures_json(episode, clock_.now_us())};
-  }
   if (call.route >= ApiRoute::kProgram && call.route <= ApiRoute::kProgramRestart) {
     if (programs_) return programs_->api(call, episode);
     if (call.route == ApiRoute::kProgram) return {.body = std::string(kNoProgram)};

@@ -5,10 +5,12 @@
 // session crosses by a lane of bytes (core/byte_lane.h) for each two shards and direction: 1 MB, or
 // less where there are many shards, for all that lead to one have 4 MB together, as its socket has.
 // What finds it full is lost, as on a network, and counted. A stranger's checks get half of it.
+// Another such lane takes the packets that a show's home copies to its mirrors (media_mirror.h).
 //
 // Everything on the shard's thread, but where said.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,10 +33,11 @@ namespace footlight::edge {
 
 class NodeShard;
 
-class NodeMediaShard final : public net::Resident {
+class NodeMediaShard final : public net::Resident, public CopyLanes {
  public:
   struct Options {
-    size_t index = 0, shards = 1;                          // among those that carry media
+    size_t index = 0, shards = 1;  // among those that carry media
+    bool receives = true;          // false: it only sends, from the port that others receive
     std::vector<std::unique_ptr<net::UdpSocket>> sockets;  // in the same order on all shards
     bool tcp = false;
     std::vector<std::unique_ptr<net::FramedListener>> listeners;  // a TCP port of media's own
@@ -58,9 +61,16 @@ class NodeMediaShard final : public net::Resident {
 
   // A TCP connection that begins framed; `early`: what was read of it.
   void adopt(net::FramedSocket socket, Bytes early = {});
+  // What sessions ask; of an episode that is at home here, or of a session that is here.
+  void ask(MediaAsk ask);
+  // Where an episode is at home: finds the shard where this session is to be opened, and calls
+  // `open` on its thread.
+  using Open = std::move_only_function<void(Media& media, MediaRequest& request)>;
+  void place(MediaRequest request, Open open);
   ApiAnswer api(const ApiCall& call, const std::string& episode);
   std::shared_ptr<const MediaCounters> counters() const { return counters_.load(); }  // any thread
   size_t sessions() const { return sessions_.load(); }   // as of its last turn; any thread
+  uint32_t cpu_pm() const { return cpu_pm_.load(); }     // of the last second; any thread
   std::atomic<uint32_t>& at_home() { return at_home_; }  // episodes; any thread
 
   // Ends every session and recording.
@@ -71,6 +81,11 @@ class NodeMediaShard final : public net::Resident {
   // net::Resident
   MonoUs on_turn_end(MonoUs now_us) override;
 
+  // CopyLanes
+  std::span<uint8_t> room(size_t shard, size_t bytes) override;
+  void commit(size_t shard) override;
+  void wake() override { wake_others(); }
+
  private:
   struct Port {
     uint32_t index = 0;
@@ -80,11 +95,11 @@ class NodeMediaShard final : public net::Resident {
   // What one shard says to another; each of the two is written by the one and read by the other.
   struct Crossing {
     static constexpr size_t kNoteBytes = 16 << 10;
-    explicit Crossing(size_t bytes) : datagrams(bytes), notes(kNoteBytes) {}
-    ByteLane datagrams, notes;
+    explicit Crossing(size_t bytes) : datagrams(bytes), notes(kNoteBytes), copies(bytes) {}
+    ByteLane datagrams, notes, copies;
   };
   NodeMediaShard(net::Shard& shard, const Clock& clock, Options options);
-  Status watch(std::vector<std::unique_ptr<net::FramedListener>> listeners);
+  Status watch(std::vector<std::unique_ptr<net::FramedListener>> listeners, bool receives);
   bool receive(Port& port);
   bool drop(Port& port);
   void take(const rtc::Path& path, size_t slot, MonoUs now);
@@ -92,6 +107,8 @@ class NodeMediaShard final : public net::Resident {
   void wake_others();
   void come(size_t from);
   void take_handed(size_t from, MonoUs now);
+  void take_copies(size_t from, MonoUs now);
+  void send_mirror_notes();
   void take_notes();
   void send_notes();
   void send();
@@ -120,6 +137,7 @@ class NodeMediaShard final : public net::Resident {
   std::vector<NodeShard*> edges_;
   std::atomic<std::shared_ptr<const MediaCounters>> counters_;
   std::atomic<size_t> sessions_ = 0;
+  std::atomic<uint32_t> cpu_pm_ = 0;
   std::atomic<uint32_t> at_home_ = 0;
 };
 

@@ -66,6 +66,11 @@ class SequenceUnwrapper {
   }
   bool started() const { return started_; }
   int64_t newest() const { return newest_; }
+  // What comes next is near this one, which is known from elsewhere.
+  void start_at(int64_t newest) {
+    newest_ = newest;
+    started_ = true;
+  }
 
  private:
   int64_t newest_ = 0;

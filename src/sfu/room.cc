@@ -56,7 +56,7 @@ const Subscriber* Room::subscriber(MemberId member) const {
 
 bool Room::watched(TrackId id) const {
   const Track* found = track(id);
-  return found && found->watchers > 0;
+  return found && found->watchers + found->watched_elsewhere > 0;
 }
 
 // --- who is here
@@ -98,6 +98,14 @@ size_t Room::packet_slots(MemberId id) const {
 }
 
 Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, uint8_t priority) {
+  const auto made = make_track(id, media, priority, next_track_);
+  if (!made) return std::unexpected(made.error());
+  ++next_track_;
+  return (*made)->id;
+}
+
+Result<Track*> Room::make_track(MemberId id, const rtc::NegotiatedMedia& media, uint8_t priority,
+                                TrackId track_id) {
   Member* member = find(id);
   if (!member || tracks_.size() >= limits_.tracks ||
       member->tracks.size() >= limits_.tracks_per_member) {
@@ -118,7 +126,7 @@ Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, ui
     return fail(Code::kTrackLimit, "packets in memory");
   }
   auto track = std::make_unique<Track>();
-  track->id = next_track_++;
+  track->id = track_id;
   track->owner = id;
   track->kind = media.kind;
   track->mid = media.mid;
@@ -143,7 +151,7 @@ Result<TrackId> Room::publish(MemberId id, const rtc::NegotiatedMedia& media, ui
   if (track->audio()) speakers_.add(id);
   tracks_.push_back(std::move(track));
   with_pending_.reserve(tracks_.size());
-  return tracks_.back()->id;
+  return tracks_.back().get();
 }
 
 void Room::unpublish(TrackId id) {
@@ -301,24 +309,26 @@ void Room::on_rtp(MemberId id, Packet* packet, std::span<uint8_t> bytes, MonoUs 
     ++stats_.unknown_codec;
     return pool_.give_back(packet);
   }
-  if (track.pending.size() == kMaxPending) {
-    ++stats_.turn_overflow;
-    return pool_.give_back(packet);
+  if (!take(track, route->encoding, packet, now) || !track.audio()) return;
+  if (const auto level =
+          rtc::read_audio_level(packet->extensions[rtc::RtpExtension::kAudioLevel])) {
+    speakers_.on_level(id, *level, now);
   }
-  Encoding& encoding = track.encodings[route->encoding];
-  if (!encoding.stream.accept(packet, now)) {
-    ++stats_.duplicates;
-    return pool_.give_back(packet);
+}
+
+// Into the ring of its stream; true: it is there.
+bool Room::take(Track& track, uint8_t index, Packet* packet, MonoUs now) {
+  Encoding& encoding = track.encodings[index];
+  const bool overflow = track.pending.size() == kMaxPending;
+  if (overflow || !encoding.stream.accept(packet, now)) {
+    ++(overflow ? stats_.turn_overflow : stats_.duplicates);
+    pool_.give_back(packet);
+    return false;
   }
   if (encoding.recorded) encoding.recorded->on_rtp(*packet, now);
-  if (track.audio()) {
-    if (const auto level =
-            rtc::read_audio_level(packet->extensions[rtc::RtpExtension::kAudioLevel])) {
-      speakers_.on_level(id, *level, now);
-    }
-  }
   if (track.pending.empty()) with_pending_.push_back(&track);
-  track.pending.push_back({route->encoding, packet->sequence});
+  track.pending.push_back({index, packet->sequence});
+  return true;
 }
 
 void Room::flush(MonoUs now) {
@@ -344,6 +354,9 @@ void Room::on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoU
     if (route.ssrc != info->ssrc || route.rtx) continue;
     Encoding& encoding = route.track->encodings[route.encoding];
     encoding.stream.on_sender_report(*info, now);
+    if (route.track->copies) {
+      route.track->copies->on_report(*route.track, route.encoding, *info, now);
+    }
     if (encoding.recorded) encoding.recorded->on_report(*info, now);
   }
 }
@@ -373,14 +386,19 @@ void Room::on_time(MonoUs now) {
   if (now < next_tick_) return;
   now_ = now;
   next_tick_ = now + kTickUs;
-  speakers_.update(now);
+  if (!follows_) speakers_.update(now);
   if (now >= next_sort_) {
     next_sort_ = now + kSortUs;
     for (const auto& track : tracks_) track->sort_encodings(now);
   }
   for (const auto& [id, member] : members_) {
     member->subscriber->on_time(speakers_, now);
-    if (!member->tracks.empty()) tick_publisher(*member, now);
+    if (member->tracks.empty()) continue;
+    if (member->copy) {
+      tick_copies(*member, now);
+    } else {
+      tick_publisher(*member, now);
+    }
   }
 }
 

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -71,6 +73,37 @@ class Room {
   // Ids of the member's header extensions beside those its published m-lines named.
   void set_extensions(MemberId member, const rtc::RtpExtensionMap& extensions);
 
+  // --- a room on several shards (docs/adr/0004-media.md)
+  // What a room elsewhere has to know of a track to show it; nullopt: there is no such track.
+  std::optional<rtc::NegotiatedMedia> describe(TrackId track) const;
+  // From now on copy_out() gives `copies` what comes of the track; null: nobody wants it. It
+  // outlives that. `watchers`: of all copies, who counts for watched(). `more`: there is a copy
+  // that has nothing yet, for which a picture's key frame is asked.
+  void copy(TrackId track, TrackCopies* copies, size_t watchers, bool more);
+  // Gives the packets that came since the last flush() to the copies; call it before.
+  void copy_out();
+  struct CopyOf {
+    TrackId track = 0;
+    uint8_t encoding = 0;
+    int64_t sequence = 0;  // of a packet: as it is counted at home
+  };
+  // In the room of the copies: a track under the id it has at home, of a member that stands for its
+  // publisher and is sent nothing. As publish().
+  Status publish_copy(MemberId member, TrackId id, const rtc::NegotiatedMedia& media,
+                      uint8_t priority);
+  // As on_rtp().
+  void on_copy(const CopyOf& of, Packet* packet, std::span<uint8_t> bytes, MonoUs now);
+  void on_copied_report(const CopyOf& of, const rtc::SenderInfo& info, MonoUs at);
+  // A room of copies follows what the speakers at home are.
+  void follow_speakers(std::span<const Speakers::Ranked> order, bool active);
+  // Of a room of copies: key frames that are wanted from home. Clear it after.
+  struct KeyFrameWish {
+    TrackId track = 0;
+    uint8_t encoding = 0;
+  };
+  std::vector<KeyFrameWish>& key_frames_wanted() { return wishes_; }
+  void request_key_frame(TrackId track, uint8_t encoding);
+
   // A decrypted packet that lies in `packet->buffer`, `bytes` of it. The room owns it from here on.
   void on_rtp(MemberId member, Packet* packet, std::span<uint8_t> bytes, MonoUs now);
   void on_rtcp(MemberId member, ByteView compound, MonoUs now);
@@ -82,7 +115,7 @@ class Room {
 
   const Track* track(TrackId track) const;
   const Subscriber* subscriber(MemberId member) const;
-  bool watched(TrackId track) const;  // by anybody who has not paused it
+  bool watched(TrackId track) const;  // by anybody who has not paused it, on whatever shard
   const Speakers& speakers() const { return speakers_; }
   const RoomStats& stats() const { return stats_; }
 
@@ -103,6 +136,7 @@ class Room {
     std::unique_ptr<rtc::TransportFeedbackWriter> feedback;  // of who publishes
     MonoUs fed_back_at = 0, reported_at = 0;
     uint32_t last_media_ssrc = 0;
+    bool copy = false;  // it stands for a publisher at home
   };
 
   Member* find(MemberId member);
@@ -113,10 +147,15 @@ class Room {
   bool parse(Member& member, Packet& packet, std::span<uint8_t> bytes);
   bool restore(Member& member, Packet& packet, std::span<uint8_t> bytes, const Route& route);
   bool note_codec(const Track& track, Packet& packet);
+  Result<Track*> make_track(MemberId member, const rtc::NegotiatedMedia& media, uint8_t priority,
+                            TrackId id);
+  bool take(Track& track, uint8_t encoding, Packet* packet, MonoUs now);
+  Encoding* find_encoding(TrackId track, uint8_t encoding);
   void on_sender_report(Member& member, const rtc::RtcpPacket& packet, MonoUs now);
   void on_bye(Member& member, const rtc::RtcpPacket& packet);
   void tick_publisher(Member& member, MonoUs now);
   void tick_stream(Member& member, Track& track, Encoding& encoding, MonoUs now);
+  void tick_copies(const Member& member, MonoUs now);
   void count_watchers();
 
   PacketPool& pool_;
@@ -126,6 +165,8 @@ class Room {
   std::vector<Track*> with_pending_;
   MonoUs now_ = 0;  // of the last call that told the time
   Speakers speakers_;
+  bool follows_ = false;
+  std::vector<KeyFrameWish> wishes_;
   MemberId next_member_ = 1;
   TrackId next_track_ = 1;
   MonoUs next_tick_ = 0, next_sort_ = 0;

@@ -72,6 +72,27 @@ bool Speakers::update(MonoUs now) {
   return true;
 }
 
+std::vector<Speakers::Ranked> Speakers::order() const {
+  std::vector<Ranked> out;
+  for (const Voice& each : order_) out.push_back({each.id, each.loudness});
+  return out;
+}
+
+void Speakers::follow(std::span<const Ranked> order, bool active) {
+  for (Voice& each : order_) each.loudness = 0;
+  auto next = order_.begin();
+  active_.reset();
+  for (const Ranked& each : order) {
+    const auto found = std::find_if(next, order_.end(),
+                                    [&](const Voice& voice) { return voice.id == each.voice; });
+    if (found == order_.end()) continue;
+    found->loudness = each.loudness;
+    if (active && &each == order.data()) active_ = each.voice;
+    std::rotate(next, found, found + 1);
+    ++next;
+  }
+}
+
 size_t Speakers::rank(uint32_t voice) const {
   for (size_t i = 0; i < order_.size(); ++i) {
     if (order_[i].id == voice) return i;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/time.h"
@@ -25,6 +26,17 @@ class Speakers {
   void on_level(uint32_t voice, rtc::AudioLevel level, MonoUs now);
   // Decides anew, at most every kDecideUs. True when the active speaker changed.
   bool update(MonoUs now);
+
+  // A room that shows another's tracks decides nothing: it follows what was decided there.
+  struct Ranked {
+    uint32_t voice = 0;
+    double loudness = 0;
+    bool operator==(const Ranked&) const = default;
+  };
+  std::vector<Ranked> order() const;  // by rank
+  // Takes the place of update(). Voices of `order` that are not known here are left out; those it
+  // does not name come last, silent. `active`: whether the first one has the floor.
+  void follow(std::span<const Ranked> order, bool active);
 
   std::optional<uint32_t> active() const { return active_; }
   // 0 for the active speaker, 1 for the one before, …; voices that never spoke come last.

@@ -114,6 +114,13 @@ bool IncomingStream::accept(Packet* packet, MonoUs now) {
   return true;
 }
 
+void IncomingStream::count_as_home(int64_t sequence) {
+  constexpr int64_t kFar = 0x4000;  // beyond which 16 bits may not say which cycle it is
+  if (unwrapper_.started() && sequence - unwrapper_.newest() < kFar) return;
+  unwrapper_.start_at(sequence - 1);
+  first_sequence_ = sequence;
+}
+
 void IncomingStream::note_arrival(int64_t sequence, uint32_t timestamp, MonoUs now) {
   if (!unwrapper_.started()) {
     first_sequence_ = sequence;

@@ -62,6 +62,9 @@ class IncomingStream {
   // Takes a packet whose view and extensions are filled in. True: it is the ring's now, and its
   // sequence and payload information are filled in too. False: a duplicate; the caller keeps it.
   bool accept(Packet* packet, MonoUs now);
+  // Of a copy, before accept(): the packet's sequence as it is counted at home. A copy that was not
+  // watched for a while goes on from there.
+  void count_as_home(int64_t sequence);
   Packet* find(int64_t sequence) const { return ring_.find(sequence); }
 
   void on_sender_report(const rtc::SenderInfo& info, MonoUs now);

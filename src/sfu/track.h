@@ -19,6 +19,7 @@ inline constexpr size_t kMaxPending = 512;  // of one track and turn; beyond it 
 class Recording;
 class RecordStream;
 struct RecordHeader;
+struct Track;
 
 struct Encoding {
   std::string rid;
@@ -26,6 +27,18 @@ struct Encoding {
   IncomingStream stream;
   uint8_t firs = 0;                  // how many it was sent, where it takes no PLI
   RecordStream* recorded = nullptr;  // set while it is (recording.h)
+};
+
+// Takes a track's packets to other shards, whose rooms show it too (docs/adr/0004-media.md).
+class TrackCopies {
+ public:
+  virtual ~TrackCopies() = default;
+  // Once for each packet, before any subscriber gets it; the packet is valid during the call.
+  // False: somewhere there was no room for it.
+  virtual bool on_packet(const Track& track, uint8_t encoding, const Packet& packet) = 0;
+  // The publisher's sender report, as of `at`.
+  virtual void on_report(const Track& track, uint8_t encoding, const rtc::SenderInfo& info,
+                         MonoUs at) = 0;
 };
 
 struct Track {
@@ -40,8 +53,10 @@ struct Track {
   // Indices of `encodings`, the lowest quality first. It is the offer's order until their rates say
   // otherwise: most clients begin with the lowest, OBS with the highest.
   std::array<uint8_t, kMaxEncodings> by_quality{0, 1, 2, 3};
-  bool disordered = false;  // at the last look
-  size_t watchers = 0;      // subscriptions that are not paused by their subscriber
+  bool disordered = false;        // at the last look
+  size_t watchers = 0;            // subscriptions that are not paused by their subscriber
+  size_t watched_elsewhere = 0;   // of copies on other shards
+  TrackCopies* copies = nullptr;  // null: there are none
   Recording* recording = nullptr;
 
   // Packets of this turn, in order of arrival: what flush() forwards.

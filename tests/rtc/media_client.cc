@@ -72,6 +72,13 @@ SdpMedia MediaClient::line(size_t index, bool video) const {
   if (options_.publish) {
     media.msid = "s t";
     media.ssrcs = {{video ? video_ssrc_ : audio_ssrc_, "c", "s t"}};
+    if (video && options_.encodings > 1) {
+      media.ssrc_groups = {{"SIM", {video_ssrc_}}};
+      for (size_t i = 1; i < options_.encodings; ++i) {
+        media.ssrcs.push_back({video_ssrc(i), "c", "s t"});
+        media.ssrc_groups[0].ssrcs.push_back(video_ssrc(i));
+      }
+    }
   }
   return media;
 }
@@ -210,20 +217,23 @@ void MediaClient::send_frame(bool key, size_t packets, size_t payload_bytes, Mon
   picture_ = (picture_ + 1) & 0x7FFF;
   ++tl0_;
   std::array<uint8_t, 40> head;
-  for (size_t i = 0; i < packets; ++i) {
+  for (size_t n = 0; n < packets * options_.encodings; ++n) {
+    const size_t encoding = n / packets, i = n % packets;
     std::array<uint8_t, 2> number;
     write_transport_cc(number, transport_sequence_++);
     const std::array<RtpExtensionElement, 1> elements{{{kTransportCcId, number}}};
-    const size_t size = write_rtp_head(
-        head, {i + 1 == packets, false, kVp8, video_sequence_++, video_time(now), video_ssrc_},
-        elements);
+    const size_t size = write_rtp_head(head,
+                                       {i + 1 == packets, false, kVp8, video_sequence_[encoding]++,
+                                        video_time(now), video_ssrc(encoding)},
+                                       elements);
     payload_[0] = static_cast<uint8_t>(0x80 | (i == 0 ? 0x10 : 0));
     payload_[1] = 0xE0;  // picture id, TL0PICIDX, TID
     store_u16(&payload_[2], static_cast<uint16_t>(0x8000 | picture_));
     payload_[4] = tl0_;
     payload_[5] = 0;
     payload_[6] = key ? 0 : 1;
-    peer_.send_rtp(ByteView(head).first(size), ByteView(payload_).first(payload_bytes));
+    const size_t bytes = payload_bytes >> (options_.encodings - 1 - encoding);
+    peer_.send_rtp(ByteView(head).first(size), ByteView(payload_).first(bytes));
   }
   emit(send);
 }

@@ -49,6 +49,7 @@ class MediaClient {
     size_t audio = 1, video = 1;  // m-lines
     uint64_t seed = 1;
     bool channels = false;  // an m-line for data channels, last
+    size_t encodings = 1;   // of a picture, each of twice the bytes of the one before
   };
   static constexpr uint8_t kOpus = 111, kVp8 = 96, kRtx = 97;
   static constexpr uint8_t kMidId = 4, kTransportCcId = 3, kAudioLevelId = 1;
@@ -73,7 +74,8 @@ class MediaClient {
   DataChannels* channels() { return peer_.channels(); }
   void pump(MonoUs now, const Send& send);
 
-  // A frame of video in `packets` packets of `payload_bytes`; a voice packet; a sender report.
+  // A frame of video in `packets` packets of `payload_bytes` (of the highest encoding); a voice
+  // packet; a sender report.
   void send_frame(bool key, size_t packets, size_t payload_bytes, MonoUs now, const Send& send);
   void send_voice(size_t payload_bytes, MonoUs now, const Send& send);
   void send_report(MonoUs now, const Send& send);
@@ -93,6 +95,9 @@ class MediaClient {
 
  private:
   SdpMedia line(size_t index, bool video) const;
+  uint32_t video_ssrc(size_t encoding) const {
+    return video_ssrc_ + 4 * static_cast<uint32_t>(encoding);
+  }
   void emit(const Send& send);
   void on_rtp(std::span<uint8_t> packet, MonoUs now);
   void on_rtcp(ByteView compound);
@@ -110,7 +115,8 @@ class MediaClient {
   uint64_t refused_ = 0, rtcp_ = 0;
   bool key_frame_asked_ = false;
   uint32_t video_ssrc_, audio_ssrc_;
-  uint16_t video_sequence_ = 100, audio_sequence_ = 200, transport_sequence_ = 1;
+  std::array<uint16_t, 4> video_sequence_{100, 100, 100, 100};
+  uint16_t audio_sequence_ = 200, transport_sequence_ = 1;
   uint16_t picture_ = 0;
   uint8_t tl0_ = 0;
   Bytes payload_;

@@ -1,10 +1,13 @@
-// Voice and video of two shows on the shards of a whole node, over UDP and TCP: clients come to
-// whichever shard the kernel gives them to.
+// Voice and video of two shows on the shards of a whole node, and of one show on all of them, over
+// UDP and TCP: clients come to whichever shard the kernel gives them to.
 #include <cstdlib>
+#include <set>
 
 #include "net/asio/datagrams.h"
+#include "net/asio/system.h"
 #include "node_support.h"
 #include "ops/media_crowd.h"
+#include "ops/media_offer.h"
 
 namespace footlight::edge {
 namespace {
@@ -28,15 +31,16 @@ class MediaShardsNode : public NodeTest {
   }
   // One publishes and `watchers` watch in each show, until every one of them has a voice and
   // pictures.
-  ops::CrowdReport talk(size_t watchers, bool tcp, const std::function<void()>& meanwhile) {
+  ops::CrowdReport talk(size_t watchers, bool tcp, const std::function<void()>& meanwhile,
+                        const std::vector<std::string>& shows = {"demo", "other"}) {
     auto crowd = *ops::MediaCrowd::start();
-    for (const std::string episode : {"demo", "other"}) {
+    for (const std::string& episode : shows) {
       crowd->join(join_of(episode, "ann", true, tcp));
       for (size_t i = 0; i < watchers; ++i) {
         crowd->join(join_of(episode, "viewer" + std::to_string(i), false, tcp));
       }
     }
-    const size_t people = 2 * (watchers + 1);
+    const size_t people = shows.size() * (watchers + 1);
     ops::CrowdReport report;
     const MonoUs until = clock_.now_us() + 30 * kUsPerSecond;
     while (clock_.now_us() < until) {
@@ -64,6 +68,24 @@ class MediaShardsNode : public NodeTest {
     const MonoUs until = clock_.now_us() + 10 * kUsPerSecond;
     while (metric(name) < least) ASSERT_LT(clock_.now_us(), until) << name;
   }
+  void await_none(const std::string& name) {
+    const MonoUs until = clock_.now_us() + 10 * kUsPerSecond;
+    while (metric(name) > 0) ASSERT_LT(clock_.now_us(), until) << name;
+  }
+  // One who publishes; and an offer to watch.
+  std::unique_ptr<ops::MediaCrowd> published() {
+    auto crowd = *ops::MediaCrowd::start();
+    crowd->join(join_of("demo", "ann", true, false));
+    await("footlight_media_publishers", 1);
+    return crowd;
+  }
+  struct Offer {
+    Offer() : peer({}, entropy, *rtc::DtlsIdentity::make(entropy, 1'700'000'000'000), nowhere) {}
+    std::string text() const { return ops::write_offer(peer, 1, 1); }
+    net::SystemEntropy entropy;
+    rtc::DatagramOut nowhere{1 << 16, 64};
+    rtc::ClientPeer peer;
+  };
   net::SystemClock clock_;
 };
 
@@ -93,6 +115,102 @@ TEST_F(MediaShardsNode, OverTcpAConnectionGoesToTheShardOfItsSession) {
       talk(4, true, [&] { await("footlight_media_tcp_connections", 10); });
   EXPECT_EQ(report.connected, 10u) << report.first_error;
   EXPECT_EQ(report.lost_sessions, 0u);
+}
+
+TEST_F(MediaShardsNode, OneShowIsServedByAllShards) {
+  NodeOptions made = options();
+  made.config.media.spread_after = 0;
+  start(std::move(made));
+  const auto talked = [&](bool tcp) {
+    return talk(11, tcp,
+                [&] {
+                  await("footlight_media_watchers", 11);
+                  await("footlight_media_copied_total", 100);
+                  EXPECT_EQ(metric("footlight_media_publishers"), 1);
+                  EXPECT_EQ(metric("footlight_media_tracks"), 2);
+                  const auto producer = bearer(token_of("boss", proto::Role::kProducer, "demo"));
+                  const auto figures =
+                      Json::parse(call("GET", "/v1/episodes/demo/media", "", producer).body);
+                  ASSERT_TRUE(figures);
+                  std::set<int64_t> numbers;
+                  for (const Json& each : (*figures)["sessions"].items()) {
+                    numbers.insert(each["n"].as_int());
+                    EXPECT_TRUE(each["connected"].as_bool());
+                  }
+                  EXPECT_EQ(numbers.size(), 12u);
+                },
+                {"demo"});
+  };
+  for (const bool tcp : {false, true}) {
+    const ops::CrowdReport report = talked(tcp);
+    EXPECT_EQ(report.connected, 12u) << report.first_error;
+    EXPECT_EQ(report.lost_sessions, 0u);
+    EXPECT_EQ(report.watched.voice.lost(), 0u);
+    await_none("footlight_media_watchers");  // each has ended where it was
+  }
+  EXPECT_EQ(complaints_, "");
+}
+
+TEST_F(MediaShardsNode, AViewersSessionIsPatchedAndEndedByItsAddressOnWhicheverShardItIs) {
+  NodeOptions made = options();
+  made.config.media.spread_after = 0;
+  start(std::move(made));
+  const auto crowd = published();
+  Offer offer;
+  std::set<std::string> shards, sessions;
+  for (int i = 0; i < 4; ++i) {
+    auto headers = bearer(token_of("v" + std::to_string(i), proto::Role::kViewer, "demo"));
+    headers.emplace_back("Content-Type", "application/sdp");
+    const auto answer = call("POST", "/v1/whep/demo", offer.text(), headers);
+    ASSERT_EQ(answer.status, 201) << answer.body;
+    const std::string session(answer.header("Location"));
+    shards.insert(session.substr(session.rfind('/') + 1, 3));
+    sessions.insert(session);
+  }
+  EXPECT_EQ(shards, (std::set<std::string>{"000", "001", "002"}));
+  for (const std::string& session : sessions) {
+    const auto restarted = call("PATCH", session, offer.peer.restart_ice(),
+                                {{"Content-Type", "application/trickle-ice-sdpfrag"}});
+    EXPECT_EQ(restarted.status, 200) << restarted.body;
+    EXPECT_EQ(call("DELETE", session).status, 200);
+    EXPECT_EQ(call("DELETE", session).status, 404);
+  }
+  EXPECT_EQ(call("DELETE", "/v1/whep/demo/fff" + std::string(29, '0')).status, 404);
+  EXPECT_EQ(call("DELETE", "/v1/whep/demo/x").status, 404);
+  await_none("footlight_media_watchers");
+  crowd->close();
+}
+
+TEST_F(MediaShardsNode, WhatAViewerSaysByTheSessionProtocolReachesTheShardWhereHeWatches) {
+  NodeOptions made = options();
+  made.config.media.spread_after = 0;
+  start(std::move(made));
+  const auto crowd = published();
+  const Offer offer;
+  net::RawClient viewer(node_->port());
+  join(viewer, token_of("v1", proto::Role::kViewer, "demo"));
+  std::string open;
+  JsonWriter out(open);
+  out.object().field("t", "media.open").field("n", 1).field("use", "watch");
+  out.field("sdp", std::string_view(offer.text())).end_object();
+  viewer.send_text(open);
+  const std::string id = next(viewer, "media")["id"].as_string();
+  EXPECT_FALSE(id.starts_with("002")) << "not at home";
+  EXPECT_EQ(next(viewer, "media.places")["places"].items().size(), 2u);
+  viewer.send_text(R"({"t":"media.report","id":")" + id + R"(","rtt":31,"loss":2})");
+  Json room;
+  do {
+    room = next(viewer, "media.room");
+  } while (room["links"].items().empty());
+  EXPECT_EQ(room["links"].items()[0].items()[1].as_int(), 31) << "by way of home";
+  const auto producer = bearer(token_of("boss", proto::Role::kProducer, "demo"));
+  const auto figures = Json::parse(call("GET", "/v1/episodes/demo/media", "", producer).body);
+  ASSERT_TRUE(figures);
+  const Json& watches = (*figures)["sessions"].items().back();
+  EXPECT_EQ(watches["reported"]["rtt_ms"].as_int(), 31);
+  const std::string kick = R"({"who":")" + watches["who"].as_string() + "\"}";
+  EXPECT_EQ(call("POST", "/v1/episodes/demo/kick", kick, producer).status, 200);
+  await_none("footlight_media_watchers");
 }
 
 TEST_F(MediaShardsNode, AMediaPortThatAnotherNodeHasIsBusy) {

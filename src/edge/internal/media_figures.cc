@@ -30,7 +30,8 @@ void write_track(JsonWriter& out, const sfu::Track& track, bool muted, MonoUs no
   out.object().field("track", track.id).field("mid", std::string_view(track.mid));
   out.field("kind", track.audio() ? "audio" : "video");
   out.field("codec", sfu::record_codec_name(track.codec.codec)).field("muted", muted);
-  out.field("watchers", static_cast<uint64_t>(track.watchers)).key("encodings").array();
+  out.field("watchers", static_cast<uint64_t>(track.watchers + track.watched_elsewhere));
+  out.key("encodings").array();
   for (size_t rank = 0; rank < track.encodings.size(); ++rank) {
     write_encoding(out, track.encodings[track.by_quality[rank]], now);
   }
@@ -72,6 +73,8 @@ MediaStats& MediaStats::operator+=(const MediaStats& other) {
                             &MediaStats::queue_drops,
                             &MediaStats::streams_in,
                             &MediaStats::streams_out,
+                            &MediaStats::copied,
+                            &MediaStats::copy_drops,
                             &MediaStats::recordings,
                             &MediaStats::recordings_failed,
                             &MediaStats::record_bytes,
@@ -137,6 +140,12 @@ CallHealth Media::call_health(std::string_view episode) const {
     losses.push_back(session->report->loss_pm);
     round_trips.push_back(session->report->rtt_ms);
   }
+  for (const Mirror& mirror : found->second->mirrors) {
+    for (const auto& line : mirror.lines) {
+      losses.push_back(line.loss_pm);
+      round_trips.push_back(line.rtt_ms);
+    }
+  }
   if (losses.empty()) return out;
   const auto median = [](std::vector<uint32_t>& of) {
     const auto middle = of.begin() + static_cast<ptrdiff_t>(of.size() / 2);
@@ -185,14 +194,24 @@ void Media::write_session(JsonWriter& out, const Session& session, MonoUs now) c
   out.end_object();
 }
 
-std::string Media::figures_json(std::string_view episode, MonoUs now) const {
+std::vector<std::string> Media::session_figures(std::string_view episode, MonoUs now) const {
+  std::vector<std::string> figures;
+  const auto stage = stages_.find(episode);
+  if (stage == stages_.end()) return figures;
+  for (const Session* session : stage->second->sessions) {
+    JsonWriter out(figures.emplace_back());
+    write_session(out, *session, now);
+  }
+  return figures;
+}
+
+std::string Media::figures_json(std::string_view episode, MonoUs now,
+                                std::span<const std::string> elsewhere) const {
   std::string text;
   JsonWriter out(text);
   out.object().key("sessions").array();
-  const auto stage = stages_.find(episode);
-  if (stage != stages_.end()) {
-    for (const Session* session : stage->second->sessions) write_session(out, *session, now);
-  }
+  for (const std::string& each : session_figures(episode, now)) out.raw(each);
+  for (const std::string& each : elsewhere) out.raw(each);
   out.end_array().key("recording").raw(recording_json(episode)).end_object();
   return text;
 }
@@ -219,8 +238,9 @@ MediaStats Media::stats() const {
     stats.queue_drops += watcher->stats().queue_drops;
   }
   for (const auto& [name, stage] : stages_) {
-    stats.tracks += stage->published.size();
     add_room(stats, stage->room.stats());
+    if (stage->home) continue;  // its tracks are counted there
+    stats.tracks += stage->published.size();
     for (const Publication& each : stage->published) {
       const sfu::Track* track = stage->room.track(each.track);
       if (track) stats.streams_in += track->encodings.size();

@@ -41,6 +41,10 @@ bool Media::recorded(std::string_view episode) const {
   return take != takes_.end() && take->second->on;
 }
 
+bool Media::recorded(const Stage& stage) const {
+  return stage.home ? stage.recording : recorded(stage.episode);
+}
+
 void Media::begin_take(const std::string& episode, MonoUs now) {
   const WallMs wall = options_.clock->wall_ms();
   const std::string name = take_name(wall);
@@ -104,15 +108,16 @@ void Media::tend_takes(MonoUs now) {
 }
 
 void Media::tell_recording(Stage& stage) {
-  const bool on = recorded(stage.episode);
+  const bool on = recorded(stage);
   if (on == stage.told_recording) return;
   stage.told_recording = on;
+  spread(stage);
   tell_all(stage, proto::encoded(proto::MediaRoom{.recording = on}), false);
 }
 
 // Who comes while it is so.
 void Media::tell_recording(const Session& session) {
-  if (!recorded(session.request.episode)) return;
+  if (!recorded(*session.stage)) return;
   tell(session.request.owner, proto::encoded(proto::MediaRoom{.recording = true}));
 }
 

@@ -50,15 +50,37 @@ struct Media::Session final : sfu::Sink {
   uint8_t priority() const { return media_priority(request.role); }
 };
 
+// Takes a track to the shards that watch it.
+struct Media::Copies final : sfu::TrackCopies {
+  Copies(Media& of, uint32_t number) : media(of), stage(number) {}
+  bool on_packet(const sfu::Track& track, uint8_t encoding, const sfu::Packet& packet) override;
+  void on_report(const sfu::Track& track, uint8_t encoding, const rtc::SenderInfo& info,
+                 MonoUs at) override;
+  Media& media;
+  const uint32_t stage;
+  std::vector<size_t> shards;
+};
+
 struct Media::Publication {
   sfu::TrackId track = 0;
   const Session* session = nullptr;
   bool muted = false;
+  std::unique_ptr<Copies> copies;  // null: no other shard watches it
+};
+
+// A shard that shows a stage too.
+struct Media::Mirror {
+  size_t shard = 0;
+  size_t sessions = 0;  // that were placed there and are not over
+  std::vector<std::pair<sfu::TrackId, uint32_t>> watched;
+  std::vector<mirror::Lines::Line> lines;
 };
 
 struct Media::Stage {
-  Stage(std::string name, sfu::PacketPool& pool) : episode(std::move(name)), room(pool) {}
+  Stage(std::string name, uint32_t n, sfu::PacketPool& pool)
+      : episode(std::move(name)), number(n), room(pool) {}
   std::string episode;
+  uint32_t number = 0;  // among the stages of its home
   sfu::Room room;
   std::vector<Session*> sessions;
   std::vector<Publication> published;  // in the order in which places are given
@@ -67,6 +89,22 @@ struct Media::Stage {
   bool told_recording = false;
   bool crowded = false;                // somebody has fewer places than there are tracks
   std::optional<sfu::MemberId> floor;  // who spoke when places were given last
+
+  // At home, while it is shown elsewhere too (media_spread.cc).
+  struct Placed {
+    size_t shard = 0, sessions = 0;
+  };
+  std::vector<Mirror> mirrors;
+  std::unordered_map<uint64_t, Placed> placed;  // by account, which has all its sessions there
+  mirror::Voices told_voices;
+  // Of a mirror.
+  std::optional<size_t> home;
+  std::vector<std::unique_ptr<Session>> people;  // that publish at home
+  bool recording = false;
+  std::vector<std::pair<sfu::TrackId, uint32_t>> told_watched;
+  std::vector<mirror::Lines::Line> told_lines;
+  // Of both: the last that home said.
+  std::string links;
 };
 
 // A subscriber within the process (media_program.cc).

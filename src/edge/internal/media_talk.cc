@@ -114,6 +114,7 @@ void Media::ask_place(const MediaRequest& from, MediaAsk::Place& ask) {
   if (shown == session->stage->published.end()) return;
   (void)session->stage->room.set_options(session->member, place->track,
                                          place->options(shown->session->priority()));
+  tell_watched(*session->stage);
 }
 
 void Media::ask_mute(const MediaRequest& from, const MediaAsk::Mute& ask) {
@@ -124,6 +125,7 @@ void Media::ask_mute(const MediaRequest& from, const MediaAsk::Mute& ask) {
     if (each.session == session && track && track->mid == ask.mid) each.muted = ask.on;
   }
   tell_places(*session->stage);
+  spread(*session->stage);
 }
 
 void Media::kick(const MediaRequest& from, const Error& why, MonoUs now) {
@@ -197,14 +199,16 @@ void Media::tell_places(Session& session) {
 void Media::tell_room(Stage& stage, MonoUs now) {
   const bool anybody = std::ranges::any_of(
       stage.sessions, [](const Session* session) { return session->request.owner.session != 0; });
-  if (!anybody) return;
+  if (!anybody && stage.mirrors.empty() && !stage.home) return;
   tell_recording(stage);
   if (now - stage.speaking_at >= kSpeakingUs) {
     stage.speaking_at = now;
+    spread_voices(stage);
     tell_speaking(stage);
   }
   if (now - stage.links_at >= kLinksUs) {
     stage.links_at = now;
+    tell_lines(stage);
     tell_links(stage);
     for (Session* session : stage.sessions) tell_quality(*session);
   }
@@ -235,9 +239,20 @@ void Media::tell_speaking(Stage& stage) {
   tell_all(stage, std::move(text));
 }
 
+void Media::tell_links(Stage& stage) {
+  if (!stage.home) {
+    std::string text = links_of(stage);
+    if (text != stage.links) note_all(stage, mirror::Links{text});
+    stage.links = std::move(text);
+  }
+  if (stage.links == stage.told_links) return;
+  stage.told_links = stage.links;
+  tell_all(stage, stage.links);
+}
+
 // A person's line is the worst of their sessions': as their client finds it, and for those who
 // watch as we do.
-void Media::tell_links(Stage& stage) {
+std::string Media::links_of(const Stage& stage) {
   std::map<uint64_t, proto::LinkQuality> lines;
   const auto worse = [&](uint64_t who, uint32_t rtt_ms, uint32_t loss_pm) {
     auto& line = lines[who];
@@ -254,12 +269,12 @@ void Media::tell_links(Stage& stage) {
     if (!cast || session->request.use != MediaUse::kWatch || !watcher) continue;
     worse(session->request.who, 0, per_mille(watcher->estimator().loss()));
   }
+  for (const Mirror& mirror : stage.mirrors) {
+    for (const auto& line : mirror.lines) worse(line.who, line.rtt_ms, line.loss_pm);
+  }
   std::vector<proto::LinkQuality> links;
   for (const auto& [who, line] : lines) links.push_back(line);
-  std::string text = proto::encoded(proto::MediaRoom{.has_links = true, .links = links});
-  if (text == stage.told_links) return;
-  stage.told_links = text;
-  tell_all(stage, std::move(text));
+  return proto::encoded(proto::MediaRoom{.has_links = true, .links = links});
 }
 
 void Media::tell_quality(Session& session) {

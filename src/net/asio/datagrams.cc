@@ -171,6 +171,14 @@ Result<std::vector<std::unique_ptr<UdpSocket>>> UdpSocket::open_shared(UdpOption
   return sockets;
 }
 
+Result<std::unique_ptr<UdpSocket>> UdpSocket::sender_of(const UdpSocket& other) {
+  std::unique_ptr<UdpSocket> udp(new UdpSocket());
+  udp->descriptor_ = ::fcntl(other.descriptor_, F_DUPFD_CLOEXEC, 0);
+  if (udp->descriptor_ < 0) return fail(Code::kIo, std::strerror(errno));
+  udp->port_ = other.port_;
+  return udp;
+}
+
 size_t UdpSocket::receive(std::span<UdpSlot> slots) {
   Messages& m = *messages_;
   const size_t most = std::min(slots.size(), kBatch);

@@ -60,6 +60,9 @@ class UdpSocket {
   // one of them. Who else wants the port finds it busy.
   static Result<std::vector<std::unique_ptr<UdpSocket>>> open_shared(UdpOptions options,
                                                                      size_t count);
+  // For a thread that only sends: from the address of `other`, whose own threads receive what comes
+  // back. kIo.
+  static Result<std::unique_ptr<UdpSocket>> sender_of(const UdpSocket& other);
   ~UdpSocket();
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;

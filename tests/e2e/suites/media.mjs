@@ -21,7 +21,9 @@ let browser;
 group('media', {
   async before() {
     browser = await launch(kFlags);
-    node = await RealNode.start(ports.media, kEpisode, 'show');
+    // Viewers are on another thread than who publishes, where there is one.
+    const spread = ['--set', 'media.spread_after=0'];
+    node = await RealNode.start(ports.media, kEpisode, 'show', spread);
   },
   async after() {
     await browser?.close();
