@@ -35,7 +35,9 @@ window.own_way = async (name) => {
   const { own, media } = people[name];
   const stats = await (own ?? media.watching.get()).line.peer.getStats();
   const all = [...stats.values()];
-  const pair = all.find((one) => one.type === 'candidate-pair' && one.nominated);
+  // Several pairs may have been nominated, one after another; the transport says which is used.
+  const transport = all.find((one) => one.type === 'transport');
+  const pair = stats.get(transport?.selectedCandidatePairId);
   const used = all.find((one) => one.id === pair?.localCandidateId);
   return used ? `${used.candidateType} ${used.relayProtocol ?? used.protocol}` : null;
 };
