@@ -383,7 +383,7 @@ export const codes: Readonly<Record<number, { name: CodeName; sentence: string }
   4802: { name: "Usage", sentence: "The command line is wrong; see `footlight --help`." },
   4803: { name: "BudgetBroken", sentence: "A latency budget was not held; the lines marked ! say which." },
   4804: { name: "VerifyFailed", sentence: "The log does not verify; keep it as evidence and restore a copy." },
-  4805: { name: "Unreachable", sentence: "The server cannot be reached; is it running, and is the address right?" },
+  4805: { name: "Unreachable", sentence: "The server cannot be reached; check that it runs, and its address." },
   4806: { name: "Io", sentence: "A file or socket operation failed; what follows says which." },
   4810: { name: "FeedMalformed", sentence: "A frame between node and compositor cannot be read; it is restarted." },
   4811: { name: "FeedFrameTooLarge", sentence: "A frame between node and compositor is too large; it is restarted." },

@@ -213,7 +213,7 @@
   X(kUsage, 4802, "The command line is wrong; see `footlight --help`.")                            \
   X(kBudgetBroken, 4803, "A latency budget was not held; the lines marked ! say which.")           \
   X(kVerifyFailed, 4804, "The log does not verify; keep it as evidence and restore a copy.")       \
-  X(kUnreachable, 4805, "The server cannot be reached; is it running, and is the address right?")  \
+  X(kUnreachable, 4805, "The server cannot be reached; check that it runs, and its address.")      \
   X(kIo, 4806, "A file or socket operation failed; what follows says which.")                      \
   X(kFeedMalformed, 4810, "A frame between node and compositor cannot be read; it is restarted.")  \
   X(kFeedFrameTooLarge, 4811,                                                                      \

@@ -9,6 +9,8 @@
 namespace footlight::edge {
 namespace {
 
+constexpr int kPortAttempts = 8;
+
 rtc::Address reached_at(const net::UdpAddress& address) {
   return {address.ip, address.port, address.v6};
 }
@@ -71,16 +73,28 @@ Result<NodeMedia::Sockets> NodeMedia::bind(const Config& config, uint16_t http_p
   const auto addresses = bind_addresses(media_address(config));
   if (!addresses) return std::unexpected(addresses.error());
   const bool chosen = config.media.port == 0 && config.server.port == 0;
-  const auto number = static_cast<uint16_t>(config.media.port ? config.media.port : http_port);
+  // A port the system chose for TCP may be taken for UDP, and the other way round: then any will do
+  // that has both.
+  for (int attempt = 1;; ++attempt) {
+    port_ = chosen ? 0 : static_cast<uint16_t>(config.media.port ? config.media.port : http_port);
+    auto sockets = bind_udp(*addresses, shards);
+    tcp_ = config.media.tcp;
+    tcp_fault_ = {Code::kOk, {}, 0};
+    if (sockets && tcp_ && !shares_http_port(config)) listen(*addresses);
+    if (!sockets || tcp_ == config.media.tcp || !chosen || attempt == kPortAttempts) return sockets;
+  }
+}
+
+Result<NodeMedia::Sockets> NodeMedia::bind_udp(const std::vector<net::UdpAddress>& addresses,
+                                               size_t shards) {
   Sockets sockets(shards);
-  for (net::UdpAddress address : *addresses) {
-    // A port the system chose for TCP may be taken for UDP: then any will do, one for all families.
-    address.port = chosen ? port_ : number;
+  for (net::UdpAddress address : addresses) {
+    address.port = port_;
     net::UdpOptions options;
     options.bind = address;
     auto opened = net::UdpSocket::open_shared(options, homes_count_);
     if (!opened) return std::unexpected(opened.error());
-    port_ = opened->front()->port();
+    port_ = opened->front()->port();  // one for all families
     const size_t first = shards - homes_count_;
     for (size_t i = 0; i < first; ++i) {
       auto sender = net::UdpSocket::sender_of(*opened->back());
@@ -89,8 +103,6 @@ Result<NodeMedia::Sockets> NodeMedia::bind(const Config& config, uint16_t http_p
     }
     for (size_t i = first; i < shards; ++i) sockets[i].push_back(std::move((*opened)[i - first]));
   }
-  tcp_ = config.media.tcp;
-  if (tcp_ && !shares_http_port(config)) listen(*addresses);
   return sockets;
 }
 

@@ -67,6 +67,7 @@ class NodeMedia final : public MediaPort {
   NodeMedia(const Clock& clock, size_t sessions, size_t homes)
       : clock_(clock), quota_(sessions), homes_count_(homes) {}
   Result<Sockets> bind(const Config& config, uint16_t http_port, size_t shards);
+  Result<Sockets> bind_udp(const std::vector<net::UdpAddress>& addresses, size_t shards);
   void listen(const std::vector<net::UdpAddress>& addresses);
   Status advertise(const Config& config, uint16_t http_port);
   size_t least_busy() const;

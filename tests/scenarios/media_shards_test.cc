@@ -169,8 +169,9 @@ TEST_F(MediaShardsNode, AViewersSessionIsPatchedAndEndedByItsAddressOnWhicheverS
   }
   EXPECT_EQ(shards, (std::set<std::string>{"000", "001", "002"}));
   for (const std::string& session : sessions) {
-    const auto restarted = call("PATCH", session, offer.peer.restart_ice(),
-                                {{"Content-Type", "application/trickle-ice-sdpfrag"}});
+    const auto restarted =
+        call("PATCH", session, offer.peer.restart_ice(),
+             {{"Content-Type", "application/trickle-ice-sdpfrag"}, {"If-Match", "*"}});
     EXPECT_EQ(restarted.status, 200) << restarted.body;
     EXPECT_EQ(call("DELETE", session).status, 200);
     EXPECT_EQ(call("DELETE", session).status, 404);
