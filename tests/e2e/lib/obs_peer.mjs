@@ -49,7 +49,13 @@ export class ObsPeer {
       bytes.writeUInt32BE(0xbede0001, 12);
       bytes.set([kMid << 4, 0x31, kRid << 4, 0x30 + rid], 16); // each one byte long
       bytes[20] = key ? 0x65 : 0x41;
-      this.track.sendMessageBinary(bytes);
+      try {
+        this.track.sendMessageBinary(bytes);
+      } catch (error) {
+        if (this.track.isOpen()) throw error;
+        clearInterval(this.timer); // the server ended it
+        return;
+      }
     }
     ++this.frame;
   }
