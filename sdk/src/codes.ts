@@ -267,7 +267,7 @@ export const codes: Readonly<Record<number, { name: CodeName; sentence: string }
   4307: { name: "OptionUnknown", sentence: "The vote names an option the poll does not have; choose one of its options." },
   4308: { name: "TooManyChoices", sentence: "The vote names more options than the poll allows; choose fewer." },
   4309: { name: "VoteFinal", sentence: "Votes in this poll cannot be changed; the first one counts." },
-  4310: { name: "VoteSuperseded", sentence: "A later vote of the same voter is already counted; there is nothing to do." },
+  4310: { name: "VoteSuperseded", sentence: "A vote of the same voter with this number or a later one counts; number a new one higher." },
   4311: { name: "SceneUnknown", sentence: "No such scene; check its id." },
   4312: { name: "ChoiceUnknown", sentence: "The scene has no such choice; take one of its own." },
   4313: { name: "EpisodeStarted", sentence: "The episode has started already; there is nothing to do." },

@@ -85,7 +85,7 @@
   X(kTooManyChoices, 4308, "The vote names more options than the poll allows; choose fewer.")      \
   X(kVoteFinal, 4309, "Votes in this poll cannot be changed; the first one counts.")               \
   X(kVoteSuperseded, 4310,                                                                         \
-    "A later vote of the same voter is already counted; there is nothing to do.")                  \
+    "A vote of the same voter with this number or a later one counts; number a new one higher.")                  \
   X(kSceneUnknown, 4311, "No such scene; check its id.")                                           \
   X(kChoiceUnknown, 4312, "The scene has no such choice; take one of its own.")                    \
   X(kEpisodeStarted, 4313, "The episode has started already; there is nothing to do.")             \

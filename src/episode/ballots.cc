@@ -28,7 +28,8 @@ uint32_t since_opening(const PollState& poll, WallMs edge_ms) {
   return static_cast<uint32_t>(std::min<int64_t>(edge_ms - poll.opened_ms, UINT32_MAX));
 }
 
-// (n, edge_ms, edge) of the ballot against what is in force: > 0 later, 0 the same.
+// (n, edge_ms, edge) of a ballot of the log against what is in force: > 0 later, 0 the same. Time
+// and edge tell apart only ballots of logs of before a number was taken once.
 int compare(const Ballot& ballot, uint32_t rel_ms, const Register& held) {
   if (ballot.n != held.n) return ballot.n > held.n ? 1 : -1;
   if (rel_ms != held.edge_rel_ms) return rel_ms > held.edge_rel_ms ? 1 : -1;
@@ -203,7 +204,9 @@ Result<BallotVerdict> decide_ballot(const State& outer, Ballot& ballot, proto::R
     return BallotVerdict{};
   }
   if (!poll.def->changeable) return fail(Code::kVoteFinal, "poll " + poll.def->id);
-  if (compare(ballot, rel_ms, *held) <= 0) return fail(Code::kVoteSuperseded);
+  // Of two choices with one number, of two devices, the first stands: were it the later, a second
+  // sending of what the other device has replaced would take the vote back.
+  if (ballot.n <= held->n) return fail(Code::kVoteSuperseded);
   return BallotVerdict{};
 }
 

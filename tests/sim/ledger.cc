@@ -18,6 +18,9 @@ std::string text_of(const std::vector<uint64_t>& counts) {
   return "[" + out + "]";
 }
 
+// Enough for the way from an edge to the owner, and for the difference of their clocks.
+constexpr int64_t kWayMs = 1'000;
+
 // Polls of the show whose counts only the GM sees until they close.
 bool is_hidden_poll(std::string_view poll) { return poll == "hush"; }
 
@@ -420,9 +423,9 @@ void Ledger::read_reports(const std::array<uint8_t, 32>& voter_key) {
 
 // Stated anew, and as bounds: a delay falls at once to what was said last, and counts no longer
 // back than it has been said on this connection. Whoever said one steadily since before the
-// deadline has it. One second is for the way from the edge to the owner.
+// deadline has it.
 Ledger::Allowance Ledger::allowance_at(uint64_t cid, WallMs edge_ms, WallMs deadline_ms) const {
-  constexpr int64_t kPollsMs = 3'000, kKnownMs = 1'000;
+  constexpr int64_t kPollsMs = 3'000;
   Allowance out;
   const auto found = reports_.find(cid);
   if (found == reports_.end()) return out;
@@ -452,7 +455,7 @@ Ledger::Allowance Ledger::allowance_at(uint64_t cid, WallMs edge_ms, WallMs dead
   if (out.most > 0) out.most += 2 * clock_error_ms_;
   if (first_ms == 0) return out;
   const int64_t claimed_ms = edge_ms - first_ms;
-  if (first_ms + kKnownMs <= deadline_ms) {
+  if (first_ms + kWayMs <= deadline_ms) {
     out.least =
         std::max<int64_t>(std::min({smallest_ms, claimed_ms, kPollsMs}) - clock_error_ms_, 0);
   }
@@ -460,14 +463,15 @@ Ledger::Allowance Ledger::allowance_at(uint64_t cid, WallMs edge_ms, WallMs dead
 }
 
 // A vote counts when an edge received it no later than the deadline, or so much later as this
-// viewer's picture is, whatever came between.
+// viewer's picture is, whatever came between. The end of the episode waits for nobody: what was on
+// its way to the owner then may be refused.
 void Ledger::check_in_time(const Replay& replay, const Rejected& rejected) {
   if (late_votes_excused_ || rejected.code != Code::kPollClosed || rejected.poll.empty()) return;
   const auto poll = replay.polls.find(rejected.poll);
   if (poll == replay.polls.end() || poll->second.deadline_ms == 0) return;
   const WallMs deadline_ms = poll->second.deadline_ms;
   const int64_t more_ms = allowance_at(rejected.cid, rejected.arrived_ms, deadline_ms).least;
-  const WallMs end_ms = std::min(deadline_ms + more_ms, replay.ended_ms);
+  const WallMs end_ms = std::min(deadline_ms + more_ms, replay.ended_ms - kWayMs);
   const WallMs early_ms = end_ms - rejected.arrived_ms;
   if (early_ms > clock_error_ms_) {
     fail("a vote in " + rejected.poll + " came " + std::to_string(early_ms) +

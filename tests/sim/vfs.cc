@@ -16,7 +16,7 @@ struct Handle {
   std::string name;
   uint64_t id = 0;
   uint64_t generation = 0;
-  bool sync_directory = false;  // with the first sync: a journal or WAL that was just made
+  bool sync_directory = false;  // with the first sync: a journal or WAL
   bool delete_on_close = false;
   bool maps_memory = false;
 
@@ -213,12 +213,10 @@ int vfs_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, i
   if (disk.process_dead()) return SQLITE_CANTOPEN;
   const std::string path = name != nullptr ? name : "temp-" + std::to_string(disk.next_handle());
   auto file = disk.find(path);
-  bool made = false;
   if (!file) {
     if ((flags & SQLITE_OPEN_CREATE) == 0) return SQLITE_CANTOPEN;
     file = disk.create(path);
     if (!file) return SQLITE_CANTOPEN;
-    made = true;
   } else if (disk.faults.read_only && (flags & SQLITE_OPEN_READWRITE) != 0) {
     flags = (flags & ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) | SQLITE_OPEN_READONLY;
   }
@@ -228,7 +226,9 @@ int vfs_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, i
   handle->name = path;
   handle->id = disk.next_handle();
   handle->generation = disk.generation();
-  handle->sync_directory = made && (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
+  // SQLite's Unix VFS syncs the directory of one that was there as well: who made it may have died
+  // before its first sync.
+  handle->sync_directory = (flags & SQLITE_OPEN_CREATE) != 0 && (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
   handle->delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
   reinterpret_cast<File*>(out)->handle = handle.release();
   out->pMethods = &kMethods;
