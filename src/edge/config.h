@@ -71,7 +71,7 @@ struct Config {
     bool tcp = true;                     // also over TCP
     int64_t max_sessions = 4'096;
     int64_t packets = 65'536;
-    int64_t spread_after = 64;
+    int64_t spread_after = 128;
     bool record = false;
     int64_t record_max_bytes = int64_t{256} << 30;
     int64_t record_keep_free_bytes = int64_t{1} << 30;

@@ -99,7 +99,7 @@ struct MediaOptions {
   size_t shard = 0, shards = 1;  // which it is of those that carry media
   CopyLanes* lanes = nullptr;    // to the others; outlives it. Null: every show is on one
   // So many sessions a shard takes before viewers of its shows go where there are fewest.
-  size_t spread_after = 64;
+  size_t spread_after = 128;
   size_t packet_slots = 65'536;  // 1.9 KB each, taken as they are needed
   sfu::BandwidthConfig bandwidth{1'500'000, 40'000, 30'000'000};
   size_t out_bytes = 8 << 20;  // of one turn
