@@ -160,6 +160,21 @@ using ToOwner = std::variant<Join, Leave, Submit, Watermark, EmoteCounts, EdgeRe
 
 // owner → edge ------------------------------------------------------------------------------------
 
+// To every live session whose role is in `roles`, on an overwrite slot: a later one with the same
+// slot replaces it. Slots: one per poll (slot = poll index + 16), kPresenceSlot, kEmotesSlot,
+// kSloSlot. No session is sent the slot sooner than `every_ms` after the time before; what comes
+// in between takes the place of what it was to get next. 0: at once.
+struct Volatile {
+  proto::RoleSet roles;
+  uint32_t slot = 0;
+  proto::FramePtr frame;
+  uint32_t every_ms = 0;
+};
+inline constexpr uint32_t kPresenceSlot = 0;
+inline constexpr uint32_t kEmotesSlot = 1;
+inline constexpr uint32_t kSloSlot = 2;
+inline constexpr uint32_t kFirstPollSlot = 16;
+
 // Answers a Join. `welcome` is complete but for what the edge adds. When resumed, `missed` holds
 // the deltas after the client's offset; else `view` is the JSON of the view, shared by all who join
 // at this offset.
@@ -172,7 +187,7 @@ struct Joined {
   std::shared_ptr<const std::string> view;
   std::string me;  // JSON object
   std::vector<proto::FramePtr> missed;
-  std::vector<proto::FramePtr> tallies;  // the current ones this role may see
+  std::vector<Volatile> tallies;  // the current ones this role may see; presence among them
 };
 
 struct Confirmation {
@@ -218,21 +233,6 @@ struct Broadcast {
   uint64_t offset = 0;  // 0: not part of the offset sequence (mode, bye, ...)
   proto::FramePtr frame;
 };
-
-// To every live session whose role is in `roles`, on an overwrite slot: a later one with the same
-// slot replaces it. Slots: one per poll (slot = poll index + 16), kPresenceSlot, kEmotesSlot,
-// kSloSlot. No session is sent the slot sooner than `every_ms` after the time before; what comes
-// in between takes the place of what it was to get next. 0: at once.
-struct Volatile {
-  proto::RoleSet roles;
-  uint32_t slot = 0;
-  proto::FramePtr frame;
-  uint32_t every_ms = 0;
-};
-inline constexpr uint32_t kPresenceSlot = 0;
-inline constexpr uint32_t kEmotesSlot = 1;
-inline constexpr uint32_t kSloSlot = 2;
-inline constexpr uint32_t kFirstPollSlot = 16;
 
 // End one session, or all of one person.
 struct Kick {

@@ -139,6 +139,23 @@ TEST(EdgeSweep, WhenMoreMaySeeATallyNobodyIsSentTheOlderOneAfterIt) {
   EXPECT_TRUE(all[0]->last("tally")["final"].as_bool());
 }
 
+TEST(EdgeSweep, WhatWaitsInASlotDoesNotFollowTheNewerThatCameWithAJoin) {
+  Stage stage;
+  const auto all = crowd(stage, 2, 256);
+  stage.send("v0", vote(1, "fork", 0));
+  stage.run_ms(500);
+  ASSERT_EQ(tallies_of(*all[1]).back(), 1);
+  // Of before the vote; an edge is not told of it while it has no sessions.
+  const bus::Volatile older{proto::RoleSet::all(), bus::kFirstPollSlot,
+                            proto::Frame::text(R"({"t":"tally","poll":"fork","counts":[0,0]})"),
+                            100};
+  for (int i = 0; i < 2; ++i) stage.edges[0]->on_bus(std::string(rig::kEpisode), older);
+  const auto& late = stage.join("late", Role::kViewer, 7);
+  stage.run_ms(500);
+  EXPECT_EQ(tallies_of(late), std::vector<int64_t>(tallies_of(late).size(), 1));
+  EXPECT_GT(tallies_of(late).size(), 0u);
+}
+
 TEST(EdgeSweep, OutcomesDoNotWaitForATallyThatIsNotForTheirRole) {
   Stage stage;
   const auto all = crowd(stage, 3, 256);

@@ -233,6 +233,7 @@ struct Edge::Impl {
   // edge_sweep.cc
   void broadcast(EpisodeSide& episode, proto::RoleSet roles, const proto::FramePtr& frame);
   void overwrite(EpisodeSide& episode, const bus::Volatile& message);
+  void renew(EpisodeSide& episode, const bus::Volatile& current);
   Slice slice() const;
   bool spend(Slice& slice) const;
   void sweep_all();

@@ -83,8 +83,9 @@ void Edge::Impl::joined(EpisodeSide& episode, bus::Joined& joined) {
   for (const auto& frame : joined.missed) {
     if (session->stage == Stage::kLive) deliver(*session, frame);
   }
-  for (const auto& frame : joined.tallies) {
-    if (session->stage == Stage::kLive) deliver(*session, frame);
+  for (const bus::Volatile& current : joined.tallies) {
+    renew(episode, current);
+    if (session->stage == Stage::kLive) deliver(*session, current.frame);
   }
   if (find(id) != nullptr && session->stage == Stage::kLive) flush_acks(*session);
 }

@@ -102,6 +102,16 @@ void Edge::Impl::overwrite(EpisodeSide& episode, const bus::Volatile& message) {
   sweep_due_us = std::min(sweep_due_us, sweep_due(episode));
 }
 
+// An edge without sessions is told nothing. What waits in a slot since then is older than what
+// comes with the first that joins again, and would follow it.
+void Edge::Impl::renew(EpisodeSide& episode, const bus::Volatile& current) {
+  const auto older = std::ranges::find_if(episode.slots, [&](const SlotSweep& slot) {
+    return slot.slot == current.slot && slot.waits() && slot.frame != current.frame;
+  });
+  if (older == episode.slots.end()) return;
+  overwrite(episode, {older->roles | current.roles, current.slot, current.frame, older->every_ms});
+}
+
 MonoUs Edge::Impl::sweep_due(const EpisodeSide& episode) const {
   if (!episode.casts.empty()) return now_us_;
   MonoUs due_us = kNever;

@@ -288,10 +288,12 @@ void Owner::Impl::answer_join(JoinOut& out) {
   }
   for (const auto& [slot, published] : tallies) {
     if (published.frame && published.tally.roles.has(out.actor.role)) {
-      joined.tallies.push_back(published.frame);
+      joined.tallies.push_back({published.tally.roles, slot, published.frame, 0});
     }
   }
-  if (presence_frame) joined.tallies.push_back(presence_frame);
+  if (presence_frame) {
+    joined.tallies.push_back({proto::RoleSet::all(), bus::kPresenceSlot, presence_frame, 0});
+  }
   to_edge(edge, std::move(joined));
 }
 
