@@ -29,7 +29,7 @@ class SteadyWall {
 
   WallMs value(MonoUs now_us) const {
     const int64_t elapsed_us = std::max<int64_t>(0, now_us - base_us_);
-    return base_ms_ + (slow_ ? elapsed_us / 2 : elapsed_us) / kUsPerMs;
+    return base_ms_ + std::max(elapsed_us / 2, elapsed_us - ahead_us_) / kUsPerMs;
   }
 
   void sync(MonoUs now_us) {
@@ -38,14 +38,14 @@ class SteadyWall {
     synced_us_ = now_us;
     base_us_ = now_us;
     base_ms_ = std::max(mine, real);
-    slow_ = real + 1 < mine;
+    ahead_us_ = (base_ms_ - real) * kUsPerMs;
   }
 
   const Clock& clock_;
   MonoUs base_us_;
   WallMs base_ms_;
   MonoUs synced_us_ = 0;
-  bool slow_ = false;
+  int64_t ahead_us_ = 0;  // of the clock, when it was looked at
 };
 
 }  // namespace footlight::edge

@@ -37,7 +37,20 @@ TEST(SteadyWall, NeverGoesBackAndCatchesUpWithAClockThatWasSetBack) {
     ASSERT_GE(now, last);
     last = now;
   }
-  EXPECT_NEAR(static_cast<double>(last), static_cast<double>(clock.ms), 60);
+  EXPECT_NEAR(static_cast<double>(last), static_cast<double>(clock.ms), 1);
+}
+
+TEST(SteadyWall, IsNotBehindAfterASmallStepBack) {
+  FakeClock clock;
+  SteadyWall wall(clock);
+  clock.pass(1000);
+  (void)wall.at(clock.us);
+  clock.ms -= 3;
+  for (int i = 0; i < 300; ++i) {
+    clock.pass(1);
+    ASSERT_GE(wall.at(clock.us), clock.ms - 1);
+    ASSERT_LE(wall.at(clock.us), clock.ms + 3);
+  }
 }
 
 TEST(SteadyWall, FollowsAStepAheadWithinATenthOfASecond) {
