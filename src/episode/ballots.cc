@@ -182,7 +182,6 @@ Result<BallotVerdict> decide_ballot(const State& outer, Ballot& ballot, proto::R
   if (ballot.poll >= state.world.polls.size()) return fail(Code::kPollUnknown);
   const PollState& poll = state.world.polls[ballot.poll];
   ballot.weight = poll.def->weights[static_cast<size_t>(role)];
-  if (state.people.is_banned(ballot.who)) return fail(Code::kBanned);
   if (ballot.weight == 0) return fail(Code::kNotEligible, "poll " + poll.def->id);
   if (Status good = check_choice(poll, ballot); !good) return std::unexpected(good.error());
   const Register* held = state.registers[ballot.poll].find(ballot.who);
@@ -194,6 +193,8 @@ Result<BallotVerdict> decide_ballot(const State& outer, Ballot& ballot, proto::R
     ballot.edge_ms = poll.opened_ms + held->edge_rel_ms;
     return BallotVerdict{true, held->log()};
   }
+  // Only now: what was taken before the ban counts, and its resend is told so.
+  if (state.people.is_banned(ballot.who)) return fail(Code::kBanned);
   if (Status good = check_time(state, poll, ballot, behind_ms); !good)
     return std::unexpected(good.error());
 

@@ -225,8 +225,13 @@ TEST_F(Ballots, TheDeadlineIsJudgedByTheEdgesReceipt) {
   EXPECT_EQ(show.cast(ballot, proto::Role::kViewer).error().code, Code::kPollClosed);
 }
 
-TEST_F(Ballots, TheBannedHaveNone) {
+TEST_F(Ballots, TheBannedHaveNoneButThoseTheyHad) {
   open("fork");
+  EXPECT_EQ(show.vote_code(show.ann, "fork", 1, 1), Code::kOk);
+  ASSERT_EQ(show.code(show.gm, "mod.ban", R"({"who":")" + hex_u64(show.ann.who) + R"("})"),
+            Code::kOk);
+  EXPECT_EQ(show.vote_code(show.ann, "fork", 1, 1), Code::kOk);  // sent again
+  EXPECT_EQ(show.vote_code(show.ann, "fork", 2, 2), Code::kBanned);
   ASSERT_EQ(show.code(show.gm, "mod.ban", R"({"who":")" + hex_u64(show.viewer.who) + R"("})"),
             Code::kOk);
   EXPECT_EQ(show.vote_code(show.viewer, "fork", 1, 1), Code::kBanned);
