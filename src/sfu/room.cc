@@ -226,7 +226,9 @@ Status Room::set_options(MemberId id, TrackId track_id, const WatchOptions& opti
 
 void Room::count_watchers() {
   for (const auto& track : tracks_) track->watchers = 0;
+  watching_.clear();
   for (const auto& [id, member] : members_) {
+    if (!member->subscriber->watches().empty()) watching_.push_back(member->subscriber.get());
     for (const auto& watch : member->subscriber->watches()) {
       if (!watch->options.paused) ++watch->track->watchers;
     }
@@ -336,9 +338,10 @@ void Room::flush(MonoUs now) {
   // Audio first, and subscriber by subscriber: what goes to one peer lies together.
   std::partition(with_pending_.begin(), with_pending_.end(),
                  [](const Track* track) { return track->audio(); });
-  for (const auto& [id, member] : members_) {
-    if (member->subscriber->watches().empty()) continue;
-    for (Track* track : with_pending_) member->subscriber->forward(*track, now);
+  for (size_t i = 0; i < watching_.size(); ++i) {
+    // What a subscriber needs is seldom in the cache, as there are many.
+    if (i + 1 < watching_.size()) watching_[i + 1]->prefetch();
+    for (Track* track : with_pending_) watching_[i]->forward(*track, now);
   }
   for (Track* track : with_pending_) track->pending.clear();
   with_pending_.clear();

@@ -163,7 +163,8 @@ class Room {
   std::map<MemberId, std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Track>> tracks_;
   std::vector<Track*> with_pending_;
-  MonoUs now_ = 0;  // of the last call that told the time
+  std::vector<Subscriber*> watching_;  // those that watch anything, as of count_watchers()
+  MonoUs now_ = 0;                     // of the last call that told the time
   Speakers speakers_;
   bool follows_ = false;
   std::vector<KeyFrameWish> wishes_;

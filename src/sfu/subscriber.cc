@@ -76,6 +76,12 @@ bool Subscriber::set_options(const Track& track, const WatchOptions& options) {
 // --- sending
 // --------------------------------------------------------------------------------------
 
+void Subscriber::prefetch() const {
+  __builtin_prefetch(&found_at_);
+  __builtin_prefetch(&watches_);
+  __builtin_prefetch(&budget_bytes_);
+}
+
 void Subscriber::forward(Track& track, MonoUs now) {
   Watch* watch = find(track);
   if (!watch) return;

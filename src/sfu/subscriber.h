@@ -66,6 +66,8 @@ class Subscriber {
   bool set_options(const Track& track, const WatchOptions& options);
   Watch* find(const Track& track);
 
+  // Has the memory that forward() reads first on its way into the cache.
+  void prefetch() const;
   // Forwards the packets of one turn. Call flush_video after all audio went.
   void forward(Track& track, MonoUs now);
   // Feedback of the peer; false when one of the packets was malformed.
