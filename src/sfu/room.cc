@@ -54,6 +54,11 @@ const Subscriber* Room::subscriber(MemberId member) const {
   return found == members_.end() ? nullptr : found->second->subscriber.get();
 }
 
+uint64_t Room::rtcp_flood(MemberId member) const {
+  const auto found = members_.find(member);
+  return found == members_.end() ? 0 : found->second->feedback_limit.dropped();
+}
+
 bool Room::watched(TrackId id) const {
   const Track* found = track(id);
   return found && found->watchers + found->watched_elsewhere > 0;
@@ -373,6 +378,10 @@ void Room::on_bye(Member& member, const rtc::RtcpPacket& packet) {
 void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
   Member* member = find(id);
   if (!member) return;
+  if (!member->feedback_limit.take(rtc::rtcp_items(compound), now)) {
+    ++stats_.rtcp_flood;
+    return;
+  }
   rtc::RtcpReader reader(compound);
   rtc::RtcpPacket packet;
   while (reader.next(packet)) {

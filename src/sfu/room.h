@@ -6,8 +6,8 @@
 // lies together and can leave in one system call. Audio of a turn goes before its video.
 //
 // Nothing is allocated while packets flow: memory is taken when members join, tracks are published
-// or watched, and a stream names itself. Bounds: RoomLimits; per member kMaxRoutes SSRCs, per track
-// and turn kMaxPending packets. One thread.
+// or watched, and a stream names itself. Bounds: RoomLimits; per member kMaxRoutes SSRCs and a
+// FeedbackLimit, per track and turn kMaxPending packets. One thread.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -21,6 +21,7 @@
 #include "core/time.h"
 #include "rtc/sdp_answer.h"
 #include "rtc/transport_feedback.h"
+#include "sfu/feedback_limit.h"
 #include "sfu/packet.h"
 #include "sfu/speakers.h"
 #include "sfu/subscriber.h"
@@ -40,6 +41,7 @@ struct RoomStats {
   uint64_t unknown_codec = 0;   // dropped: a payload type that was not negotiated
   uint64_t duplicates = 0;
   uint64_t malformed_rtcp = 0;
+  uint64_t rtcp_flood = 0;     // dropped: compounds beyond a member's FeedbackLimit
   uint64_t turn_overflow = 0;  // dropped: more than kMaxPending in one turn
 };
 
@@ -115,6 +117,7 @@ class Room {
 
   const Track* track(TrackId track) const;
   const Subscriber* subscriber(MemberId member) const;
+  uint64_t rtcp_flood(MemberId member) const;  // of the member, as RoomStats
   bool watched(TrackId track) const;  // by anybody who has not paused it, on whatever shard
   const Speakers& speakers() const { return speakers_; }
   const RoomStats& stats() const { return stats_; }
@@ -136,6 +139,7 @@ class Room {
     std::unique_ptr<rtc::TransportFeedbackWriter> feedback;  // of who publishes
     MonoUs fed_back_at = 0, reported_at = 0;
     uint32_t last_media_ssrc = 0;
+    FeedbackLimit feedback_limit;
     bool copy = false;  // it stands for a publisher at home
   };
 

@@ -189,6 +189,25 @@ TEST_F(MediaTest, ASessionEndsWithItsTokenItsConsentOrItsClient) {
   (void)silent;
 }
 
+TEST_F(MediaTest, AStormOfFeedbackIsCountedAtItsSenderAndTheOthersGoOn) {
+  joined(MediaUse::kPublish, "gm");
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  Person& storm = joined(MediaUse::kWatch, "storm");
+  constexpr size_t kBeyond = 1'000;
+  for (size_t i = 0; i < sfu::FeedbackLimit::kMostItems + kBeyond; ++i) {
+    storm.client->send_report(now_, to_server(storm));
+  }
+  EXPECT_EQ(media_.stats().rtcp_flood, kBeyond);
+  const auto figures = Json::parse(media_.figures_json("demo", now_));
+  ASSERT_TRUE(figures);
+  for (const Json& session : (*figures)["sessions"].items()) {
+    const bool stormy = session["name"].as_string() == "storm";
+    EXPECT_EQ(session["rtcp_dropped"].as_int(), stormy ? kBeyond : 0);
+  }
+  play(30);
+  EXPECT_GT(viewer.client->of(1).frames, 20u);
+}
+
 TEST_F(MediaTest, BadOffersAndTooManySessionsAreRefusedAndLeaveNothing) {
   const MediaRequest request = MediaTest::request(MediaUse::kPublish, "gm", 100);
   EXPECT_EQ(media_.open(request, "nonsense", now_).error().code, Code::kSdpSyntax);
