@@ -189,6 +189,20 @@ TEST_F(MediaTest, ASessionEndsWithItsTokenItsConsentOrItsClient) {
   (void)silent;
 }
 
+TEST_F(MediaTest, APublisherWhoNamesNoStreamIsSeenAndHeard) {
+  Person& gm = person(MediaUse::kPublish, "gm");
+  gm.client = std::make_unique<MediaClient>(
+      MediaClient::Options{.publish = true, .seed = 31, .nameless = true}, identity());
+  ASSERT_TRUE(open(gm));
+  gm.client->check(now_, to_server(gm));
+  exchange();
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  play(30);
+  EXPECT_GE(viewer.client->of(0).packets, 28u);
+  EXPECT_GE(viewer.client->of(1).frames, 25u);
+  EXPECT_EQ(media_.stats().unknown_stream, 0u);
+}
+
 TEST_F(MediaTest, AStormOfFeedbackIsCountedAtItsSenderAndTheOthersGoOn) {
   joined(MediaUse::kPublish, "gm");
   Person& viewer = joined(MediaUse::kWatch, "ann");
