@@ -256,6 +256,7 @@ class Media {
   bool write_copy(size_t shard, const CopyHead& head, ByteView what);
   void copy_out();
   void on_show(size_t from, uint32_t number, mirror::Show& show);
+  void take_up(Stage& stage, MonoUs now);
   void on_voices(Stage& stage, const mirror::Voices& voices);
   void on_over(Stage& stage);
   void on_home_note(size_t from, MirrorNote& note, MonoUs now);

@@ -331,6 +331,35 @@ TEST_F(MediaSpread, AShowWhosePeopleHaveGoneIsStillThereForItsViewersAndEndsWith
   EXPECT_EQ(room(far.at), nullptr);
 }
 
+TEST_F(MediaSpread, WhatAMirrorHadNoRoomForItTakesUpByItselfOnceThereIs) {
+  MediaOptions small = spread(0);
+  small.packet_slots = 2'000;  // a picture in three encodings and a few voices
+  begin(small);
+  std::vector<std::string> others;  // other shows, at home on the other shards
+  for (size_t at = 0; at < kHome; ++at) {
+    Person& other = person(MediaUse::kPublish, "gm");
+    other.gone = true;  // it never connects
+    other.request.episode = "other";
+    const auto answer = media(at).open(other.request, other.client->offer(), now_);
+    ASSERT_TRUE(answer);
+    others.push_back(answer->id);
+  }
+  publisher("gm");
+  joined(MediaUse::kWatch, "ann");
+  Person& far = viewer("viewer1");
+  ASSERT_NE(far.at, kHome);
+  play(60);
+  EXPECT_EQ(places(far), "0:gm 1:");
+  EXPECT_EQ(far.client->of(1).packets, 0u);
+  EXPECT_GE(far.client->of(0).packets, 55u) << "a voice needs less";
+  ASSERT_TRUE(media(far.at).close("other", MediaUse::kPublish, others[far.at], now_));
+  play(60);
+  EXPECT_EQ(places(far), "0:gm 1:gm ");
+  EXPECT_GE(far.client->of(1).frames, 50u);
+  EXPECT_EQ(far.client->of(1).jumps, 0u);
+  EXPECT_GE(far.client->of(0).packets, 115u) << "which went on meanwhile";
+}
+
 TEST_F(MediaSpread, WhoeverComesAndGoesInWhateverOrderNothingIsLeftBehind) {
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     people_.clear();
