@@ -9,6 +9,7 @@
 // or watched, and a stream names itself. Bounds: RoomLimits; per member kMaxRoutes SSRCs and a
 // FeedbackLimit, per track and turn kMaxPending packets. One thread.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -79,9 +80,15 @@ class Room {
   // What a room elsewhere has to know of a track to show it; nullopt: there is no such track.
   std::optional<rtc::NegotiatedMedia> describe(TrackId track) const;
   // From now on copy_out() gives `copies` what comes of the track; null: nobody wants it. It
-  // outlives that. `watchers`: of all copies, who counts for watched(). `more`: there is a copy
-  // that has nothing yet, for which a picture's key frame is asked.
-  void copy(TrackId track, TrackCopies* copies, size_t watchers, bool more);
+  // outlives that. `watchers`: of all copies, who counts for watched().
+  void copy(TrackId track, TrackCopies* copies, size_t watchers);
+  // What is known of its encodings, for a copy that has nothing yet: their order, and what each
+  // takes; nullopt: nothing comes of it.
+  struct Pace {
+    std::array<uint8_t, kMaxEncodings> by_quality{0, 1, 2, 3};
+    std::array<std::optional<LayerRates>, kMaxEncodings> rates;
+  };
+  Pace pace(TrackId track, MonoUs now) const;
   // Gives the packets that came since the last flush() to the copies; call it before.
   void copy_out();
   struct CopyOf {
@@ -93,6 +100,8 @@ class Room {
   // publisher and is sent nothing. As publish().
   Status publish_copy(MemberId member, TrackId id, const rtc::NegotiatedMedia& media,
                       uint8_t priority);
+  // Before the first copy: so that a layer is chosen, and its key frame asked for, as at home.
+  void expect(TrackId track, const Pace& pace, MonoUs now);
   // As on_rtp().
   void on_copy(const CopyOf& of, Packet* packet, std::span<uint8_t> bytes, MonoUs now);
   void on_copied_report(const CopyOf& of, const rtc::SenderInfo& info, MonoUs at);

@@ -91,6 +91,18 @@ TEST_F(MediaSpread, WhoComesLateToAMirrorGetsAKeyFrameAtOnce) {
   EXPECT_GE(later.client->of(1).key_frames, 1u);
 }
 
+TEST_F(MediaSpread, TheFirstViewerOfAMirrorBeginsWithTheBestThereIsRoomFor) {
+  publisher("gm");
+  play(60);
+  Person& first = viewer("viewer1");
+  ASSERT_NE(first.at, kHome);
+  const size_t keys = keys_;
+  play(8);
+  EXPECT_EQ(keys_, keys + 1);
+  EXPECT_GE(first.client->of(1).frames, 4u);
+  EXPECT_EQ(first.client->of(1).bytes, first.client->of(1).packets * 1000) << "and with no other";
+}
+
 TEST_F(MediaSpread, WhoLeavesComesBackOrIsMutedDoesSoForAll) {
   Person& gm = publisher("gm");
   Person& far = viewer("viewer1");

@@ -214,7 +214,10 @@ void Media::recopy(Stage& stage, Publication& each, MonoUs now) {
   if (!each.copies) each.copies = std::make_unique<Copies>(*this, stage.number);
   each.copies->shards = std::move(shards);
   const bool any = !each.copies->shards.empty(), more = !fresh.shards.empty();
-  stage.room.copy(each.track, any ? each.copies.get() : nullptr, watchers, more);
+  stage.room.copy(each.track, any ? each.copies.get() : nullptr, watchers);
+  for (const size_t shard : fresh.shards) {
+    note(shard, stage, mirror::Pace{each.track, stage.room.pace(each.track, now)});
+  }
   const sfu::Track* track = stage.room.track(each.track);
   for (size_t i = 0; more && i < track->encodings.size(); ++i) {
     const auto report = track->encodings[i].stream.report_at(now);
@@ -247,6 +250,8 @@ void Media::on_mirror(size_t from, MirrorNote note, MonoUs now) {
     if (!stage) return;
     stage->told_voices = *voices;
     on_voices(*stage, *voices);
+  } else if (const auto* copied = std::get_if<mirror::Pace>(&note.what)) {
+    if (stage) stage->room.expect(copied->track, copied->pace, now);
   } else if (auto* links = std::get_if<mirror::Links>(&note.what)) {
     if (!stage) return;
     stage->links = std::move(links->text);
