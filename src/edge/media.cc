@@ -455,6 +455,7 @@ void Media::on_time(MonoUs now) {
     if (stage->room.deadline() <= now) stage->room.on_time(now);
     follow_floor(*stage);
     tell_room(*stage, now);
+    if (stage->lacking) take_up(*stage, now);
     if (stage->home) tell_home(*stage);
   }
   if (expire_at_ <= now) expire(now);

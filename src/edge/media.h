@@ -63,6 +63,7 @@ struct MediaStats {
   // Packets that rooms dropped, and that waited too long for a watcher.
   uint64_t unknown_stream = 0, unknown_codec = 0, duplicates = 0, turn_overflow = 0;
   uint64_t queue_drops = 0;
+  uint64_t rtcp_flood = 0;                   // feedback beyond a session's bound
   uint64_t streams_in = 0, streams_out = 0;  // encodings published; tracks watched
   int64_t bps_in = 0, bps_out = 0;           // over the last second
   int64_t estimate_bps = 0;                  // of all watchers together
@@ -255,6 +256,7 @@ class Media {
   bool write_copy(size_t shard, const CopyHead& head, ByteView what);
   void copy_out();
   void on_show(size_t from, uint32_t number, mirror::Show& show);
+  void take_up(Stage& stage, MonoUs now);
   void on_voices(Stage& stage, const mirror::Voices& voices);
   void on_over(Stage& stage);
   void on_home_note(size_t from, MirrorNote& note, MonoUs now);

@@ -56,6 +56,7 @@ void write_drops(MetricsPage& page, const MediaCounters& counters) {
   page.line("footlight_media_dropped_packets_total", "reason=\"turn_overflow\"",
             stats.turn_overflow);
   page.line("footlight_media_dropped_packets_total", "reason=\"watcher_queue\"", stats.queue_drops);
+  page.line("footlight_media_dropped_packets_total", "reason=\"rtcp_flood\"", stats.rtcp_flood);
   page.line("footlight_media_dropped_packets_total", "reason=\"handover\"",
             counters.handover_drops);
   page.line("footlight_media_dropped_packets_total", "reason=\"copy\"", stats.copy_drops);

@@ -21,6 +21,7 @@ TEST(MediaMetrics, TotalsAreTypedOnceAndDropsHaveTheirReason) {
   counters.stats.record_bytes = 6;
   counters.cpu_s = {1.25};
   counters.handover_drops = 8;
+  counters.stats.rtcp_flood = 9;
   MediaCounters other;
   other.stats.rtp_in = 30;
   other.cpu_s = {0.5};
@@ -35,6 +36,7 @@ TEST(MediaMetrics, TotalsAreTypedOnceAndDropsHaveTheirReason) {
         "\nfootlight_media_dropped_packets_total{reason=\"no_memory\"} 5\n",
         "\nfootlight_media_recorded_bytes_total 6\n",
         "\nfootlight_media_dropped_packets_total{reason=\"handover\"} 8\n",
+        "\nfootlight_media_dropped_packets_total{reason=\"rtcp_flood\"} 9\n",
         "\nfootlight_media_cpu_seconds_total{shard=\"0\"} 1.25\n",
         "\nfootlight_media_cpu_seconds_total{shard=\"1\"} 0.5\n"}) {
     EXPECT_THAT(text, HasSubstr(line));

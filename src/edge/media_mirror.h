@@ -23,8 +23,7 @@
 #include "proto/role.h"
 #include "rtc/rtcp.h"
 #include "rtc/sdp_answer.h"
-#include "sfu/speakers.h"
-#include "sfu/track.h"
+#include "sfu/room.h"
 
 namespace footlight::edge {
 
@@ -64,6 +63,11 @@ struct Voices {
 struct Links {
   std::string text;  // as everybody is told
 };
+// Of a track that is copied from now on.
+struct Pace {
+  sfu::TrackId track = 0;
+  sfu::Room::Pace pace;
+};
 struct Over {};
 
 // --- to home
@@ -93,8 +97,8 @@ struct Left {  // a session that was placed is over, or was refused
 
 struct MirrorNote {
   uint32_t stage = 0;  // its number at home
-  std::variant<mirror::Show, mirror::Voices, mirror::Links, mirror::Over, mirror::Watched,
-               mirror::KeyFrame, mirror::Lines, mirror::Left>
+  std::variant<mirror::Show, mirror::Voices, mirror::Links, mirror::Pace, mirror::Over,
+               mirror::Watched, mirror::KeyFrame, mirror::Lines, mirror::Left>
       what;
 };
 

@@ -44,6 +44,26 @@ bool RtcpReader::next(RtcpPacket& packet) {
   return true;
 }
 
+size_t rtcp_items(ByteView compound) {
+  RtcpReader reader(compound);
+  RtcpPacket packet;
+  size_t items = 0;
+  while (reader.next(packet)) {
+    const size_t bytes = packet.body.size();
+    const size_t rest = bytes - std::min(bytes, kFeedbackHeadBytes);
+    ++items;
+    items += report_block_count(packet);
+    if (packet.type == RtcpType::kBye) items += std::min<size_t>(packet.count, bytes / 4);
+    if (packet.type == RtcpType::kPayloadFeedback && packet.count == kPsfbFir) items += rest / 8;
+    if (packet.type != RtcpType::kTransportFeedback) continue;
+    if (packet.count == kRtpfbNack) items += rest / 4;
+    if (packet.count == kRtpfbTransportCc && bytes >= 12) {
+      items += load_u16(&packet.body[10]) / kFeedbackPerItem;
+    }
+  }
+  return std::max<size_t>(items, 1);
+}
+
 std::optional<SenderInfo> read_sender_info(const RtcpPacket& packet) {
   if (packet.type != RtcpType::kSenderReport || packet.body.size() < kSenderInfoBytes) {
     return std::nullopt;

@@ -54,6 +54,12 @@ class RtcpReader {
   bool ok_ = true;
 };
 
+// How much there is to look at in a compound, up to where it is malformed; at least 1: its packets,
+// their report blocks, lost numbers (an item of a NACK, so up to 17), SSRCs of BYE and entries of
+// FIR, and one more for each kFeedbackPerItem packets that transport feedback tells about.
+inline constexpr size_t kFeedbackPerItem = 32;
+size_t rtcp_items(ByteView compound);
+
 struct SenderInfo {
   uint32_t ssrc = 0;
   uint64_t ntp = 0;  // UQ32.32 seconds since 1900

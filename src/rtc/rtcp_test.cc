@@ -136,6 +136,30 @@ TEST(Rtcp, KeyFrameRequestsAndRembComeBackAsTheyWereWritten) {
   EXPECT_EQ(load_u32(remb->ssrcs.data()), 77u);
 }
 
+TEST(Rtcp, WhatACompoundCostsIsCountedByWhatIsInIt) {
+  std::array<uint8_t, 1200> buffer;
+  RtcpWriter writer(buffer);
+  writer.receiver_report(1, std::array<ReportBlock, 3>{});
+  EXPECT_EQ(rtcp_items(writer.bytes()), 4u);
+  writer.nack(1, 2, std::array<uint16_t, 4>{1, 2, 100, 200});
+  EXPECT_EQ(rtcp_items(writer.bytes()), 4u + 1 + 3) << "two numbers fit into one item";
+  writer.fir(1, {2, 3});
+  writer.bye(std::array<uint32_t, 5>{});
+  writer.pli(1, 2);
+  EXPECT_EQ(rtcp_items(writer.bytes()), 8u + 2 + 6 + 1);
+  // Four thousand packets told of in one word cost as much as they say, not as they take.
+  const Bytes run =
+      hex("8fcd0005"
+          "00000001"
+          "00000002"
+          "00000fa0"
+          "00000000"
+          "0fa00000");
+  EXPECT_EQ(rtcp_items(run), 1u + 4000 / kFeedbackPerItem);
+  EXPECT_EQ(rtcp_items({}), 1u);
+  EXPECT_EQ(rtcp_items(hex("ffffffff")), 1u);
+}
+
 TEST(Rtcp, RoundTripsFollowFromReportBlocks) {
   ReportBlock block;
   EXPECT_FALSE(round_trip_us(block, 0));

@@ -1,6 +1,7 @@
 #include "rtc/sdp_answer.h"
 
 #include <algorithm>
+#include <bitset>
 #include <utility>
 
 namespace footlight::rtc {
@@ -61,6 +62,7 @@ class Answerer {
   void extensions(const SdpMedia& offered, SdpMedia& media, NegotiatedMedia& negotiated) const;
   void encodings(const SdpMedia& offered, SdpMedia& media, NegotiatedMedia& negotiated) const;
   void outgoing(SdpMedia& media, NegotiatedMedia& negotiated) const;
+  void find_named_by_type();
 
   const SessionDescription& offer_;
   const AnswerInput& input_;
@@ -261,7 +263,30 @@ Result<SdpAnswer> Answerer::run() {
   if (offer_.bundle) description.bundle.emplace();
   for (const auto& media : offer_.media) answer(media);
   if (!candidates_written_) return fail(Code::kSdpTransport, "no m-line can be carried");
+  find_named_by_type();
   return std::move(result_);
+}
+
+void Answerer::find_named_by_type() {
+  const auto types_of = [](const NegotiatedMedia& media) {
+    std::bitset<256> types;
+    for (const auto& codec : media.codecs) {
+      types.set(codec.payload_type);
+      if (codec.rtx_payload_type) types.set(*codec.rtx_payload_type);
+    }
+    return types;
+  };
+  std::bitset<256> once, again;  // the types of one m-line at least, and of two
+  for (const auto& media : result_.media) {
+    if (!media.client_sends) continue;
+    const auto types = types_of(media);
+    again |= once & types;
+    once |= types;
+  }
+  for (auto& media : result_.media) {
+    media.named_by_type = media.client_sends && !media.extensions.id_of(RtpExtension::kMid) &&
+                          (types_of(media) & again).none();
+  }
 }
 
 }  // namespace

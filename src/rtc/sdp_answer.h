@@ -34,7 +34,7 @@ struct NegotiatedCodec {
 };
 
 // One encoding that the client sends on an m-line, as far as the offer names it. Without ssrc it is
-// recognized by mid and rid in its packets.
+// recognized by mid and rid in its packets, or by its payload type.
 struct NegotiatedEncoding {
   std::string rid;
   uint32_t ssrc = 0, rtx_ssrc = 0;
@@ -48,7 +48,10 @@ struct NegotiatedMedia {
   std::vector<NegotiatedCodec> codecs;  // the client's preference first
   RtpExtensionMap extensions;
   std::vector<NegotiatedEncoding> encodings;  // client_sends: lowest quality first, at least one
-  std::string msid;                           // of what the client sends
+  // Of all m-lines on which the client sends no other has one of its payload types, and its packets
+  // carry no mid: then a payload type names the m-line (RFC 9143, before it 8843, section 9.2).
+  bool named_by_type = false;
+  std::string msid;  // of what the client sends
   uint16_t sctp_port = 0;
   uint32_t max_message_bytes = 0;
 

@@ -151,6 +151,32 @@ TEST(Sdp, GstreamersShapeIsAnsweredAndItsActiveSetupTaken) {
   EXPECT_EQ(answer.description.media[0].setup, SdpSetup::kPassive);
 }
 
+TEST(Sdp, APayloadTypeNamesAnMLineThatAloneHasItAndWhosePacketsHaveNoMid) {
+  constexpr std::string_view kMid = "urn:ietf:params:rtp-hdrext:sdes:mid";
+  auto offer = parse_sdp(golden("gstreamer_publish"));
+  ASSERT_TRUE(offer);
+  for (auto& media : offer->media) {
+    std::erase_if(media.extensions, [&](const auto& each) { return each.uri == kMid; });
+  }
+  const auto named = [&] {
+    std::string out;
+    for (const auto& media : answer_offer(*offer, answer_input())->media) {
+      out += media.named_by_type ? '1' : '0';
+    }
+    return out;
+  };
+  EXPECT_EQ(named(), "11");
+  SdpMedia second = offer->media[1];
+  second.mid = "second";
+  offer->media.push_back(second);
+  offer->bundle->push_back(second.mid);
+  EXPECT_EQ(named(), "100") << "two pictures with the same types";
+  offer->media[2].direction = SdpDirection::kRecvOnly;
+  EXPECT_EQ(named(), "110") << "of which one is not sent";
+  offer->media[0].extensions.push_back({4, std::string(kMid)});
+  EXPECT_EQ(named(), "010");
+}
+
 TEST(Sdp, APassiveOfferMakesUsTheClient) {
   std::string text = golden("chromium_data");
   const size_t at = text.find("setup:actpass");

@@ -23,6 +23,12 @@ std::string_view text_of(const Packet& packet, rtc::RtpExtension extension) {
   return rtc::read_stream_name(packet.extensions[extension]);
 }
 
+// Of what it sends itself, beside RTX.
+bool has_type(const Track& track, uint8_t type) {
+  return type == track.codec.payload_type ||
+         (track.red_payload_type && type == track.red_payload_type);
+}
+
 // BUNDLE: an id means the same on every m-line (RFC 8285 section 5), but not every m-line has all.
 void merge(rtc::RtpExtensionMap& into, const rtc::RtpExtensionMap& more) {
   for (size_t i = 0; i < rtc::kRtpExtensionCount; ++i) {
@@ -52,6 +58,11 @@ const Track* Room::track(TrackId id) const { return const_cast<Room*>(this)->fin
 const Subscriber* Room::subscriber(MemberId member) const {
   const auto found = members_.find(member);
   return found == members_.end() ? nullptr : found->second->subscriber.get();
+}
+
+uint64_t Room::rtcp_flood(MemberId member) const {
+  const auto found = members_.find(member);
+  return found == members_.end() ? 0 : found->second->feedback_limit.dropped();
 }
 
 bool Room::watched(TrackId id) const {
@@ -131,6 +142,7 @@ Result<Track*> Room::make_track(MemberId id, const rtc::NegotiatedMedia& media, 
   track->kind = media.kind;
   track->mid = media.mid;
   track->codec = *chosen;
+  track->named_by_type = media.named_by_type;
   track->priority = priority;
   for (const auto& codec : media.codecs) {
     if (codec.codec == rtc::RtpCodec::kRed) track->red_payload_type = codec.payload_type;
@@ -249,21 +261,25 @@ const Room::Route* Room::route_of(Member& member, const Packet& packet) {
   return learn_route(member, packet);
 }
 
-// A stream that names itself by mid and rid (RFC 8852, RFC 9143).
+// A stream that names itself by mid and rid (RFC 8852, RFC 9143), or, where packets carry no mid,
+// by a payload type that one m-line alone has (RFC 9143 section 9.2).
 const Room::Route* Room::learn_route(Member& member, const Packet& packet) {
+  const uint8_t type = packet.view.payload_type;
   const std::string_view mid = text_of(packet, rtc::RtpExtension::kMid);
   const std::string_view rid = text_of(packet, rtc::RtpExtension::kRid);
   const std::string_view repaired = text_of(packet, rtc::RtpExtension::kRepairedRid);
-  if (mid.empty() || member.routes.size() >= kMaxRoutes) return nullptr;
+  if (member.routes.size() >= kMaxRoutes) return nullptr;
   for (Track* track : member.tracks) {
-    if (track->mid != mid) continue;
-    const bool rtx = packet.view.payload_type == track->codec.rtx_payload_type;
+    const bool rtx = type == track->codec.rtx_payload_type;
+    const bool typed = track->named_by_type && (rtx || has_type(*track, type));
+    if (mid.empty() ? !typed : track->mid != mid) continue;
     const std::string_view wanted = rtx ? repaired : rid;
     for (size_t i = 0; i < track->encodings.size(); ++i) {
       Encoding& encoding = track->encodings[i];
       if (track->encodings.size() > 1 && encoding.rid != wanted) continue;
       uint32_t& known = rtx ? encoding.rtx_ssrc : encoding.ssrc;
-      if (known && !rtx) return nullptr;  // a stream keeps its SSRC; another is not believed
+      // A stream keeps its SSRC; another is not believed.
+      if (known && (!rtx || mid.empty())) return nullptr;
       known = packet.view.ssrc;
       member.routes.push_back({packet.view.ssrc, track, static_cast<uint8_t>(i), rtx});
       return &member.routes.back();
@@ -290,7 +306,7 @@ bool Room::restore(Member& member, Packet& packet, std::span<uint8_t> bytes, con
 bool Room::note_codec(const Track& track, Packet& packet) {
   const uint8_t type = packet.view.payload_type;
   packet.red = track.red_payload_type && type == track.red_payload_type;
-  return packet.red || type == track.codec.payload_type;
+  return has_type(track, type);
 }
 
 void Room::on_rtp(MemberId id, Packet* packet, std::span<uint8_t> bytes, MonoUs now) {
@@ -376,6 +392,10 @@ void Room::on_bye(Member& member, const rtc::RtcpPacket& packet) {
 void Room::on_rtcp(MemberId id, ByteView compound, MonoUs now) {
   Member* member = find(id);
   if (!member) return;
+  if (!member->feedback_limit.take(rtc::rtcp_items(compound), now)) {
+    ++stats_.rtcp_flood;
+    return;
+  }
   rtc::RtcpReader reader(compound);
   rtc::RtcpPacket packet;
   while (reader.next(packet)) {

@@ -6,9 +6,10 @@
 // lies together and can leave in one system call. Audio of a turn goes before its video.
 //
 // Nothing is allocated while packets flow: memory is taken when members join, tracks are published
-// or watched, and a stream names itself. Bounds: RoomLimits; per member kMaxRoutes SSRCs, per track
-// and turn kMaxPending packets. One thread.
+// or watched, and a stream names itself. Bounds: RoomLimits; per member kMaxRoutes SSRCs and a
+// FeedbackLimit, per track and turn kMaxPending packets. One thread.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "core/time.h"
 #include "rtc/sdp_answer.h"
 #include "rtc/transport_feedback.h"
+#include "sfu/feedback_limit.h"
 #include "sfu/packet.h"
 #include "sfu/speakers.h"
 #include "sfu/subscriber.h"
@@ -40,6 +42,7 @@ struct RoomStats {
   uint64_t unknown_codec = 0;   // dropped: a payload type that was not negotiated
   uint64_t duplicates = 0;
   uint64_t malformed_rtcp = 0;
+  uint64_t rtcp_flood = 0;     // dropped: compounds beyond a member's FeedbackLimit
   uint64_t turn_overflow = 0;  // dropped: more than kMaxPending in one turn
 };
 
@@ -77,9 +80,15 @@ class Room {
   // What a room elsewhere has to know of a track to show it; nullopt: there is no such track.
   std::optional<rtc::NegotiatedMedia> describe(TrackId track) const;
   // From now on copy_out() gives `copies` what comes of the track; null: nobody wants it. It
-  // outlives that. `watchers`: of all copies, who counts for watched(). `more`: there is a copy
-  // that has nothing yet, for which a picture's key frame is asked.
-  void copy(TrackId track, TrackCopies* copies, size_t watchers, bool more);
+  // outlives that. `watchers`: of all copies, who counts for watched().
+  void copy(TrackId track, TrackCopies* copies, size_t watchers);
+  // What is known of its encodings, for a copy that has nothing yet: their order, and what each
+  // takes; nullopt: nothing comes of it.
+  struct Pace {
+    std::array<uint8_t, kMaxEncodings> by_quality{0, 1, 2, 3};
+    std::array<std::optional<LayerRates>, kMaxEncodings> rates;
+  };
+  Pace pace(TrackId track, MonoUs now) const;
   // Gives the packets that came since the last flush() to the copies; call it before.
   void copy_out();
   struct CopyOf {
@@ -91,6 +100,8 @@ class Room {
   // publisher and is sent nothing. As publish().
   Status publish_copy(MemberId member, TrackId id, const rtc::NegotiatedMedia& media,
                       uint8_t priority);
+  // Before the first copy: so that a layer is chosen, and its key frame asked for, as at home.
+  void expect(TrackId track, const Pace& pace, MonoUs now);
   // As on_rtp().
   void on_copy(const CopyOf& of, Packet* packet, std::span<uint8_t> bytes, MonoUs now);
   void on_copied_report(const CopyOf& of, const rtc::SenderInfo& info, MonoUs at);
@@ -115,6 +126,7 @@ class Room {
 
   const Track* track(TrackId track) const;
   const Subscriber* subscriber(MemberId member) const;
+  uint64_t rtcp_flood(MemberId member) const;  // of the member, as RoomStats
   bool watched(TrackId track) const;  // by anybody who has not paused it, on whatever shard
   const Speakers& speakers() const { return speakers_; }
   const RoomStats& stats() const { return stats_; }
@@ -136,6 +148,7 @@ class Room {
     std::unique_ptr<rtc::TransportFeedbackWriter> feedback;  // of who publishes
     MonoUs fed_back_at = 0, reported_at = 0;
     uint32_t last_media_ssrc = 0;
+    FeedbackLimit feedback_limit;
     bool copy = false;  // it stands for a publisher at home
   };
 

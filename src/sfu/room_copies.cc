@@ -28,13 +28,23 @@ std::optional<rtc::NegotiatedMedia> Room::describe(TrackId id) const {
   return media;
 }
 
-void Room::copy(TrackId id, TrackCopies* copies, size_t watchers, bool more) {
+void Room::copy(TrackId id, TrackCopies* copies, size_t watchers) {
   Track* found = find_track(id);
   if (!found) return;
   found->copies = copies;
   found->watched_elsewhere = watchers;
-  IncomingStream& lowest = found->encodings[found->by_quality[0]].stream;
-  if (more && !found->audio() && lowest.active(now_)) lowest.request_key_frame();
+}
+
+Room::Pace Room::pace(TrackId id, MonoUs now) const {
+  Pace out;
+  const Track* found = track(id);
+  if (!found) return out;
+  out.by_quality = found->by_quality;
+  for (size_t i = 0; i < found->encodings.size(); ++i) {
+    const IncomingStream& stream = found->encodings[i].stream;
+    if (stream.active(now)) out.rates[i] = stream.rates().handed_on();
+  }
+  return out;
 }
 
 void Room::copy_out() {
@@ -57,6 +67,16 @@ Status Room::publish_copy(MemberId id, TrackId track, const rtc::NegotiatedMedia
   if (!made) return std::unexpected(made.error());
   find(id)->copy = true;
   return {};
+}
+
+void Room::expect(TrackId id, const Pace& pace, MonoUs now) {
+  Track* found = find_track(id);
+  if (!found) return;
+  found->by_quality = pace.by_quality;
+  for (size_t i = 0; i < found->encodings.size(); ++i) {
+    if (pace.rates[i]) found->encodings[i].stream.expect(*pace.rates[i], now);
+  }
+  for (const auto& [member_id, member] : members_) member->subscriber->choose_anew(*found);
 }
 
 Encoding* Room::find_encoding(TrackId id, uint8_t index) {

@@ -44,8 +44,12 @@ class RoomCopies : public RoomTest, public TrackCopies {
     EXPECT_TRUE(mirror_.publish_copy(person_, track, *room_.describe(track), 100));
     EXPECT_TRUE(mirror_.watch(far_, track, line("1", rtc::RtpCodec::kVp8),
                               {"1", "c", "s t", 8000, 8001}, {}));
-    room_.copy(track, this, 1, true);
-    mirror_.on_time(now_);
+    mirror_.on_time(now_ += Room::kTickUs);  // when nothing is known yet
+    copy(track);
+  }
+  void copy(TrackId track) {
+    room_.copy(track, this, 1);
+    mirror_.expect(track, room_.pace(track, now_), now_);
   }
   void carry() {
     while (const auto record = lane_.front()) {
@@ -124,9 +128,9 @@ TEST_F(RoomCopies, ACopyIsSentAsTheTrackItselfAndCopiedOnceForAllWhoWatchIt) {
 TEST_F(RoomCopies, WhatIsWatchedInACopyAloneIsWatched) {
   const TrackId track = publish({{"", 1, 0}});
   EXPECT_FALSE(room_.watched(track));
-  room_.copy(track, this, 1, true);
+  copy(track);
   EXPECT_TRUE(room_.watched(track));
-  room_.copy(track, nullptr, 0, false);
+  room_.copy(track, nullptr, 0);
   EXPECT_FALSE(room_.watched(track));
   frame(1, true);
   both();
@@ -154,6 +158,30 @@ TEST_F(RoomCopies, WhoComesToACopyGetsAKeyFrameAndWhoeverWantsOneLaterToo) {
   both(500'000);
   both(10'000);
   EXPECT_EQ(gm_sink_.plis, 2u);
+}
+
+TEST_F(RoomCopies, TheFirstToComeToACopyBeginsWithTheBestThereIsRoomFor) {
+  const TrackId track = publish({{"", 1, 0}, {"", 2, 0}});
+  for (uint16_t i = 1; i < 40; ++i) {
+    frame(i, i == 1, 2);
+    both(33'000);
+  }
+  show(track);
+  for (uint16_t i = 40; i < 44; ++i) {
+    frame(i, false, 2);
+    both();
+  }
+  EXPECT_EQ(gm_sink_.plis, 1u) << "at once, and of that encoding alone";
+  for (uint16_t i = 44; i < 54; ++i) {
+    frame(i, i == 44, 2);
+    both(33'000);
+  }
+  EXPECT_EQ(gm_sink_.plis, 1u);
+  ASSERT_GE(far_sink_.got.size(), 3u * 9);
+  EXPECT_GT(far_sink_.got.front().bytes.size(), 400u);
+  // What has gone meanwhile is not expected.
+  now_ += 2'000'000;
+  EXPECT_FALSE(room_.pace(track, now_).rates[0] || room_.pace(track, now_).rates[1]);
 }
 
 TEST_F(RoomCopies, WhatALaneDoesNotTakeAsksForAKeyFrame) {
@@ -188,11 +216,11 @@ TEST_F(RoomCopies, ACopyThatRestedGoesOnWhereverTheNumbersAreMeanwhile) {
   feed(30, true);
   for (const int pause : {11'000, 15'000, 21'000}) {  // times three packets: beyond 16 bits
     ASSERT_TRUE(mirror_.set_options(far_, track, {.paused = true}));
-    room_.copy(track, nullptr, 0, false);
+    room_.copy(track, nullptr, 0);
     feed(pause, false);
     const size_t before = far_sink_.got.size();
     ASSERT_TRUE(mirror_.set_options(far_, track, {}));
-    room_.copy(track, this, 1, true);
+    copy(track);
     feed(1, false);
     feed(60, true);
     EXPECT_GT(far_sink_.got.size(), before + 150) << pause;

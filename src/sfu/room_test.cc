@@ -206,6 +206,39 @@ struct NoDisk final : RecordDisk {
   size_t count = 0;
 };
 
+TEST_F(RoomTest, AStreamWithoutAnyNameIsRecognizedByItsPayloadTypeAndKeepsItsSsrc) {
+  rtc::NegotiatedMedia picture = line("v", rtc::RtpCodec::kVp8, {{"", 0, 0}});
+  picture.named_by_type = true;
+  const TrackId track = *room_.publish(gm_, picture, 100);
+  rtc::NegotiatedMedia told = line("w", rtc::RtpCodec::kVp8, {{"", 50, 0}});
+  told.named_by_type = true;
+  told.codecs[0].payload_type = 98;
+  told.codecs[0].rtx_payload_type = 99;
+  const TrackId known = *room_.publish(gm_, told, 100);
+  rtc::NegotiatedMedia shared = line("x", rtc::RtpCodec::kVp8, {{"", 0, 0}});
+  shared.codecs[0].payload_type = 100;
+  ASSERT_TRUE(room_.publish(gm_, shared, 100));
+  const auto heard = [&](TrackId of) {
+    return room_.track(of)->encodings[0].stream.stats().packets;
+  };
+  give({.ssrc = 70, .sequence = 1, .key = true});
+  give({.ssrc = 70, .sequence = 2});
+  EXPECT_EQ(heard(track), 2u);
+  EXPECT_EQ(room_.track(track)->encodings[0].ssrc, 70u);
+  give({.ssrc = 71, .sequence = 3});                       // another: not believed
+  give({.ssrc = 72, .sequence = 1, .payload_type = 98});   // its SSRC is 50
+  give({.ssrc = 73, .sequence = 1, .payload_type = 100});  // of a line that shares its types
+  give({.ssrc = 74, .sequence = 1, .payload_type = 101});  // of none
+  EXPECT_EQ(room_.stats().unknown_stream, 4u);
+  EXPECT_EQ(heard(track) + heard(known), 2u);
+  give({.ssrc = 80, .sequence = 1, .payload_type = kRtx});
+  give({.ssrc = 81, .sequence = 1, .payload_type = kRtx});
+  EXPECT_EQ(room_.track(track)->encodings[0].rtx_ssrc, 80u) << "the first";
+  EXPECT_EQ(room_.stats().unknown_stream, 5u);
+  give({.ssrc = 50, .sequence = 1, .key = true, .payload_type = 98});
+  EXPECT_EQ(heard(known), 1u);
+}
+
 TEST_F(RoomTest, NothingIsAllocatedAndNoPacketLostFromThePoolWhileForwardingAndRecording) {
   const TrackId track = publish({{"", 1, 0}, {"", 2, 0}});
   NoDisk disk;

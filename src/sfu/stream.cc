@@ -43,6 +43,13 @@ int64_t LayerRates::up_to_bps(uint8_t spatial, uint8_t temporal, MonoUs now) con
   return sum;
 }
 
+LayerRates LayerRates::handed_on() const {
+  LayerRates out = *this;
+  out.bytes_ = {};
+  out.window_started_ = -1;
+  return out;
+}
+
 IncomingStream::IncomingStream(const StreamSpec& spec, PacketPool& pool)
     : spec_(spec), ring_(pool, spec.ring_packets) {}
 
@@ -119,6 +126,12 @@ void IncomingStream::count_as_home(int64_t sequence) {
   if (unwrapper_.started() && sequence - unwrapper_.newest() < kFar) return;
   unwrapper_.start_at(sequence - 1);
   first_sequence_ = sequence;
+}
+
+void IncomingStream::expect(const LayerRates& rates, MonoUs now) {
+  if (active(now)) return;  // it knows better by now
+  rates_ = rates;
+  heard_at_ = now;
 }
 
 void IncomingStream::note_arrival(int64_t sequence, uint32_t timestamp, MonoUs now) {

@@ -26,6 +26,8 @@ class LayerRates {
   void count(uint8_t spatial, uint8_t temporal, size_t bytes, MonoUs now);
   // Of all layers up to this one; 0 when nothing came of it lately.
   int64_t up_to_bps(uint8_t spatial, uint8_t temporal, MonoUs now) const;
+  // The same, for who counts on from the next packet.
+  LayerRates handed_on() const;
   uint8_t spatial_count() const { return spatial_count_; }
   uint8_t temporal_count() const { return temporal_count_; }
 
@@ -91,7 +93,9 @@ class IncomingStream {
   const DependencyReader& dependencies() const { return dependencies_; }
   // The publisher said BYE: nothing more is waited for. Should it go on all the same, so does this.
   void rest() { heard_at_ = -kUsPerSecond; }
-  bool active(MonoUs now) const { return stats_.packets > 0 && now - heard_at_ < kUsPerSecond; }
+  bool active(MonoUs now) const { return now - heard_at_ < kUsPerSecond; }
+  // Of a copy that had nothing yet: at home it is active and has these rates.
+  void expect(const LayerRates& rates, MonoUs now);
   const StreamStats& stats() const { return stats_; }
   // Packets that never came, of all up to the newest.
   int64_t lost() const {
@@ -118,7 +122,7 @@ class IncomingStream {
   DependencyReader dependencies_;
   LayerRates rates_;
   StreamStats stats_;
-  MonoUs heard_at_ = 0;
+  MonoUs heard_at_ = -kUsPerSecond;
 
   std::array<Missing, kMaxMissing> missing_{};  // ascending
   size_t missing_count_ = 0;

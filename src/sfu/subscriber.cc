@@ -73,6 +73,12 @@ bool Subscriber::set_options(const Track& track, const WatchOptions& options) {
   return true;
 }
 
+void Subscriber::choose_anew(const Track& track) {
+  if (!find(track)) return;
+  allocated_at_ = -kUsPerSecond;
+  rests_until_ = 0;
+}
+
 // --- sending
 // --------------------------------------------------------------------------------------
 

@@ -65,6 +65,8 @@ class Subscriber {
   void unwatch(const Track& track);
   bool set_options(const Track& track, const WatchOptions& options);
   Watch* find(const Track& track);
+  // More is known of the track: layers are shared out with the next on_time().
+  void choose_anew(const Track& track);
 
   // Has the memory that forward() reads first on its way into the cache.
   void prefetch() const;

@@ -48,6 +48,7 @@ struct Track {
   std::string mid;
   rtc::NegotiatedCodec codec;  // what the publisher sends
   uint8_t red_payload_type = 0;
+  bool named_by_type = false;  // a payload type of it is of no other track of its owner
   uint8_t priority = 0;
   std::vector<Encoding> encodings;  // in the order of the offer, at most kMaxEncodings
   // Indices of `encodings`, the lowest quality first. It is the offer's order until their rates say

@@ -71,6 +71,7 @@ void write_from(ByteView bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteView bytes(data, size);
+  require(rtcp_items(bytes) <= 1 + size / 4 * (1 + 0xFFFF / kFeedbackPerItem));
   RtcpReader reader(bytes);
   RtcpPacket packet;
   while (reader.next(packet)) {

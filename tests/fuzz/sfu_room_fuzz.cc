@@ -60,6 +60,10 @@ rtc::NegotiatedMedia line(rtc::RtpCodec codec, uint32_t number, bool publish) {
   if (publish) {
     media.encodings = {{"a", 10 * number, 10 * number + 5}, {"b", 10 * number + 1, 0}, {"c", 0, 0}};
   }
+  if (publish && number == 5) {
+    media.encodings = {{"", 0, 0}};
+    media.named_by_type = true;
+  }
   return media;
 }
 

@@ -46,7 +46,7 @@ SdpMedia MediaClient::line(size_t index, bool video) const {
     media.extensions.push_back({id, std::string(uri(which))});
   };
   extension(kTransportCcId, RtpExtension::kTransportCc);
-  extension(kMidId, RtpExtension::kMid);
+  if (!options_.nameless) extension(kMidId, RtpExtension::kMid);
   SdpCodec codec;
   codec.transport_cc = true;
   codec.nack = video;
@@ -69,7 +69,7 @@ SdpMedia MediaClient::line(size_t index, bool video) const {
     codec.channels = 2;
     media.codecs = {codec};
   }
-  if (options_.publish) {
+  if (options_.publish && !options_.nameless) {
     media.msid = "s t";
     media.ssrcs = {{video ? video_ssrc_ : audio_ssrc_, "c", "s t"}};
     if (video && options_.encodings > 1) {

@@ -50,6 +50,7 @@ class MediaClient {
     uint64_t seed = 1;
     bool channels = false;  // an m-line for data channels, last
     size_t encodings = 1;   // of a picture, each of twice the bytes of the one before
+    bool nameless = false;  // neither the offer nor packets say which SSRC is which m-line's
   };
   static constexpr uint8_t kOpus = 111, kVp8 = 96, kRtx = 97;
   static constexpr uint8_t kMidId = 4, kTransportCcId = 3, kAudioLevelId = 1;

@@ -91,6 +91,18 @@ TEST_F(MediaSpread, WhoComesLateToAMirrorGetsAKeyFrameAtOnce) {
   EXPECT_GE(later.client->of(1).key_frames, 1u);
 }
 
+TEST_F(MediaSpread, TheFirstViewerOfAMirrorBeginsWithTheBestThereIsRoomFor) {
+  publisher("gm");
+  play(60);
+  Person& first = viewer("viewer1");
+  ASSERT_NE(first.at, kHome);
+  const size_t keys = keys_;
+  play(8);
+  EXPECT_EQ(keys_, keys + 1);
+  EXPECT_GE(first.client->of(1).frames, 4u);
+  EXPECT_EQ(first.client->of(1).bytes, first.client->of(1).packets * 1000) << "and with no other";
+}
+
 TEST_F(MediaSpread, WhoLeavesComesBackOrIsMutedDoesSoForAll) {
   Person& gm = publisher("gm");
   Person& far = viewer("viewer1");
@@ -329,6 +341,35 @@ TEST_F(MediaSpread, AShowWhosePeopleHaveGoneIsStillThereForItsViewersAndEndsWith
   leave(far);
   EXPECT_EQ(room(kHome), nullptr);
   EXPECT_EQ(room(far.at), nullptr);
+}
+
+TEST_F(MediaSpread, WhatAMirrorHadNoRoomForItTakesUpByItselfOnceThereIs) {
+  MediaOptions small = spread(0);
+  small.packet_slots = 2'000;  // a picture in three encodings and a few voices
+  begin(small);
+  std::vector<std::string> others;  // other shows, at home on the other shards
+  for (size_t at = 0; at < kHome; ++at) {
+    Person& other = person(MediaUse::kPublish, "gm");
+    other.gone = true;  // it never connects
+    other.request.episode = "other";
+    const auto answer = media(at).open(other.request, other.client->offer(), now_);
+    ASSERT_TRUE(answer);
+    others.push_back(answer->id);
+  }
+  publisher("gm");
+  joined(MediaUse::kWatch, "ann");
+  Person& far = viewer("viewer1");
+  ASSERT_NE(far.at, kHome);
+  play(60);
+  EXPECT_EQ(places(far), "0:gm 1:");
+  EXPECT_EQ(far.client->of(1).packets, 0u);
+  EXPECT_GE(far.client->of(0).packets, 55u) << "a voice needs less";
+  ASSERT_TRUE(media(far.at).close("other", MediaUse::kPublish, others[far.at], now_));
+  play(60);
+  EXPECT_EQ(places(far), "0:gm 1:gm ");
+  EXPECT_GE(far.client->of(1).frames, 50u);
+  EXPECT_EQ(far.client->of(1).jumps, 0u);
+  EXPECT_GE(far.client->of(0).packets, 115u) << "which went on meanwhile";
 }
 
 TEST_F(MediaSpread, WhoeverComesAndGoesInWhateverOrderNothingIsLeftBehind) {

@@ -189,6 +189,39 @@ TEST_F(MediaTest, ASessionEndsWithItsTokenItsConsentOrItsClient) {
   (void)silent;
 }
 
+TEST_F(MediaTest, APublisherWhoNamesNoStreamIsSeenAndHeard) {
+  Person& gm = person(MediaUse::kPublish, "gm");
+  gm.client = std::make_unique<MediaClient>(
+      MediaClient::Options{.publish = true, .seed = 31, .nameless = true}, identity());
+  ASSERT_TRUE(open(gm));
+  gm.client->check(now_, to_server(gm));
+  exchange();
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  play(30);
+  EXPECT_GE(viewer.client->of(0).packets, 28u);
+  EXPECT_GE(viewer.client->of(1).frames, 25u);
+  EXPECT_EQ(media_.stats().unknown_stream, 0u);
+}
+
+TEST_F(MediaTest, AStormOfFeedbackIsCountedAtItsSenderAndTheOthersGoOn) {
+  joined(MediaUse::kPublish, "gm");
+  Person& viewer = joined(MediaUse::kWatch, "ann");
+  Person& storm = joined(MediaUse::kWatch, "storm");
+  constexpr size_t kBeyond = 1'000;
+  for (size_t i = 0; i < sfu::FeedbackLimit::kMostItems + kBeyond; ++i) {
+    storm.client->send_report(now_, to_server(storm));
+  }
+  EXPECT_EQ(media_.stats().rtcp_flood, kBeyond);
+  const auto figures = Json::parse(media_.figures_json("demo", now_));
+  ASSERT_TRUE(figures);
+  for (const Json& session : (*figures)["sessions"].items()) {
+    const bool stormy = session["name"].as_string() == "storm";
+    EXPECT_EQ(session["rtcp_dropped"].as_int(), stormy ? kBeyond : 0);
+  }
+  play(30);
+  EXPECT_GT(viewer.client->of(1).frames, 20u);
+}
+
 TEST_F(MediaTest, BadOffersAndTooManySessionsAreRefusedAndLeaveNothing) {
   const MediaRequest request = MediaTest::request(MediaUse::kPublish, "gm", 100);
   EXPECT_EQ(media_.open(request, "nonsense", now_).error().code, Code::kSdpSyntax);

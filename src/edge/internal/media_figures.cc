@@ -43,6 +43,7 @@ void add_room(MediaStats& to, const sfu::RoomStats& of) {
   to.unknown_codec += of.unknown_codec;
   to.duplicates += of.duplicates;
   to.turn_overflow += of.turn_overflow;
+  to.rtcp_flood += of.rtcp_flood;
 }
 
 }  // namespace
@@ -52,35 +53,21 @@ void Media::keep_counts(const Stage& stage) { add_room(past_, stage.room.stats()
 MediaStats& MediaStats::operator+=(const MediaStats& other) {
   using Counts = uint64_t MediaStats::*;
   using Rates = int64_t MediaStats::*;
-  for (const Counts each : {&MediaStats::sessions,
-                            &MediaStats::publishers,
-                            &MediaStats::watchers,
-                            &MediaStats::tracks,
-                            &MediaStats::datagrams_in,
-                            &MediaStats::strangers,
-                            &MediaStats::unknown,
-                            &MediaStats::rtp_in,
-                            &MediaStats::rtp_out,
-                            &MediaStats::bytes_in,
-                            &MediaStats::bytes_out,
-                            &MediaStats::refused,
-                            &MediaStats::unsent,
-                            &MediaStats::no_memory,
-                            &MediaStats::unknown_stream,
-                            &MediaStats::unknown_codec,
-                            &MediaStats::duplicates,
-                            &MediaStats::turn_overflow,
-                            &MediaStats::queue_drops,
-                            &MediaStats::streams_in,
-                            &MediaStats::streams_out,
-                            &MediaStats::copied,
-                            &MediaStats::copy_drops,
-                            &MediaStats::recordings,
-                            &MediaStats::recordings_failed,
-                            &MediaStats::record_bytes,
-                            &MediaStats::record_dropped,
-                            &MediaStats::channels,
-                            &MediaStats::channels_opened,
+  for (const Counts each : {&MediaStats::sessions,        &MediaStats::publishers,
+                            &MediaStats::watchers,        &MediaStats::tracks,
+                            &MediaStats::datagrams_in,    &MediaStats::strangers,
+                            &MediaStats::unknown,         &MediaStats::rtp_in,
+                            &MediaStats::rtp_out,         &MediaStats::bytes_in,
+                            &MediaStats::bytes_out,       &MediaStats::refused,
+                            &MediaStats::unsent,          &MediaStats::no_memory,
+                            &MediaStats::unknown_stream,  &MediaStats::unknown_codec,
+                            &MediaStats::duplicates,      &MediaStats::turn_overflow,
+                            &MediaStats::queue_drops,     &MediaStats::rtcp_flood,
+                            &MediaStats::streams_in,      &MediaStats::streams_out,
+                            &MediaStats::copied,          &MediaStats::copy_drops,
+                            &MediaStats::recordings,      &MediaStats::recordings_failed,
+                            &MediaStats::record_bytes,    &MediaStats::record_dropped,
+                            &MediaStats::channels,        &MediaStats::channels_opened,
                             &MediaStats::channels_refused}) {
     this->*each += other.*each;
   }
@@ -170,6 +157,7 @@ void Media::write_session(JsonWriter& out, const Session& session, MonoUs now) c
   out.field("bps_in", session.in.bps).field("packets_out", stats.rtp_out);
   out.field("bytes_out", stats.bytes_out).field("bps_out", session.out.bps);
   out.field("refused", stats.refused_in).field("unsent", stats.unsent_out);
+  out.field("rtcp_dropped", session.stage->room.rtcp_flood(session.member));
   if (session.report) {
     out.key("reported").object().field("rtt_ms", session.report->rtt_ms);
     out.field("loss_pm", session.report->loss_pm).end_object();

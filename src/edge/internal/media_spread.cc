@@ -10,6 +10,8 @@
 namespace footlight::edge {
 namespace {
 
+constexpr MonoUs kTakeUpUs = kUsPerSecond;
+
 template <class Range, class Value, class Projection = std::identity>
 bool has(const Range& range, const Value& value, Projection projection = {}) {
   return std::ranges::find(range, value, projection) != std::ranges::end(range);
@@ -212,7 +214,10 @@ void Media::recopy(Stage& stage, Publication& each, MonoUs now) {
   if (!each.copies) each.copies = std::make_unique<Copies>(*this, stage.number);
   each.copies->shards = std::move(shards);
   const bool any = !each.copies->shards.empty(), more = !fresh.shards.empty();
-  stage.room.copy(each.track, any ? each.copies.get() : nullptr, watchers, more);
+  stage.room.copy(each.track, any ? each.copies.get() : nullptr, watchers);
+  for (const size_t shard : fresh.shards) {
+    note(shard, stage, mirror::Pace{each.track, stage.room.pace(each.track, now)});
+  }
   const sfu::Track* track = stage.room.track(each.track);
   for (size_t i = 0; more && i < track->encodings.size(); ++i) {
     const auto report = track->encodings[i].stream.report_at(now);
@@ -242,7 +247,11 @@ void Media::on_mirror(size_t from, MirrorNote note, MonoUs now) {
   if (auto* show = std::get_if<mirror::Show>(&note.what)) return on_show(from, note.stage, *show);
   Stage* stage = mirrored(from, note.stage);
   if (const auto* voices = std::get_if<mirror::Voices>(&note.what)) {
-    if (stage) on_voices(*stage, *voices);
+    if (!stage) return;
+    stage->told_voices = *voices;
+    on_voices(*stage, *voices);
+  } else if (const auto* copied = std::get_if<mirror::Pace>(&note.what)) {
+    if (stage) stage->room.expect(copied->track, copied->pace, now);
   } else if (auto* links = std::get_if<mirror::Links>(&note.what)) {
     if (!stage) return;
     stage->links = std::move(links->text);
@@ -313,18 +322,32 @@ void Media::on_show(size_t from, uint32_t number, mirror::Show& show) {
     person->request.role = each.role;
     stage->people.push_back(std::move(person));
   }
+  size_t lacking = SIZE_MAX;
   for (const mirror::Published& each : show.published) {
     const auto person = std::ranges::find(stage->people, each.person, &Session::order);
-    if (person == stage->people.end()) continue;
-    const Session& of = **person;
-    // What memory has no room for is tried again with the next show.
-    if (!stage->room.track(each.track) &&
-        !stage->room.publish_copy(of.member, each.track, each.media, of.priority())) {
-      continue;
+    const bool here = person != stage->people.end();
+    if (here && (stage->room.track(each.track) ||
+                 stage->room.publish_copy((*person)->member, each.track, each.media,
+                                          (*person)->priority()))) {
+      stage->published.push_back({each.track, person->get(), each.muted, nullptr});
+    } else {
+      lacking = std::min(lacking, sfu::Room::packet_slots(each.media));
     }
-    stage->published.push_back({each.track, &of, each.muted, nullptr});
   }
+  on_voices(*stage, stage->told_voices);
   arrange(*stage);
+  stage->lacking.reset();
+  if (lacking == SIZE_MAX) return;
+  stage->lacking = std::move(show);
+  stage->lacking_slots = lacking;
+}
+
+// What memory had no room for, once it has: whatever ended on this shard.
+void Media::take_up(Stage& stage, MonoUs now) {
+  if (now - stage.lacking_at < kTakeUpUs || !pool_.can_claim(stage.lacking_slots)) return;
+  stage.lacking_at = now;
+  mirror::Show show = *std::exchange(stage.lacking, std::nullopt);
+  on_show(*stage.home, stage.number, show);
 }
 
 void Media::on_voices(Stage& stage, const mirror::Voices& voices) {

@@ -90,17 +90,22 @@ struct Media::Stage {
   bool crowded = false;                // somebody has fewer places than there are tracks
   std::optional<sfu::MemberId> floor;  // who spoke when places were given last
 
+  mirror::Voices told_voices;  // by home
+
   // At home, while it is shown elsewhere too (media_spread.cc).
   struct Placed {
     size_t shard = 0, sessions = 0;
   };
   std::vector<Mirror> mirrors;
   std::unordered_map<uint64_t, Placed> placed;  // by account, which has all its sessions there
-  mirror::Voices told_voices;
   // Of a mirror.
   std::optional<size_t> home;
   std::vector<std::unique_ptr<Session>> people;  // that publish at home
   bool recording = false;
+  // The last show, while memory has no room for all of it; the slots of the least that lacks.
+  std::optional<mirror::Show> lacking;
+  size_t lacking_slots = 0;
+  MonoUs lacking_at = 0;  // when it was tried last
   std::vector<std::pair<sfu::TrackId, uint32_t>> told_watched;
   std::vector<mirror::Lines::Line> told_lines;
   // Of both: the last that home said.
