@@ -66,7 +66,7 @@ void add_export(CommandLine& line) {
       "export", "write an episode's log as JSON lines (docs/formats/export.md) or CSV", [options] {
         if (!options->media.empty()) return export_media(*options);
         if (!options->file.empty()) return export_log(*options);
-        return complain({Code::kUsage, "name a log, or a recording with --media", 0}, kExitUsage);
+        return complain({Code::kUsage, "name a log, or a recording with --media", 0});
       });
   command.option("file", options->file, "data/<id>.episode");
   command.option("-o,--out", options->out, "a file instead of the standard output");

@@ -84,7 +84,7 @@ void print_table(const ops::LoadReport& report) {
 
 int load(const Options& options) {
   if (options.load.url.empty() || options.episode.empty()) {
-    return complain({Code::kUsage, "load needs --url and --episode-id", 0}, kExitUsage);
+    return complain({Code::kUsage, "load needs --url and --episode-id", 0});
   }
   catch_signals();
   auto tokens = token_source(options.signing, options.episode);

@@ -124,7 +124,7 @@ Result<ops::MediaTokens> tokens_of(const Options& options) {
 int load_media(Options options) {
   if (!options.url.empty()) {
     if (options.episode.empty()) {
-      return complain({Code::kUsage, "--url needs --episode-id", 0}, kExitUsage);
+      return complain({Code::kUsage, "--url needs --episode-id", 0});
     }
     while (options.url.ends_with('/')) options.url.pop_back();
     if (options.load.whip.empty()) options.load.whip = options.url + "/v1/whip/" + options.episode;
@@ -132,14 +132,13 @@ int load_media(Options options) {
   }
   if (!options.made.empty()) {
     if (options.made != "picture" && options.made != "voice") {
-      return complain({Code::kUsage, "--made is picture or voice", 0}, kExitUsage);
+      return complain({Code::kUsage, "--made is picture or voice", 0});
     }
     options.load.clip = options.made == "voice" ? ops::ClipKind::kVoice : ops::ClipKind::kPicture;
   }
   const ops::MediaLoadOptions& load = options.load;
   if ((load.publishers > 0 && load.whip.empty()) || (load.subscribers > 0 && load.whep.empty())) {
-    return complain({Code::kUsage, "give --whip and --whep, or --url with --episode-id", 0},
-                    kExitUsage);
+    return complain({Code::kUsage, "give --whip and --whep, or --url with --episode-id", 0});
   }
   catch_signals();
   const auto tokens = tokens_of(options);

@@ -32,12 +32,14 @@ int rehearse(Options options) {
     options.show.characters.push_back(character.id);
   std::optional<ScratchDirectory> scratch;
   std::optional<ServerProcess> server;
+  if (options.stage.url.empty()) options.signing.dev = true;
+  const auto tokens = token_source(options.signing, loaded->id);
+  if (!tokens) return complain(tokens.error());
   if (options.stage.url.empty()) {
     if (options.data_dir.empty()) options.data_dir = scratch.emplace().path();
     std::error_code error;
     std::filesystem::create_directories(options.data_dir, error);
     if (error) return complain({Code::kIo, options.data_dir + ": " + error.message(), 0});
-    options.signing.dev = true;
     ServerSpec spec;
     spec.args = {"--dev", "--episode", options.episode_file, "--data", options.data_dir};
     spec.log_path = options.data_dir + "/rehearsal.log";
@@ -46,8 +48,6 @@ int rehearse(Options options) {
     server.emplace(std::move(*started));
     options.stage.url = server->url();
   }
-  auto tokens = token_source(options.signing, loaded->id);
-  if (!tokens) return complain(tokens.error());
   options.stage.media = options.show.game_master = !options.no_media;
   ProgressLine line("rehearsing " + loaded->id, options.quiet || options.json);
   auto report = ops::run_show(

@@ -141,7 +141,10 @@ int run_node(edge::Node& node, net::SignalWaiter& signals, const edge::LogLine& 
     if (signal == SIGTERM || signal == SIGINT) break;
   }
   log(edge::LogLevel::kInfo, "draining");
-  node.drain(kDrainMs);
+  node.drain(kDrainMs, [&signals] {
+    const int signal = signals.wait(0);
+    return signal == SIGTERM || signal == SIGINT;
+  });
   node.stop();
   log(edge::LogLevel::kInfo, "stopped; the logs are synced");
   return 0;

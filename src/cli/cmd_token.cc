@@ -47,7 +47,7 @@ bool read_tracks(std::string text, std::optional<uint8_t>& out) {
 
 int token(Options options) {
   const auto role = proto::parse_role(options.role);
-  if (!role) return complain({Code::kUsage, "roles: producer, gm, player, viewer", 0}, kExitUsage);
+  if (!role) return complain({Code::kUsage, "roles: producer, gm, player, viewer", 0});
   options.who.role = *role;
   gate::Claims media;
   media.captions = options.captions;
@@ -57,8 +57,7 @@ int token(Options options) {
     return complain({Code::kUsage,
                      "--publish and --subscribe take yes or no; --tracks takes audio, video and "
                      "screen, with commas, or none",
-                     0},
-                    kExitUsage);
+                     0});
   }
   auto tokens = token_source(options.signing, options.episode, media);
   if (!tokens) return complain(tokens.error());

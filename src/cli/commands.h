@@ -22,7 +22,9 @@ void add_replay(CommandLine& line);
 void add_export(CommandLine& line);
 void add_doctor(CommandLine& line);
 
-// Prints "footlight: 4305 The poll is closed; ..." on stderr; returns `exit_code`.
-int complain(const Error& error, int exit_code = kExitFailed);
+// Prints "footlight: 4305 The poll is closed; ..." on stderr; returns `exit_code`. Without one:
+// kExitUsage for kUsage, kExitFailed else.
+int complain(const Error& error);
+int complain(const Error& error, int exit_code);
 
 }  // namespace footlight::cli

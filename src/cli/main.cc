@@ -9,6 +9,10 @@ int complain(const Error& error, int exit_code) {
   return exit_code;
 }
 
+int complain(const Error& error) {
+  return complain(error, error.code == Code::kUsage ? kExitUsage : kExitFailed);
+}
+
 }  // namespace footlight::cli
 
 int main(int argc, char** argv) {

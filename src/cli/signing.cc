@@ -19,11 +19,17 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 Result<std::shared_ptr<gate::SignatureSigner>> signer_of(const SigningOptions& options) {
-  if (options.dev) return gate::hs256_signer(kDevSecret);
+  if (options.dev) {
+    if (!options.key_file.empty() || !options.kid.empty() || options.algorithm != kHs256) {
+      return fail(Code::kUsage,
+                  "--dev has its own key, for HS256: leave --key, --kid and --alg away");
+    }
+    return gate::hs256_signer(kDevSecret);
+  }
   if (options.key_file.empty()) return fail(Code::kUsage, "give --dev, or --key FILE");
   auto text = read_file(options.key_file);
   if (!text) return std::unexpected(text.error());
-  if (options.algorithm != "HS256") {
+  if (options.algorithm != kHs256) {
     auto signer = gate::signer_from_pem(*text);
     if (!signer) return std::unexpected(signer.error());
     if (gate::algorithm_name((*signer)->algorithm()) != options.algorithm) {

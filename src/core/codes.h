@@ -36,6 +36,8 @@
   X(kNotFound, 4017, "There is nothing at this address; see /v1/openapi.json.")                    \
   X(kMethodNotAllowed, 4018,                                                                       \
     "This address does not take that method; its Allow header names those it takes.")              \
+  X(kHelloAgain, 4019,                                                                             \
+    "This connection has said hello; send token for a fresh token, or open another connection.")   \
   X(kSrtpMalformed, 4060, "The media packet is too short or its header is wrong; it was dropped.") \
   X(kSrtpForged, 4061, "The media packet is not authentic; it was dropped.")                       \
   X(kSrtpReplayed, 4062, "The media packet came before or is too old; it was dropped.")            \
@@ -85,7 +87,7 @@
   X(kTooManyChoices, 4308, "The vote names more options than the poll allows; choose fewer.")      \
   X(kVoteFinal, 4309, "Votes in this poll cannot be changed; the first one counts.")               \
   X(kVoteSuperseded, 4310,                                                                         \
-    "A vote of the same voter with this number or a later one counts; number a new one higher.")                  \
+    "A vote of the same voter with this number or a later one counts; number a new one higher.")   \
   X(kSceneUnknown, 4311, "No such scene; check its id.")                                           \
   X(kChoiceUnknown, 4312, "The scene has no such choice; take one of its own.")                    \
   X(kEpisodeStarted, 4313, "The episode has started already; there is nothing to do.")             \

@@ -200,6 +200,18 @@ TEST(EdgeSession, BadInputCostsAnErrorAndTheSessionGoesOn) {
   EXPECT_EQ(ann.closed, Code::kBadFrame) << "what is no JSON leaves the stream in doubt";
 }
 
+TEST(EdgeSession, HelloSaidAgainIsToldSoAndChangesNothing) {
+  Stage stage;
+  stage.start();
+  auto& ann = stage.join("ann", Role::kViewer, 1);
+  stage.send("ann", hello(token("bob", Role::kPlayer), 2));
+  stage.run_ms(30);
+  EXPECT_EQ(code_of(ann.last("error")), number(Code::kHelloAgain));
+  EXPECT_EQ(ann.of("welcome").size(), 1u);
+  stage.send("ann", R"({"t":"ping","c":1})");
+  EXPECT_EQ(ann.last("pong")["c"].as_int(), 1) << "the session goes on";
+}
+
 TEST(EdgeSession, AFaultOfTheTransportEndsItWithItsCode) {
   Stage stage;
   stage.start();

@@ -178,10 +178,11 @@ bool HttpApi::handle_shell(NodeShard&, const net::HttpRequest& request, net::Res
 
 net::HttpResponse HttpApi::readiness() const {
   if (draining_) return error({Code::kDraining, "", 2'000});
-  const bool all_halted =
-      !episodes_.empty() && std::ranges::all_of(episodes_, &NodeEpisode::halted);
-  if (all_halted) return error({Code::kLogHalted, ""});
-  return text_response("ready\n");
+  const auto live = [](const NodeEpisode* episode) { return episode->halted() == Code::kOk; };
+  if (episodes_.empty() || std::ranges::any_of(episodes_, live)) return text_response("ready\n");
+  net::HttpResponse response = error({episodes_.front()->halted(), ""});
+  response.status = 503;  // whatever the code's own is: 503 is what balancers look for
+  return response;
 }
 
 void HttpApi::answer_metrics(net::Responder responder) {

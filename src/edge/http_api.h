@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/published.h"
 #include "core/time.h"
 #include "edge/api.h"
 #include "edge/metrics.h"
@@ -93,8 +94,8 @@ class HttpApi {
   std::vector<NodeEpisode*> episodes_;
   HttpMedia* media_ = nullptr;
   HttpProgram* program_ = nullptr;
-  std::atomic<std::shared_ptr<const gate::KeySet>> keys_;
-  std::atomic<std::shared_ptr<const StaticFiles>> files_;
+  Published<gate::KeySet> keys_;
+  Published<StaticFiles> files_;
   std::atomic<bool> draining_ = false;
 };
 

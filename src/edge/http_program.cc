@@ -6,6 +6,7 @@
 #include <fstream>
 #include <utility>
 
+#include "core/published.h"
 #include "edge/config.h"
 #include "net/http.h"
 #include "proto/http_status.h"
@@ -210,7 +211,7 @@ struct HttpProgram::Stage {
     std::shared_ptr<const std::string> json;
     MonoUs at_us = 0;
   };
-  std::atomic<std::shared_ptr<const Told>> timeline;
+  Published<Told> timeline;
   std::atomic<bool> asking = false;
 };
 
@@ -266,7 +267,7 @@ void HttpProgram::answer_timeline(Stage& stage, net::Responder responder) {
     now->json = std::make_shared<const std::string>(std::move(json));
     now->at_us = options_.clock->now_us();
     to->send(answer(now->json));
-    stage.timeline = std::move(now);
+    stage.timeline.store(std::move(now));
     stage.asking = false;
   });
 }

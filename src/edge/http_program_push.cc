@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/json.h"
+#include "core/published.h"
 #include "edge/http_program_folder.h"
 #include "edge/internal/metrics_page.h"
 #include "net/asio/http_client.h"
@@ -135,7 +136,7 @@ class PushHouse::Push final : public ProgramTap, public net::Resident {
   bool complained_ = false;
   bool news_ = false;
   MonoUs told_us_ = 0;
-  std::atomic<std::shared_ptr<const hls::PushCounters>> told_;
+  Published<hls::PushCounters> told_;
 };
 
 PushHouse::PushHouse(PushHouseOptions options) : options_(std::move(options)) {

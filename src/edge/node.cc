@@ -96,7 +96,7 @@ struct Node::Impl {
   void begin_edges(std::shared_ptr<const gate::KeySet> keys);
   void stop();
   bool all_told();
-  void drain_media(MonoUs until_us);
+  void drain_media(MonoUs until_us, const std::function<bool()>& hurry);
   template <class Result>
   std::vector<Result> ask_all(std::function<Result(NodeShard&)> question);
 
@@ -385,8 +385,8 @@ bool Node::Impl::all_told() {
 }
 
 // Voices go on while their clients move; who is left at the deadline is cut.
-void Node::Impl::drain_media(MonoUs until_us) {
-  while (media->sessions() > 0 && clock.now_us() < until_us) {
+void Node::Impl::drain_media(MonoUs until_us, const std::function<bool()>& hurry) {
+  while (media->sessions() > 0 && clock.now_us() < until_us && !hurry()) {
     std::this_thread::sleep_for(kDrainPoll);
   }
   media->end_all();
@@ -457,7 +457,7 @@ void Node::reload() {
                    all ? "reloaded certificate, keys and pages" : "reloaded what could be read");
 }
 
-void Node::drain(uint32_t timeout_ms) {
+void Node::drain(uint32_t timeout_ms, const std::function<bool()>& hurry) {
   Impl& impl = *impl_;
   impl.api->set_draining();
   if (impl.media) impl.media->drain();
@@ -468,10 +468,14 @@ void Node::drain(uint32_t timeout_ms) {
   });
   const MonoUs began_us = impl.clock.now_us();
   const MonoUs until_us = began_us + timeout_ms * kUsPerMs;
-  while (!impl.all_told() && impl.clock.now_us() < until_us) {
+  bool hurried = false;  // once is enough
+  const auto hurrying = [&] { return hurried = hurried || hurry(); };
+  while (!impl.all_told() && impl.clock.now_us() < until_us && !hurrying()) {
     std::this_thread::sleep_for(kDrainPoll);
   }
-  if (impl.media) impl.drain_media(began_us + impl.options.config.media.drain_ms * kUsPerMs);
+  if (impl.media) {
+    impl.drain_media(began_us + impl.options.config.media.drain_ms * kUsPerMs, hurrying);
+  }
   impl.server->stop_accepting();
 }
 

@@ -68,7 +68,8 @@ class Node {
   // Tells every session to come back later, refuses new ones, and returns once all are told or
   // `timeout_ms` have passed, and no media session is left or `media.drain_ms` have passed: then
   // those are cut. The caller's thread waits.
-  void drain(uint32_t timeout_ms);
+  // `hurry`, asked all the while, ends the waiting.
+  void drain(uint32_t timeout_ms, const std::function<bool()>& hurry = [] { return false; });
   // Runs `job` with the episode's program stream on the thread that feeds it. False: no such
   // episode. Any thread.
   bool feed(std::string_view episode, std::move_only_function<void(Program&)> job);

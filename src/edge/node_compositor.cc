@@ -71,6 +71,21 @@ std::string how_it_ended(int status) {
 
 }  // namespace
 
+// The connection to a compositor. Its own call may be what ends it: so it lives on, without its
+// show, until the turn's end, and what comes by it until then concerns nobody.
+struct NodeCompositors::Line {
+  explicit Line(Show* show, int descriptor) : show(show), descriptor(descriptor) {}
+  ~Line() {
+    readiness.reset();
+    ::close(descriptor);
+  }
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  Show* show;
+  const int descriptor;
+  std::unique_ptr<net::Readiness> readiness;
+};
+
 struct NodeCompositors::Show final : CompositorPort, sfu::Sink {
   Show(NodeCompositors& whole, NodeEpisode& of, std::unique_ptr<ProgramSink> to)
       : all(whole),
@@ -114,11 +129,11 @@ struct NodeCompositors::Show final : CompositorPort, sfu::Sink {
   ProgramView view;
   bool asking = false, live = false, tapped = false, ever = false;
   pid_t pid = -1;
-  int socket = -1, udp = -1;
+  int udp = -1;
   uint16_t port = 0;
   bool feeding = false;
   Bytes unsent;
-  std::unique_ptr<net::Readiness> readiness;
+  std::unique_ptr<Line> line;
   Compositor compositor;
 };
 
@@ -184,14 +199,16 @@ Status NodeCompositors::Show::start() {
     ::close(pair[0]);
     return fail(Code::kCompositorSetup, words[0] + ": " + std::strerror(error));
   }
-  socket = pair[0];
-  (void)::fcntl(socket, F_SETFL, O_NONBLOCK);
-  auto watched = net::Readiness::watch(all.shard_, socket, [this] { return read(); });
+  line = std::make_unique<Line>(this, pair[0]);
+  (void)::fcntl(pair[0], F_SETFL, O_NONBLOCK);
+  auto watched = net::Readiness::watch(all.shard_, pair[0], [here = line.get()] {
+    return here->show != nullptr && here->show->read();
+  });
   if (!watched) {
     kill();
     return std::unexpected(watched.error());
   }
-  readiness = std::move(*watched);
+  line->readiness = std::move(*watched);
   return {};
 }
 
@@ -209,13 +226,9 @@ void NodeCompositors::Show::kill() {
   reap();
   feeding = false;
   unsent.clear();
-  if (socket < 0) return;
-  // It may be the watcher itself that is calling.
-  all.shard_.post([watcher = std::move(readiness), descriptor = socket]() mutable {
-    watcher.reset();
-    ::close(descriptor);
-  });
-  socket = -1;
+  if (!line) return;
+  line->show = nullptr;
+  all.ended_.push_back(std::move(line));
 }
 
 void NodeCompositors::Show::feed_to(uint16_t to) {
@@ -244,8 +257,9 @@ void NodeCompositors::Show::write(Bytes frames) {
 }
 
 void NodeCompositors::Show::flush() {
-  while (socket >= 0 && !unsent.empty()) {
-    const ssize_t wrote = ::send(socket, unsent.data(), unsent.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (line && !unsent.empty()) {
+    const ssize_t wrote =
+        ::send(line->descriptor, unsent.data(), unsent.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (wrote <= 0) return;
     unsent.erase(unsent.begin(), unsent.begin() + wrote);
   }
@@ -256,8 +270,8 @@ bool NodeCompositors::Show::read() {
   static thread_local std::array<uint8_t, 256 * 1024> bytes;
   const MonoUs now = all.clock_.now_us();
   for (int i = 0; i < 4; ++i) {
-    if (socket < 0) return false;
-    const ssize_t got = ::recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (!line) return false;
+    const ssize_t got = ::recv(line->descriptor, bytes.data(), bytes.size(), MSG_DONTWAIT);
     if (got > 0) {
       compositor.on_bytes({bytes.data(), static_cast<size_t>(got)}, now);
       continue;
@@ -334,6 +348,7 @@ void NodeCompositors::end_all() {
 }
 
 MonoUs NodeCompositors::on_turn_end(MonoUs now_us) {
+  ended_.clear();
   if (now_us < due_us_) return due_us_;
   due_us_ = now_us + kTickUs;
   for (const auto& [id, show] : shows_) {

@@ -38,6 +38,7 @@ class NodeCompositors final : public net::Resident {
   MonoUs on_turn_end(MonoUs now_us) override;
 
  private:
+  struct Line;
   struct Show;
   ApiAnswer wish_layout(const ApiCall& call, Show& show);
   ApiAnswer set_gain(const ApiCall& call, Show& show);
@@ -48,6 +49,7 @@ class NodeCompositors final : public net::Resident {
   net::Shard& shard_;
   Media& media_;
   const Clock& clock_;
+  std::vector<std::unique_ptr<Line>> ended_;  // in this turn; destroyed at its end
   std::map<std::string, std::unique_ptr<Show>> shows_;
   MonoUs due_us_ = 0;
 };

@@ -129,7 +129,8 @@ void NodeEpisode::check_call(const CallHealth& health, const FallbackLimits& lim
 void NodeEpisode::append(std::vector<log::Record> batch, std::vector<log::BoardUpdate> boards) {
   worker_->post([this, batch = std::move(batch), boards = std::move(boards)] {
     auto head = boards.empty() ? log_->append(batch) : log_->boards()->append(batch, boards);
-    if (!head && !halted_.exchange(true)) {
+    Code none = Code::kOk;
+    if (!head && halted_.compare_exchange_strong(none, head.error().code)) {
       say_(LogLevel::kError, "episode " + id_ + " takes nothing more: " + head.error().message());
     }
     shard_->post(

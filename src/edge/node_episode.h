@@ -32,7 +32,9 @@ class NodeEpisode final : public LogPort {
   const std::string& id() const { return id_; }
   const std::array<uint8_t, 32>& voter_key() const { return voter_key_; }
   const std::string& definition() const { return definition_; }
-  bool halted() const { return halted_.load(std::memory_order_relaxed); }  // any thread
+  // Why the log takes nothing more (kDiskFull, kLogHalted, kLogFenced); kOk while it does. Any
+  // thread.
+  Code halted() const { return halted_.load(std::memory_order_relaxed); }
 
   // The owner, made from what was recovered. It lives on `shard`; `worker` runs the log.
   void begin(OwnerOptions options, net::Shard& shard, net::Worker& worker);
@@ -70,7 +72,7 @@ class NodeEpisode final : public LogPort {
   ProgramMarks marks_;                    // on the worker's thread
   net::Shard* shard_ = nullptr;
   net::Worker* worker_ = nullptr;
-  std::atomic<bool> halted_ = false;
+  std::atomic<Code> halted_ = Code::kOk;
 };
 
 }  // namespace footlight::edge

@@ -17,6 +17,7 @@
 
 #include "core/byte_lane.h"
 #include "core/prng.h"
+#include "core/published.h"
 #include "edge/api.h"
 #include "edge/config.h"
 #include "edge/media.h"
@@ -135,7 +136,7 @@ class NodeMediaShard final : public net::Resident, public CopyLanes {
   MonoUs renewed_us_ = 0, swept_us_ = 0;
   uint64_t handed_over_ = 0, handover_drops_ = 0;
   std::vector<NodeShard*> edges_;
-  std::atomic<std::shared_ptr<const MediaCounters>> counters_;
+  Published<MediaCounters> counters_;
   std::atomic<size_t> sessions_ = 0;
   std::atomic<uint32_t> cpu_pm_ = 0;
   std::atomic<uint32_t> at_home_ = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/prng.h"
+#include "core/published.h"
 #include "core/time.h"
 #include "edge/config.h"
 #include "edge/relays.h"
@@ -48,7 +49,7 @@ class NodeRelays final : public net::Resident, public RelaySource {
   bool asking_ = false;
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> rounds_{0};
-  std::atomic<std::shared_ptr<const RelayTable>> table_;
+  Published<RelayTable> table_;
   std::unique_ptr<net::Worker> worker_;  // last: its jobs use what stands above
 };
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/histogram.h"
+#include "core/published.h"
 #include "core/result.h"
 #include "core/time.h"
 #include "hls/origin.h"
@@ -110,7 +111,7 @@ class Program {
       hls::ShelfCounters counters;
       Histogram wake_us;
     };
-    std::atomic<std::shared_ptr<const Told>> told;
+    Published<Told> told;
   };
   template <class Call>
   Status with_origin(Call call);
@@ -132,7 +133,7 @@ class Program {
   std::optional<hls::Recorded> recorded_;
   std::vector<std::string> epochs_;  // used, the last few
   std::vector<std::unique_ptr<Station>> stations_;
-  std::atomic<std::shared_ptr<const hls::OriginCounters>> told_;
+  Published<hls::OriginCounters> told_;
   std::atomic<bool> live_ = false;
 };
 

@@ -242,5 +242,16 @@ TEST_F(MediaShardsNode, TheLastToGoEndsTheDrainOfAllShards) {
   EXPECT_EQ(report.connected, 6u) << report.first_error;
 }
 
+TEST_F(MediaShardsNode, ADrainInAHurryCutsWhoHasNotMoved) {
+  NodeOptions made = options();
+  made.config.media.drain_ms = 600'000;
+  start(std::move(made));
+  const auto crowd = published();
+  int asked = 0;
+  node_->drain(600'000, [&asked] { return ++asked == 3; });
+  EXPECT_EQ(asked, 3) << "until then it waited";
+  crowd->close();
+}
+
 }  // namespace
 }  // namespace footlight::edge

@@ -1,6 +1,8 @@
 // The life of a node: restart, drain, reload, webhooks, and what goes wrong at start.
+#include <sqlite3.h>
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "edge/webhooks.h"
@@ -102,8 +104,50 @@ TEST_F(NodeTest, a_log_that_fails_is_told_to_clients_and_once_to_the_operator) {
   EXPECT_EQ(next(viewer, "mode")["mode"].as_string(), "halted");
   EXPECT_THAT(complaints_, HasSubstr("episode demo takes nothing more: 4600"));
   EXPECT_EQ(std::ranges::count(complaints_, '\n'), 1) << complaints_;
-  EXPECT_EQ(call("GET", "/readyz").status, 503);
+  const auto ready = call("GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(code_of(ready), code_of(refused));
   EXPECT_EQ(call("GET", "/v1/episodes/demo").status, 200) << "reading goes on";
+}
+
+// While it lives, SQLite finds the disk full.
+class FullDisk {
+ public:
+  FullDisk() {
+    set("write", +[](int, const void*, size_t) { return no_space(); });
+    set("pwrite", +[](int, const void*, size_t, off_t) { return no_space(); });
+    set("pwrite64", +[](int, const void*, size_t, off_t) { return no_space(); });
+  }
+  ~FullDisk() {
+    for (const char* name : {"write", "pwrite", "pwrite64"}) {
+      vfs_->xSetSystemCall(vfs_, name, nullptr);
+    }
+  }
+
+ private:
+  static ssize_t no_space() {
+    errno = ENOSPC;
+    return -1;
+  }
+  template <class Call>
+  void set(const char* name, Call* call) {
+    vfs_->xSetSystemCall(vfs_, name, reinterpret_cast<sqlite3_syscall_ptr>(call));
+  }
+  sqlite3_vfs* vfs_ = sqlite3_vfs_find(nullptr);
+};
+
+TEST_F(NodeTest, a_full_disk_has_its_own_number_for_commands_and_for_who_asks_whether_it_is_ready) {
+  start();
+  open_poll();
+  const FullDisk full;
+  const auto refused =
+      call("POST", "/v1/episodes/demo/commands", R"({"k":"chat.say","a":{"text":"x"}})",
+           bearer(token_of("boss", proto::Role::kProducer)));
+  EXPECT_EQ(code_of(refused), static_cast<int>(Code::kDiskFull));
+  const auto ready = call("GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(code_of(ready), static_cast<int>(Code::kDiskFull));
+  EXPECT_THAT(complaints_, HasSubstr("episode demo takes nothing more: 4604"));
 }
 
 TEST_F(NodeTest, two_nodes_on_one_log_or_one_port_are_kept_apart) {

@@ -1,6 +1,7 @@
 // The program stream through a whole node, over real sockets.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
@@ -299,6 +300,40 @@ TEST_F(NodeProgramTest, ANewEpochLeavesTheOldOnesAddressesBehind) {
   feed([this](Program& program) {
     EXPECT_EQ(program.hello(hello_).error().code, Code::kFeedOrder) << "never twice";
   });
+}
+
+// Of a process that is killed the socket tells the end: after the show that listened.
+TEST_F(NodeTest, compositors_that_are_ended_in_a_drain_are_heard_no_more) {
+  const std::string program = directory_ + "/compositor";
+  write(program, "#!/bin/sh\nexec sleep 600\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  NodeOptions made = options();
+  made.config.server.threads = 1;
+  made.config.program = {.enabled = true, .compositor = program};
+  for (const char* id : {"second", "third"}) made.episodes.push_back({id, kDefinition});
+  for (int round = 0; round < 5; ++round) {
+    start(made);
+    for (const std::string id : {"demo", "second", "third"}) {
+      const auto headers = bearer(token_of("boss", proto::Role::kProducer, id));
+      const std::string path = "/v1/episodes/" + id;
+      call("POST", path + "/commands", R"({"k":"episode.start","a":{}})", headers);
+      while (call("GET", path + "/program", "", headers).body.find("\"starts\":0") !=
+             std::string::npos) {
+      }
+    }
+    std::atomic<bool> over = false;
+    net::RawClient client(node_->port());
+    std::thread busy([&] {  // so that the shard has much to do
+      while (!over) {
+        client.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+        client.read_response();
+      }
+    });
+    node_->drain(5'000);
+    over = true;
+    busy.join();
+    node_.reset();
+  }
 }
 
 }  // namespace

@@ -17,9 +17,7 @@ constexpr MonoUs kProbeLostUs = 30 * kUsPerSecond;  // its session has left
 void Edge::Impl::message(Session& session, const proto::ClientMessage& message) {
   if (const auto* hello_in = std::get_if<proto::Hello>(&message)) {
     if (session.stage == Stage::kHello) return hello(session, *hello_in);
-    if (admit_control(session)) {
-      send_error(session, {Code::kBadFrame, "hello is said once", 0});
-    }
+    if (admit_control(session)) send_error(session, {Code::kHelloAgain, {}, 0});
     return;
   }
   if (session.stage == Stage::kHello) return end(session, {Code::kHelloExpected, {}, 0});

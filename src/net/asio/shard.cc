@@ -142,17 +142,19 @@ void Shard::start() {
 void Shard::run() { impl_->run(); }
 
 void Shard::stop() {
-  std::vector<Job> dropped;
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->stopped = true;
-    dropped.swap(impl_->inbox);
   }
   impl_->io.stop();
 }
 
 void Shard::join() {
   if (impl_->thread.joinable()) impl_->thread.join();
+  // What was posted too late ends here: what it holds belongs to the thread, which is no more.
+  std::vector<Job> dropped;
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->stopped) dropped.swap(impl_->inbox);
 }
 
 bool Shard::on_this_thread() const { return impl_->thread_id.load() == std::this_thread::get_id(); }

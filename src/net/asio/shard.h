@@ -37,8 +37,8 @@ class Shard {
 
   int index() const;
 
-  // Any thread. Jobs run in the order posted, many per wake-up. Jobs posted after stop() are
-  // destroyed unrun.
+  // Any thread. Jobs run in the order posted, many per wake-up. Those that stop() leaves over are
+  // destroyed by join(), when the thread that they belong to is no more; later ones at once.
   void post(Job job);
 
   void start();  // the loop on a thread of its own

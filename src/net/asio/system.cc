@@ -58,6 +58,8 @@ SignalWaiter::SignalWaiter() {
 }
 
 SignalWaiter::~SignalWaiter() {
+  while (wait(0) != 0) {
+  }
   const sigset_t set = waited_signals();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }

@@ -19,7 +19,8 @@ class SystemEntropy final : public Entropy {
 Result<uint64_t> raise_descriptor_limit(uint64_t least);
 
 // SIGTERM, SIGINT and SIGHUP, taken by waiting instead of by handlers. Construct before any thread
-// is started, so that all inherit the mask. One at a time.
+// is started, so that all inherit the mask. One at a time. Its end takes those nobody waited for:
+// they do nothing.
 class SignalWaiter {
  public:
   SignalWaiter();
