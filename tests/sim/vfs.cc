@@ -228,7 +228,8 @@ int vfs_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, i
   handle->generation = disk.generation();
   // SQLite's Unix VFS syncs the directory of one that was there as well: who made it may have died
   // before its first sync.
-  handle->sync_directory = (flags & SQLITE_OPEN_CREATE) != 0 && (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
+  handle->sync_directory = (flags & SQLITE_OPEN_CREATE) != 0 &&
+                           (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
   handle->delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
   reinterpret_cast<File*>(out)->handle = handle.release();
   out->pMethods = &kMethods;
