@@ -85,7 +85,7 @@
   X(kTooManyChoices, 4308, "The vote names more options than the poll allows; choose fewer.")      \
   X(kVoteFinal, 4309, "Votes in this poll cannot be changed; the first one counts.")               \
   X(kVoteSuperseded, 4310,                                                                         \
-    "A vote of the same voter with this number or a later one counts; number a new one higher.")                  \
+    "A vote of the same voter with this number or a later one counts; number a new one higher.")   \
   X(kSceneUnknown, 4311, "No such scene; check its id.")                                           \
   X(kChoiceUnknown, 4312, "The scene has no such choice; take one of its own.")                    \
   X(kEpisodeStarted, 4313, "The episode has started already; there is nothing to do.")             \
@@ -117,6 +117,7 @@
   X(kCaptionLang, 4508, "The language is no BCP 47 tag of at most 16 characters; say en, pt-BR.")  \
   X(kCaptionTime, 4509,                                                                            \
     "A caption's words were spoken in the last 30 s; correct at_ms, or leave it out.")             \
+  X(kCaptionUnknown, 4510, "No such caption among the last 20; it may be taken back already.")     \
   X(kLogHalted, 4600,                                                                              \
     "The event log cannot be written; the episode accepts nothing until an operator restarts it.") \
   X(kLogCorrupt, 4601, "The event log is damaged; restore a copy. Nothing was truncated.")         \
