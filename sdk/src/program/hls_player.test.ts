@@ -156,6 +156,19 @@ describe('HlsPlayer', () => {
     run(2_000);
     expect(video.currentTime).toBe(21);
   });
+  it('takes no jump for a stop, however many, also to live', () => {
+    const { player, run } = watch();
+    for (let i = 0; i < 4; ++i) {
+      player.seek(8);
+      run(1_500, false);
+      expect(run(500)).toBe('good');
+      player.catchUp();
+      run(1_500, false);
+      expect(run(500)).toBe('good');
+    }
+    run(4_500, false);
+    expect(run(4_500, false)).toBe('dead');
+  });
   it('is live where one goes nearly to its end, and goes no further back than there is', () => {
     const { player, video, run } = watch();
     player.seek(-5);

@@ -292,11 +292,16 @@ export class HlsPlayer {
     }
   }
 
-  /** Jumps to where live is. */
+  /** Jumps to where live is, because the viewer wants it: that it has to be fetched is no stop. */
   catchUp(): void {
-    const { video } = this.#options;
     this.#from_ms = null;
     this.#stay_behind(false);
+    this.#to_live();
+    this.#jumped();
+  }
+
+  #to_live(): void {
+    const { video } = this.#options;
     if (this.#hls.liveSyncPosition !== null) video.currentTime = this.#hls.liveSyncPosition;
     void video.play().catch(() => undefined);
   }
@@ -320,7 +325,7 @@ export class HlsPlayer {
     if (now_ms - this.#resumed_ms < RESUMED_MS) {
       if (behind_s <= JUMP_S) return;
       this.#resumed_ms = -Infinity;
-      this.catchUp();
+      this.#to_live();
       return;
     }
     this.#live = behind_s < LIVE_S;
@@ -355,7 +360,11 @@ export class HlsPlayer {
 
   #jump(to_s: number): void {
     this.#options.video.currentTime = to_s;
-    this.#at_s = to_s;
+    this.#jumped();
+  }
+
+  #jumped(): void {
+    this.#at_s = this.#options.video.currentTime;
     this.#moved_ms = this.#options.now() + JUMPED_MS;
     this.#stalling = false;
   }

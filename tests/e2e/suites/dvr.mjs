@@ -122,6 +122,7 @@ if (!has_feed()) {
     await seconds(2500);
     await command('poll.close', { poll: 'p' });
     await card('P?').getByText('This poll is over').waitFor({ timeout: 40_000 });
+    await shot(page, 'dvr-over', { fullPage: true });
     const text = await card('P?').innerText();
     assert(!/%|voter/.test(text), `no count in ${text}`);
     equal(
@@ -193,13 +194,14 @@ if (!has_feed()) {
     await plays_on('the beginning');
     await bar().getByRole('button', { name: 'Go to live' }).click();
     await until(async () => (await says()) === 'Live', 'live');
+    let text = '';
     await until(
       async () => {
-        const [, late_s] =
-          /(\d+\.\d) s behind/.exec(await page.locator('.watch').innerText()) ?? [];
+        text = await page.locator('.watch').innerText();
+        const [, late_s] = /(\d+\.\d) s behind/.exec(text) ?? [];
         return Number(late_s) < 4;
       },
-      'the picture of now',
+      () => `the picture of now: ${text}`,
       20_000,
     );
     await plays_on('what is live');

@@ -97,7 +97,7 @@ if (!has_feed()) {
     await nonsense.waitFor({ timeout: 20_000 });
     await desk.getByRole('button', { name: 'Take back' }).click();
     await nonsense.waitFor({ state: 'detached', timeout: 8_000 });
-    await desk.getByText('en: Do we ring the bell?').waitFor();
+    await desk.getByText('en: Do we ring the bell?', { exact: true }).waitFor();
     equal(desk.faults, [], 'faults');
     await desk.context().close();
   });
