@@ -156,6 +156,7 @@ describe('commands', () => {
       void made.push([sent.kind, sent.args]);
     note(client.chat('hi'));
     note(client.caption('Ring it.', 'en', { for_ms: 900 }));
+    note(client.takeBackCaption(1));
     note(client.roll('1d20', { nonce: 'ab'.repeat(8) }));
     note(client.char.hp('aria', { delta: -3 }));
     note(client.char.hp('aria', { set: 5 }, 2));
@@ -180,6 +181,7 @@ describe('commands', () => {
     expect(made).toEqual([
       ['chat.say', { text: 'hi' }],
       ['caption.say', { text: 'Ring it.', lang: 'en', for_ms: 900 }],
+      ['caption.take_back', { caption: '1' }],
       ['dice.roll', { expr: '1d20', nonce: 'abababababababab' }],
       ['char.hp', { char: 'aria', delta: -3 }],
       ['char.hp', { char: 'aria', set: 5, ver: 2 }],
@@ -203,7 +205,7 @@ describe('commands', () => {
       ['episode.end', {}],
     ]);
     await server.advance(200);
-    expect(server.applied).toHaveLength(23);
+    expect(server.applied).toHaveLength(24);
     expect(client.view.episode.get()).toMatchObject({ state: 'ended', scene: 'road', slow_s: 5 });
   });
 

@@ -32,6 +32,10 @@ export abstract class Commands {
     const { at_ms, for_ms } = options;
     return this.send('caption.say', given({ text, lang, at_ms, for_ms }));
   }
+  /** Of the last 20; it is shown no longer, nor in the recording. */
+  takeBackCaption(n: number): Sent<'caption.take_back'> {
+    return this.send('caption.take_back', { caption: String(n) });
+  }
 
   /**
    * Rolls dice. The nonce is this side's part of the randomness: the server committed itself to its

@@ -287,6 +287,7 @@ export interface Client {
   emote(name: string, n?: number): boolean;
   chat(text: string): Sent<'chat.say'>;
   caption(text: string, lang: string, options?: CaptionOptions): Sent<'caption.say'>;
+  takeBackCaption(n: number): Sent<'caption.take_back'>;
   roll(expr: string, options?: RollOptions): Sent<'dice.roll'>;
   readonly char: CharCommands;
   readonly poll: PollCommands;

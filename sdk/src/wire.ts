@@ -167,11 +167,11 @@ export interface Caption {
   said_ms: number;
   /** When its words were spoken. */
   at_ms: number;
-  /** How long it is to be shown. */
+  /** How long it is to be shown; 0: it was taken back. */
   for_ms: number;
   /** A BCP 47 tag. */
   lang: string;
-  /** One or two lines. */
+  /** One or two lines; empty: it was taken back. */
   text: string;
 }
 
@@ -457,6 +457,7 @@ export interface CommandArgs {
   emote: { e: string; n?: number };
   'chat.say': { text: string };
   'caption.say': { text: string; lang: string } & CaptionOptions;
+  'caption.take_back': { caption: string };
   'dice.roll': {
     expr: string;
     nonce: string;

@@ -119,6 +119,7 @@
   X(kCaptionLang, 4508, "The language is no BCP 47 tag of at most 16 characters; say en, pt-BR.")  \
   X(kCaptionTime, 4509,                                                                            \
     "A caption's words were spoken in the last 30 s; correct at_ms, or leave it out.")             \
+  X(kCaptionUnknown, 4510, "No such caption among the last 20; it may be taken back already.")     \
   X(kLogHalted, 4600,                                                                              \
     "The event log cannot be written; the episode accepts nothing until an operator restarts it.") \
   X(kLogCorrupt, 4601, "The event log is damaged; restore a copy. Nothing was truncated.")         \

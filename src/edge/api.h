@@ -7,7 +7,7 @@
 //   GET  /v1/episodes/{id}/polls        producer
 //   POST /v1/episodes/{id}/commands     producer; {"k":"poll.open","a":{...}}; answers when
 //   durable;
-//                                       caption.say also by tokens that grant captions
+//                                       those of captions also by tokens that grant them
 //   POST /v1/episodes/{id}/kick         producer; {"who":"16 hex"}
 //   GET  /v1/episodes/{id}/boards                    producer
 //   GET  /v1/episodes/{id}/boards/{board}?at=SEQ     producer; without `at` as it is now

@@ -87,9 +87,11 @@ TEST(Api, WhoIsHereToSayCaptionsMaySayThemAlone) {
   for (const char* other : {R"({"k":"episode.start"})", R"({"k":"chat.say","a":{"text":"hi"}})"}) {
     EXPECT_EQ(as_viewer(other), 403) << other;
   }
+  EXPECT_EQ(as_viewer(R"({"k":"caption.take_back","a":{"caption":"2"}})"), 200);
+  EXPECT_EQ(as_viewer(R"({"k":"caption.take_back","a":{"caption":"2"}})"), 404);
   EXPECT_EQ(as_viewer(R"({"k":"caption.say","a":{"text":"","lang":"en"}})"), 422);
   EXPECT_EQ(as_viewer(R"({"k":"caption.say","a":{"text":"x","lang":"en","at_ms":5}})"), 422);
-  const auto who = std::string(as_text(stage.log.at(stage.log.size() - 2).payload));
+  const auto who = std::string(as_text(stage.log.at(stage.log.size() - 3).payload));
   EXPECT_NE(who.find(R"("name":"Cap","role":"viewer")"), std::string::npos) << who;
 }
 

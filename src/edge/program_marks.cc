@@ -52,6 +52,7 @@ void ProgramMarks::event(const Json& event, WallMs at_ms) {
     polls_[data["poll"].as_string()] = {data["title"].as_string(), texts_of(data["options"])};
   }
   if (kind == "caption.said") return caption(data);
+  if (kind == "caption.taken_back") return take_back(data["n"].as_int());
   if (kind == "dice.rolled" && marks_.size() < kMost) return dice(event, at_ms);
   if (marks_.size() >= 2 * kMost) return;
   if (kind == "scene.entered") return scene(data, at_ms);
@@ -128,7 +129,16 @@ void ProgramMarks::caption(const Json& data) {
   json.field("for_ms", data["for_ms"].as_int());
   json.field("lang", std::string_view(data["lang"].as_string()));
   json.field("text", std::string_view(data["text"].as_string())).end_object();
-  captions_.emplace(at_ms, std::move(mark));
+  captions_.emplace(at_ms, Caption{data["n"].as_int(), std::move(mark)});
+}
+
+// The last are looked at first: one that is taken back was said just now.
+void ProgramMarks::take_back(int64_t n) {
+  for (auto at = captions_.end(); at != captions_.begin();) {
+    if ((--at)->second.n != n) continue;
+    captions_.erase(at);
+    return;
+  }
 }
 
 std::string ProgramMarks::json() const {
@@ -140,7 +150,7 @@ std::string ProgramMarks::json() const {
   json.end_array();
   if (!captions_.empty()) {
     json.key("captions").array();
-    for (const auto& [at_ms, caption] : captions_) json.raw(caption);
+    for (const auto& [at_ms, caption] : captions_) json.raw(caption.json);
     json.end_array();
   }
   json.end_object();

@@ -37,14 +37,19 @@ class ProgramMarks {
   void poll(const Json& data, WallMs at_ms, bool closed);
   void dice(const Json& event, WallMs at_ms);
   void caption(const Json& data);
+  void take_back(int64_t n);
   void add(std::string mark) { marks_.push_back(std::move(mark)); }
 
   uint64_t seq_ = 0;
   std::string episode_, title_;
   std::map<std::string, std::string> scenes_, characters_;  // id → title, name
   std::map<std::string, Poll> polls_;
-  std::vector<std::string> marks_;               // JSON
-  std::multimap<WallMs, std::string> captions_;  // the same, by when the words were spoken
+  std::vector<std::string> marks_;  // JSON
+  struct Caption {
+    int64_t n = 0;
+    std::string json;
+  };
+  std::multimap<WallMs, Caption> captions_;  // the same, by when the words were spoken
 };
 
 }  // namespace footlight::edge

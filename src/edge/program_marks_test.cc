@@ -66,6 +66,22 @@ TEST(ProgramMarksTest, CaptionsStandByTheMomentTheirWordsWereSpoken) {
             R"({"n":1,"at_ms":2000,"for_ms":1900,"lang":"en","text":"Two\nlines"}]})");
 }
 
+TEST(ProgramMarksTest, ACaptionThatWasTakenBackIsNotTold) {
+  Log log;
+  log.genesis();
+  for (const char* n : {"1", "2", "3"}) {
+    log.add(R"({"k":"caption.said","d":{"n":)" + std::string(n) +
+            R"(,"lang":"en","text":"Hi","at_ms":7,"for_ms":500}})");
+  }
+  log.add(R"({"k":"caption.taken_back","d":{"n":2}})");
+  log.add(R"({"k":"caption.taken_back","d":{"n":9}})");
+  const auto json = Json::parse(log.marks.json());
+  ASSERT_TRUE(json);
+  const auto& left = (*json)["captions"].items();
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[0]["n"].as_int() + left[1]["n"].as_int(), 4);
+}
+
 TEST(ProgramMarksTest, CaptionsAreBounded) {
   Log log;
   for (size_t i = 0; i < ProgramMarks::kMostCaptions + 10; ++i) {

@@ -29,6 +29,11 @@ struct Checker {
         is_time(fact.at_ms) && fact.for_ms <= static_cast<uint64_t>(proto::kMaxCaptionMs);
     return sane && fact.n == state.caption_count + 1 ? Status() : corrupt("caption.said");
   }
+  Status operator()(const CaptionTakenBack& fact) const {
+    const auto found = std::ranges::find(state.captions, fact.n, &Caption::n);
+    const bool there = found != state.captions.end() && !found->text.empty();
+    return there ? Status() : corrupt("caption.taken_back");
+  }
   Status operator()(const ChatDeleted& fact) const {
     const bool known = std::ranges::find(state.chat, fact.id, &ChatMessage::id) != state.chat.end();
     return known ? Status() : corrupt("chat.deleted");
@@ -134,6 +139,13 @@ struct Changer {
     }
     state.caption_count = fact.n;
     state.captions.push_back({fact.n, event.at_ms, fact.at_ms, fact.for_ms, fact.lang, fact.text});
+    touch("captions", std::to_string(fact.n));
+  }
+  // It keeps its place, so that the others keep their numbers; without text it is shown no longer.
+  void operator()(const CaptionTakenBack& fact) {
+    Caption& caption = *std::ranges::find(state.captions, fact.n, &Caption::n);
+    caption.text.clear();
+    caption.for_ms = 0;
     touch("captions", std::to_string(fact.n));
   }
   void operator()(const ChatDeleted& fact) {

@@ -86,6 +86,35 @@ TEST_F(Captions, OfAnEpisodeAreTwentyInTenSecondsAndTheLastTwentyAreKept) {
   EXPECT_EQ(again->hash(), show.state.hash());
 }
 
+TEST_F(Captions, OfTheLastTwentyCanBeTakenBackOnceByWhoMaySayThem) {
+  const auto take_back = [&](const Actor& actor, std::string_view n) {
+    return show.code(actor, "caption.take_back", R"({"caption":")" + std::string(n) + R"("})");
+  };
+  EXPECT_EQ(take_back(show.gm, "1"), Code::kCaptionUnknown);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(code(show.gm), Code::kOk);
+  EXPECT_EQ(take_back(show.viewer, "2"), Code::kForbidden);
+  EXPECT_EQ(take_back(show.producer, "02"), Code::kCaptionUnknown);
+  ASSERT_EQ(take_back(show.producer, "2"), Code::kOk);
+  EXPECT_EQ(take_back(show.producer, "2"), Code::kCaptionUnknown);
+  EXPECT_EQ(show.entity(kViewer, "captions", "2"),
+            R"({"n":2,"said_ms":1764000000000,"at_ms":1764000000000,"for_ms":0,)"
+            R"("lang":"en","text":""})");
+  Actor captioner = show.viewer;
+  captioner.captions = true;
+  EXPECT_EQ(take_back(captioner, "3"), Code::kOk);
+  ASSERT_EQ(code(show.gm), Code::kOk);
+  EXPECT_NE(show.entity(kViewer, "captions", "1").find("Ring it."), std::string::npos);
+  EXPECT_NE(show.entity(kViewer, "captions", "4").find("Ring it."), std::string::npos);
+  EXPECT_EQ(show.replay().hash(), show.state.hash());
+  const Result<State> again = State::from_snapshot(show.state.snapshot());
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(again->hash(), show.state.hash());
+  const Event event{show.now_ms, R"({"k":"caption.taken_back","d":{"n":2}})"};
+  const Status twice = apply(show.state, event, 1000, nullptr);
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, Code::kLogCorrupt);
+}
+
 TEST_F(Captions, AResendIsTheSameCaption) {
   constexpr std::string_view kArgs = R"({"text":"Once.","lang":"en"})";
   ASSERT_TRUE(show.send_as(show.gm, 9, 1, "caption.say", kArgs));

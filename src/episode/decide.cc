@@ -61,6 +61,8 @@ Status run_command(Kind kind, const CommandContext& context) {
       return do_chat_say(context);
     case Kind::kCaptionSay:
       return do_caption_say(context);
+    case Kind::kCaptionTakeBack:
+      return do_caption_take_back(context);
     case Kind::kChatDelete:
       return do_chat_delete(context);
     case Kind::kChatSlow:

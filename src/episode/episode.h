@@ -27,7 +27,7 @@ struct Actor {
   proto::Role role = proto::Role::kViewer;
   std::string name;
   std::vector<std::string> characters;
-  bool captions = false;  // may say captions, whatever the role
+  bool captions = false;  // may say captions and take them back, whatever the role
 };
 
 struct Command {

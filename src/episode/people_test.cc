@@ -226,6 +226,7 @@ TEST(Rights, AreThoseOfTheTable) {
       {"timer.start", R"({"id":"t","seconds":1})", "GR"},
       {"timer.stop", R"({"id":"torch"})", "GR"},
       {"caption.say", R"({"text":"x","lang":"en"})", "GR"},
+      {"caption.take_back", R"({"caption":"1"})", "GR"},
       {"chat.delete", R"({"chat":"1"})", "GR"},
       {"chat.slow", R"({"seconds":1})", "GR"},
       {"mod.mute", R"({"who":"00000000000000ff","seconds":1})", "GR"},
@@ -244,6 +245,7 @@ TEST(Rights, AreThoseOfTheTable) {
       (void)show.send(show.gm, "poll.open", R"({"poll":"many"})");
       (void)show.send(show.gm, "timer.start", R"({"id":"torch","seconds":9})");
       (void)show.send(show.viewer, "chat.say", R"({"text":"x"})");
+      (void)show.send(show.gm, "caption.say", R"({"text":"x","lang":"en"})");
       (void)show.send(show.gm, "mod.ban", R"({"who":"00000000000000fe"})");
       const Hash256 before = show.state.hash();
       const Actor& actor = role == 'V'   ? show.viewer

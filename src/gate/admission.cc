@@ -25,6 +25,7 @@ EventClass event_class(proto::Kind kind) {
       return EventClass::kEmote;
     case proto::Kind::kChatSay:
     case proto::Kind::kCaptionSay:
+    case proto::Kind::kCaptionTakeBack:
       return EventClass::kChat;
     case proto::Kind::kUnknown:
       return EventClass::kControl;

@@ -167,6 +167,7 @@ TEST(Admission, AnEventsClassFollowsFromItsKind) {
   EXPECT_EQ(event_class(proto::Kind::kEmote), EventClass::kEmote);
   EXPECT_EQ(event_class(proto::Kind::kChatSay), EventClass::kChat);
   EXPECT_EQ(event_class(proto::Kind::kCaptionSay), EventClass::kChat);
+  EXPECT_EQ(event_class(proto::Kind::kCaptionTakeBack), EventClass::kChat);
   EXPECT_EQ(event_class(proto::Kind::kDiceRoll), EventClass::kCommand);
   EXPECT_EQ(event_class(proto::Kind::kEpisodeEnd), EventClass::kCommand);
   EXPECT_EQ(event_class(proto::Kind::kUnknown), EventClass::kControl);

@@ -94,11 +94,14 @@ constexpr ArgSpec kSlateArgs[] = {flag("on", kRequired), text("text", kOptional,
 constexpr ArgSpec kMediaModeArgs[] = {word("mode", kRequired, "full|capped|hls|audio|votes"),
                                       text("why", kOptional, 0, 200)};
 
+constexpr ArgSpec kCaptionTakeBackArgs[] = {id("caption")};
+
 constexpr std::array<CommandSpec, kKindCount> kCommands = {{
     {Kind::kPollVote, "poll.vote", kAll, false, kVoteArgs},
     {Kind::kEmote, "emote", kAll, true, kEmoteArgs},
     {Kind::kChatSay, "chat.say", kAll, false, kChatSayArgs},
     {Kind::kCaptionSay, "caption.say", kDirectors, false, kCaptionSayArgs},
+    {Kind::kCaptionTakeBack, "caption.take_back", kDirectors, false, kCaptionTakeBackArgs},
     {Kind::kDiceRoll, "dice.roll", kCast, false, kDiceRollArgs},
     {Kind::kCharHp, "char.hp", kCast, false, kCharHpArgs},
     {Kind::kCharItem, "char.item", kCast, false, kCharItemArgs},

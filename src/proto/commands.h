@@ -20,6 +20,7 @@ enum class Kind : uint8_t {
   kEmote,
   kChatSay,
   kCaptionSay,
+  kCaptionTakeBack,
   kDiceRoll,
   kCharHp,
   kCharItem,
@@ -97,7 +98,7 @@ Kind parse_kind(std::string_view name);  // kUnknown when it is none
 inline bool may_send(Rights rights, Kind kind) {
   if (kind == Kind::kUnknown) return false;
   return command_spec(kind).roles.has(rights.role) ||
-         (rights.captions && kind == Kind::kCaptionSay);
+         (rights.captions && (kind == Kind::kCaptionSay || kind == Kind::kCaptionTakeBack));
 }
 // Unicode code points of valid UTF-8.
 int64_t count_chars(std::string_view text);

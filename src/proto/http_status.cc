@@ -101,11 +101,25 @@ int status_of_program(Code code) {
   }
 }
 
+int status_of_caption(Code code) {
+  switch (code) {
+    case Code::kCaptionText:
+    case Code::kCaptionLang:
+    case Code::kCaptionTime:
+      return 422;
+    case Code::kCaptionUnknown:
+      return 404;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 int http_status(Code code) {
   if (const int of_program = status_of_program(code); of_program != 0) return of_program;
   if (const int of_media = status_of_media(code); of_media != 0) return of_media;
+  if (const int of_caption = status_of_caption(code); of_caption != 0) return of_caption;
   if (const int of_boards = status_of_board(code); of_boards != 0) return of_boards;
   switch (code) {
     case Code::kOk:
@@ -155,9 +169,6 @@ int http_status(Code code) {
     case Code::kFieldUnknown:
     case Code::kConditionUnknown:
     case Code::kEmoteUnknown:
-    case Code::kCaptionText:
-    case Code::kCaptionLang:
-    case Code::kCaptionTime:
     case Code::kEpisodeSyntax:
     case Code::kEpisodeField:
     case Code::kEpisodeReference:

@@ -27,7 +27,7 @@ struct RoleSet {
 // What judges whether somebody may send a command: the role, and what the token grants beside it.
 struct Rights {
   Role role = Role::kViewer;
-  bool captions = false;  // may say captions, whatever the role
+  bool captions = false;  // may say captions and take them back, whatever the role
   // NOLINTNEXTLINE(google-explicit-constructor): a role alone grants nothing more
   constexpr Rights(Role of, bool says_captions = false) : role(of), captions(says_captions) {}
 };

@@ -25,6 +25,7 @@ const kSuites = [
   'program',
   'hls',
   'push',
+  'dvr',
   'vod',
 ];
 const kOnTheRealNode = [
@@ -43,6 +44,7 @@ const kOnTheRealNode = [
   'program',
   'hls',
   'push',
+  'dvr',
   'vod',
 ];
 

@@ -8,6 +8,7 @@
 //
 //   data=DIR      logs and recording, kept; else a folder of its own
 //   pages=DIR     serves these
+//   window=S      so many seconds of it are kept while it is live, 30 at the least, else 30
 //   feed=no       nothing is fed: what is there from an earlier life is served
 //   push=FOLDER   pushes to a folder;  bucket=ENDPOINT  to the bucket "shows" there, path-style,
 //   signed with the key "feed" and the secret in $FEED_SECRET;  parts=yes  also parts
@@ -200,7 +201,8 @@ edge::NodeOptions options_of(uint16_t port, Settings& settings) {
   options.config.server.static_dir = settings["pages"];
   options.config.data.dir = settings["data"];
   options.config.program.folder = settings["data"] + "/program";
-  options.config.program.dvr_window_s = 30;
+  options.config.program.dvr_window_s =
+      settings["window"].empty() ? 30 : std::stoi(settings["window"]);
   options.config.program.push_parts = settings["parts"] == "yes";
   options.config.media.enabled = false;
   if (!settings["push"].empty()) options.config.push.push_back({.folder = settings["push"]});

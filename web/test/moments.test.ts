@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   type Mark,
+  type MarkSources,
+  marks_of,
   moment_at,
   parse_thumbs,
   place,
+  place_in,
   polls_of,
   polls_then,
   scenes_of,
@@ -62,6 +65,55 @@ describe('marks of a recording', () => {
     expect(moment_at(moments, 0)).toBe(-1);
     expect(moment_at(moments, 8)).toBe(2);
     expect(moment_at(moments, 100)).toBe(4);
+  });
+});
+
+describe('marks of a live program', () => {
+  const about = { title: 'Which?', options: ['Left', 'Right'], deadline_ms: 12_000 };
+  const result = { counts: [3, 5], voters: 8, winner: 1 };
+  const sources = {
+    story: new Map([
+      ['1', { n: 1, at_ms: 2_000, scene: 'gate', title: 'The gate' }],
+      ['2', { n: 2, at_ms: 13_000, scene: 'bell', title: 'The bell' }],
+    ]),
+    polls: new Map([
+      ['fork', { ...about, opened_ms: 3_000, result }],
+      ['ready', { ...about, opened_ms: 0, result: null }],
+      ['open', { ...about, title: 'Ring?', opened_ms: 8_000, deadline_ms: 0, result: null }],
+    ]),
+    rolls: new Map([
+      ['1', { n: 1, at_ms: 9_000, char: 'a', name: 'Ann', expr: '1d20', total: 20, crit: 'hit' }],
+      ['2', { n: 2, at_ms: 9_500, name: 'Gale', expr: '1d4', total: 1, crit: '', secret: true }],
+    ]),
+    characters: new Map([['a', { name: 'Aria' }]]),
+  } as unknown as MarkSources;
+  it('are what the view tells: scenes, polls and their results, dice, nothing secret', () => {
+    expect(marks_of(sources).map((mark) => [mark.at_ms, words_of(mark)])).toEqual([
+      [2_000, 'Scene: The gate'],
+      [3_000, 'Poll opens: Which?'],
+      [8_000, 'Poll opens: Ring?'],
+      [9_000, 'Aria rolls 1d20: 20, critical hit'],
+      [12_000, 'Poll closes: “Right” with 5 of 8'],
+      [13_000, 'Scene: The bell'],
+    ]);
+  });
+  it('stand in what is kept; what it begins in stands at its beginning', () => {
+    const from = (from_ms: number, to_ms = 12_500) =>
+      place_in(
+        marks_of(sources),
+        (at_ms) => (at_ms < from_ms || at_ms > to_ms ? null : at_ms / 1000),
+        { from_s: from_ms / 1000, from_ms },
+      ).map((one) => [one.at_s, one.kind, one.title]);
+    expect(from(9_200)).toEqual([
+      [9.2, 'scene', 'The gate'],
+      [9.2, 'poll', 'Which?'],
+      [9.2, 'poll', 'Ring?'],
+      [12, 'result', 'Which?'],
+    ]);
+    expect(from(12_400)).toEqual([
+      [12.4, 'scene', 'The gate'],
+      [12.4, 'poll', 'Ring?'],
+    ]);
   });
 });
 

@@ -103,6 +103,17 @@ describe('the show', () => {
     );
     expect(show.announcement).toBe('Poll closed: Which door?. Result: Right.');
   });
+  it('announces with the picture where there is one, and nothing twice', () => {
+    it_.polls.set(new Map([['fork', poll()]]));
+    show.announce('');
+    const seen = store<ReadonlyMap<string, Poll>>(new Map([['fork', poll()]]));
+    show.announce_polls(seen);
+    expect(show.announcement).toBe('');
+    it_.polls.set(new Map([['wax', poll({ title: 'Wax?' })]]));
+    expect(show.announcement).toBe('');
+    seen.set(new Map([['wax', poll({ title: 'Wax?' })]]));
+    expect(show.announcement).toBe('Poll open: Wax?. Options: Left, Right.');
+  });
   it('does not announce polls that had closed before one came', () => {
     it_.polls.set(new Map([['old', poll({ state: 'closed' })]]));
     expect(show.announcement).toBe('');

@@ -166,7 +166,7 @@ export class FakeEpisode {
   /** Decides and applies at once. `log` is the sequence the event gets. */
   decide(who: FakeActor, kind: CommandKind, args: object, log: number, now_ms: number): Decision {
     const needs = NEEDS[kind] ?? (FREE.includes(kind) ? null : STAFF);
-    const granted = kind === 'caption.say' && who.captions;
+    const granted = /^caption\./.test(kind) && who.captions;
     if (needs && !needs.includes(who.role) && !granted) return { code: Codes.Forbidden };
     if (!Object.hasOwn(DECIDERS, kind)) return { code: Codes.UnknownCommand };
     return DECIDERS[kind as keyof typeof DECIDERS](this, args as never, { who, log, now_ms });
@@ -363,6 +363,10 @@ const DECIDERS: { [K in Exclude<CommandKind, 'emote' | 'mod.ban' | 'mod.unban'>]
     on.view['timers']?.[id]
       ? { patches: [on.put('timers', id, null)] }
       : { code: Codes.TimerUnknown },
+  'caption.take_back': (on, { caption }) =>
+    (on.view['captions']?.[caption] as { text: string } | undefined)?.text
+      ? { patches: [on.change('captions', caption, { text: '', for_ms: 0 })] }
+      : { code: Codes.CaptionUnknown },
   'chat.delete': (on, { chat }) =>
     on.view['chat']?.[chat]
       ? { patches: [on.put('chat', chat, null)] }

@@ -33,6 +33,13 @@ describe('CaptionsInStep', () => {
     expect(seen(captions, 12_000, 14_501)).toEqual([]);
   });
 
+  it('shows one that was taken back no longer, nor its language', () => {
+    const captions = of(caption(1), caption(2, { lang: 'de' }));
+    captions.update(view(caption(1), caption(2, { lang: 'de', text: '', for_ms: 0 })));
+    expect(seen(captions, 10_500, 10_500)).toEqual([1]);
+    expect(captions.languages).toEqual(['en']);
+  });
+
   it('shows one whose picture was there before it when it comes, as in the call, and for all of its time', () => {
     const captions = of(caption(1, { at_ms: 7_000 }));
     expect(seen(captions, 10_010, 10_010)).toEqual([1]);

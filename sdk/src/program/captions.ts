@@ -25,7 +25,9 @@ export class CaptionsInStep {
 
   /** Of what there is, in the order it came up. */
   get languages(): string[] {
-    return [...new Set([...this.#known.values()].map(({ lang }) => lang))];
+    return [
+      ...new Set([...this.#known.values()].flatMap(({ lang, text }) => (text ? [lang] : []))),
+    ];
   }
 
   /** The moment of the first whose picture is still to come; Infinity: there is none. */

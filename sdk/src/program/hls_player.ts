@@ -7,9 +7,11 @@ import { Value } from '../readable.ts';
 import type { Readable } from '../types.ts';
 import type { Health } from './ladder.ts';
 import { type LoaderClass, patientLoader } from './patient_loader.ts';
+import { type LiveWindow, live_window, near_live } from './window.ts';
 
 /** What is used of hls.js 1.6. */
 export interface HlsJs {
+  readonly config: { maxLiveSyncPlaybackRate: number };
   loadSource(url: string): void;
   attachMedia(video: HTMLMediaElement): void;
   destroy(): void;
@@ -81,6 +83,10 @@ const JUMP_S = 1;
 const LIVE_S = 2.5;
 /** So long after a stop the playlist may tell what came meanwhile. */
 const RESUMED_MS = 3_000;
+/** A jump has so long to show its picture before that is a stop. */
+const JUMPED_MS = 3_000;
+/** Who is live and was late plays so much faster. */
+const CATCH_UP_RATE = 1.3;
 /**
  * So many parts behind the newest the picture is in calm: less than PART-HOLD-BACK, which has to do for every player,
  * and more than the two that are the least (RFC 8216bis 4.4.3.8). Each stop adds 0.3 s, until there was none for so
@@ -96,6 +102,8 @@ export interface HlsPlayerOptions {
   url: string;
   lowLatency: boolean;
   now: () => number;
+  /** The viewer chose to be behind, at the picture of this wall time. */
+  from_ms?: number | null;
 }
 
 export class HlsPlayer {
@@ -118,9 +126,12 @@ export class HlsPlayer {
   #resumed_ms = -Infinity;
   #stopped_ms = -Infinity;
   #calm_ms = CALM_MS / 2;
+  #behind = false;
+  #from_ms: number | null;
 
   constructor(options: HlsPlayerOptions) {
     this.#options = options;
+    this.#from_ms = options.from_ms ?? null;
     this.quality = this.#quality;
     this.ended = this.#ended;
     this.recording = this.#recording;
@@ -134,7 +145,7 @@ export class HlsPlayer {
       backBufferLength: 30,
       // A player that once stalled stays no further behind for good: it plays faster until it has caught up, and
       // does not move its target back by a second each time.
-      maxLiveSyncPlaybackRate: 1.3,
+      maxLiveSyncPlaybackRate: CATCH_UP_RATE,
       liveSyncOnStallIncrease: 0.3,
       liveDurationInfinity: true,
       ...(!options.lowLatency && { liveSyncDurationCount: 3 }),
@@ -168,6 +179,7 @@ export class HlsPlayer {
       this.#keep_live(now_ms);
     }
     if (!this.#shown) return 'starting';
+    this.#keep_behind();
     if (video.paused && video.readyState >= 3) {
       this.#moved_ms = now_ms; // by the viewer, or because the browser wants a click first
       return 'good';
@@ -186,6 +198,7 @@ export class HlsPlayer {
    * (Before a live stream's first picture hls.js gives the date where its list begins.)
    */
   get shown_ms(): number | null {
+    if (this.#from_ms !== null) return this.#from_ms; // on the way there
     if (!this.#shown && this.#hls.latestLevelDetails?.live !== false) return null;
     return this.#hls.playingDate?.getTime() ?? null;
   }
@@ -195,19 +208,19 @@ export class HlsPlayer {
    * goes on. Null: before the program, after it, or not known.
    */
   timeOf(wall_ms: number): number | null {
-    for (const { start, duration, programDateTime } of this.#hls.latestLevelDetails?.fragments ??
-      []) {
+    const fragments = this.#hls.latestLevelDetails?.fragments ?? [];
+    for (const [i, { start, duration, programDateTime }] of fragments.entries()) {
       if (programDateTime === null) continue;
       if (wall_ms >= programDateTime + duration * 1000) continue;
       const into_s = (wall_ms - programDateTime) / 1000;
-      if (into_s < 0 && start === 0) return null;
+      if (into_s < 0 && i === 0) return null;
       return start + Math.max(0, into_s);
     }
     return null;
   }
 
   /** Of what is on the screen or was, the newest signed cue. */
-  get cue(): string | undefined {
+  get cue(): { signed: string; shown_ms: number } | undefined {
     const shown_ms = this.shown_ms;
     const ranges = this.#hls.latestLevelDetails?.dateRanges;
     if (shown_ms === null || !ranges) return undefined;
@@ -218,7 +231,8 @@ export class HlsPlayer {
       if (!best || range.startDate > best.startDate) best = range;
     }
     const data = best?.attr['X-FOOTLIGHT-DATA'];
-    return data === undefined ? undefined : from_base64url(data);
+    if (!best || data === undefined) return undefined;
+    return { signed: from_base64url(data), shown_ms: best.startDate.getTime() };
   }
 
   /**
@@ -247,8 +261,46 @@ export class HlsPlayer {
     this.#look();
   }
 
-  /** Jumps to where live is. */
+  /** How far back one can go; null: not known, or what plays is a recording. */
+  get window(): LiveWindow | null {
+    return this.#shown ? live_window(this.#hls, this.#options.video) : null;
+  }
+
+  /** The viewer chose to be behind: nothing brings it back to live but `catchUp`, or going there. */
+  get behind(): boolean {
+    return this.#behind || this.#from_ms !== null;
+  }
+
+  seek(at_s: number): void {
+    const { window } = this;
+    if (!window) return;
+    if (near_live(window, at_s) && this.#hls.latestLevelDetails?.live) return this.catchUp();
+    this.#stay_behind(true);
+    this.#jump(Math.max(at_s, window.from_s));
+  }
+
+  pause(on: boolean): void {
+    const { video } = this.#options;
+    const { window } = this;
+    if (on) {
+      this.#stay_behind(true);
+      video.pause();
+    } else if (window && near_live(window, window.at_s)) {
+      this.catchUp();
+    } else {
+      void video.play().catch(() => undefined);
+    }
+  }
+
+  /** Jumps to where live is, because the viewer wants it: that it has to be fetched is no stop. */
   catchUp(): void {
+    this.#from_ms = null;
+    this.#stay_behind(false);
+    this.#to_live();
+    this.#jumped();
+  }
+
+  #to_live(): void {
     const { video } = this.#options;
     if (this.#hls.liveSyncPosition !== null) video.currentTime = this.#hls.liveSyncPosition;
     void video.play().catch(() => undefined);
@@ -266,14 +318,55 @@ export class HlsPlayer {
     const { latency, targetLatency, latestLevelDetails } = this.#hls;
     if (targetLatency === null || latestLevelDetails?.live !== true) return;
     const behind_s = latency - targetLatency;
+    if (this.behind) {
+      this.#live = false;
+      return;
+    }
     if (now_ms - this.#resumed_ms < RESUMED_MS) {
       if (behind_s <= JUMP_S) return;
       this.#resumed_ms = -Infinity;
-      this.catchUp();
+      this.#to_live();
       return;
     }
     this.#live = behind_s < LIVE_S;
     this.#approach(now_ms);
+  }
+
+  /** Who was behind is, with the same picture; and with the oldest there is, when its own is gone. */
+  #keep_behind(): void {
+    const { video } = this.#options;
+    const { window } = this;
+    if (!window || !this.behind) return;
+    if (this.#from_ms !== null) {
+      const at_s = this.timeOf(this.#from_ms) ?? window.from_s;
+      this.#from_ms = null;
+      this.seek(at_s);
+    } else if (!video.paused && window.at_s < window.from_s - this.#spare_s) {
+      this.#jump(window.from_s);
+    }
+  }
+
+  /** The oldest segment, which `LiveWindow.from_s` leaves out. */
+  get #spare_s(): number {
+    return this.#hls.latestLevelDetails?.fragments?.[0]?.duration ?? 0;
+  }
+
+  #stay_behind(on: boolean): void {
+    if (on === this.#behind) return;
+    this.#behind = on;
+    this.#hls.config.maxLiveSyncPlaybackRate = on ? 1 : CATCH_UP_RATE;
+    if (on) this.#options.video.playbackRate = 1;
+  }
+
+  #jump(to_s: number): void {
+    this.#options.video.currentTime = to_s;
+    this.#jumped();
+  }
+
+  #jumped(): void {
+    this.#at_s = this.#options.video.currentTime;
+    this.#moved_ms = this.#options.now() + JUMPED_MS;
+    this.#stalling = false;
   }
 
   #stopped(now_ms: number): void {

@@ -54,6 +54,30 @@ describe('PollsInStep', () => {
     expect(at(9_000, 23_001)).toBe('closing');
   });
 
+  it('says of a poll that is open in the picture when it is over for who is further behind', () => {
+    const polls = new PollsInStep();
+    polls.update(new Map([['fork', poll({})]]), 1_000);
+    const open = poll({ state: 'open', opened_ms: 10_000, deadline_ms: 20_000 });
+    polls.update(new Map([['fork', open]]), 10_000);
+    polls.update(new Map([['fork', { ...open, state: 'closed' }]]), 23_000);
+    const at = (behind_ms: number, now_ms: number) => {
+      const seen = polls.seen({ shown_ms: now_ms - behind_ms, now_ms }).get('fork');
+      return [seen?.state, seen?.missed];
+    };
+    expect(at(60_000, 69_000)).toEqual(['ready', undefined]);
+    expect(at(60_000, 71_000)).toEqual(['closing', true]);
+    expect(at(60_000, 79_000)).toEqual(['closing', true]);
+    expect(at(60_000, 80_000)).toEqual(['closing', undefined]); // it closes in the picture too
+    expect(at(60_000, 83_000)).toEqual(['closed', undefined]);
+  });
+
+  it('is open no longer than the server believes the delay', () => {
+    const open = poll({ state: 'open', opened_ms: 10_000, deadline_ms: 20_000 });
+    const at = { shown_ms: 18_000, now_ms: 21_000 };
+    expect(lastMoment_ms(open, at)).toBe(23_000);
+    expect(lastMoment_ms(open, { ...at, claimed_ms: 1_000 })).toBe(21_000);
+  });
+
   it('keeps the result until its picture', () => {
     const polls = new PollsInStep();
     const open = poll({ state: 'open', opened_ms: 10_000, deadline_ms: 20_000 });

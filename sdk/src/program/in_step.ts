@@ -11,11 +11,19 @@ export interface Position {
   shown_ms: number;
   /** Now, by the server's clock. */
   now_ms: number;
+  /** So much delay the server believes, where it is less than there is. */
+  claimed_ms?: number;
+}
+
+/** A poll as of the picture. */
+export interface PollInStep extends Poll {
+  /** It is open in the picture, and yet over: this viewer is further behind than it waits. */
+  readonly missed?: true;
 }
 
 /** By so much a viewer's last moment to vote is later than others': its delay, up to the allowance. */
-export function allowance_ms(poll: Poll, { shown_ms, now_ms }: Position): number {
-  return Math.max(0, Math.min(now_ms - shown_ms, poll.allowance_ms ?? 0));
+export function allowance_ms(poll: Poll, { shown_ms, now_ms, claimed_ms }: Position): number {
+  return Math.max(0, Math.min(now_ms - shown_ms, claimed_ms ?? Infinity, poll.allowance_ms ?? 0));
 }
 
 /** The last moment this viewer's vote counts, by the server's clock; 0: no deadline. */
@@ -26,6 +34,8 @@ export function lastMoment_ms(poll: Poll, at: Position): number {
 }
 
 const DRAWN_WITHIN_MS = 1_000;
+/** The last moment is told in steps, and the picture four times a second. */
+const MISSED_MS = 500;
 
 export class PollsInStep {
   /** What was there, and since when, oldest first; the last is the server's present one. */
@@ -71,8 +81,8 @@ export class PollsInStep {
   }
 
   /** The polls as of the picture. */
-  seen(at: Position): Map<string, Poll> {
-    const out = new Map<string, Poll>();
+  seen(at: Position): Map<string, PollInStep> {
+    const out = new Map<string, PollInStep>();
     this.#reached_ms = Math.max(this.#reached_ms, at.shown_ms);
     for (const [id, history] of this.#history) {
       const poll = this.#one(history, at);
@@ -81,7 +91,7 @@ export class PollsInStep {
     return out;
   }
 
-  #one(history: { since_ms: number; poll: Poll }[], at: Position): Poll | null {
+  #one(history: { since_ms: number; poll: Poll }[], at: Position): PollInStep | null {
     const present = history.at(-1)?.poll;
     if (!present) return null;
     const shown = history.filter((one) => one.since_ms <= this.#reached_ms).at(-1)?.poll;
@@ -92,6 +102,9 @@ export class PollsInStep {
     const last_ms = lastMoment_ms(present, at);
     const over = last_ms > 0 ? at.now_ms > last_ms : present.state !== 'open';
     const state = over || present.state === 'closed' ? 'closing' : 'open';
-    return { ...shown, state, deadline_ms: last_ms };
+    const closes_ms = present.deadline_ms > 0 ? present.deadline_ms : Infinity;
+    const missed =
+      state !== 'open' && shown.state === 'open' && at.shown_ms < closes_ms - MISSED_MS;
+    return { ...shown, state, deadline_ms: last_ms, ...(missed && { missed }) };
   }
 }

@@ -6,7 +6,13 @@
 
 export { CaptionsInStep } from './captions.ts';
 export { HlsPlayer, type HlsJsClass, type Quality } from './hls_player.ts';
-export { allowance_ms, lastMoment_ms, type Position, PollsInStep } from './in_step.ts';
+export {
+  allowance_ms,
+  lastMoment_ms,
+  type PollInStep,
+  type Position,
+  PollsInStep,
+} from './in_step.ts';
 export {
   Ladder,
   type Health,
@@ -16,3 +22,4 @@ export {
 } from './ladder.ts';
 export { Program, type ProgramOptions, type ProgramState } from './program.ts';
 export { Rtc, type RtcWay } from './rtc.ts';
+export type { LiveWindow } from './window.ts';

@@ -52,6 +52,19 @@ describe('Ladder', () => {
     expect(viewer.now_ms - cut_ms).toBeLessThanOrEqual(1_000);
   });
 
+  it('tries nothing better while the viewer is behind by choice, and goes down as ever', () => {
+    const viewer = new Viewer();
+    viewer.for(10_000, 'good');
+    viewer.for(5_000, 'dead');
+    viewer.world.behind = true;
+    expect(viewer.for(120_000, 'good')).toMatchObject({ mode: 'llhls', trying: null });
+    viewer.world.behind = false;
+    expect(viewer.for(1_000, 'good').trying).toBe('rtc');
+    viewer.world.behind = true;
+    expect(viewer.for(250, 'good', 'good')).toMatchObject({ mode: 'llhls', trying: null });
+    expect(viewer.for(10_000, 'dead').mode).toBe('hls');
+  });
+
   it('does not leave for a hiccup', () => {
     const viewer = new Viewer();
     viewer.for(10_000, 'good');

@@ -20,6 +20,8 @@ export interface LadderInput {
   health: Health;
   /** Of the way that is tried beside the present one. */
   trial?: Health;
+  /** The viewer chose to be behind: nothing better is tried, since it would be live there. */
+  behind?: boolean;
 }
 
 /** Why it is as it is; `docs/program.md` has a sentence for each. */
@@ -137,9 +139,9 @@ export class Ladder {
   }
 
   #climb(ways: readonly WatchMode[], input: LadderInput): void {
-    const { now_ms, trial } = input;
+    const { now_ms, trial, behind } = input;
     if (this.#trying !== null) {
-      if (!ways.includes(this.#trying)) {
+      if (behind || !ways.includes(this.#trying)) {
         this.#trying = null;
       } else if (trial === 'good') {
         this.#go(this.#trying, 'best', input);
@@ -151,7 +153,7 @@ export class Ladder {
       return;
     }
     const calm = this.#good_since_ms >= 0 && now_ms - this.#good_since_ms >= CALM_MS;
-    if (!calm && this.#mode !== 'none') return;
+    if (behind || (!calm && this.#mode !== 'none')) return;
     const higher = ways.slice(0, ways.indexOf(this.#mode)).filter((way) => this.#free(way, input));
     const next = higher.at(0);
     if (next === undefined) return;

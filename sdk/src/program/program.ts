@@ -2,12 +2,14 @@ import { Value } from '../readable.ts';
 import { Timers } from '../timers.ts';
 import { systemClock } from '../platform.ts';
 import type { Client, Clock, Readable, Unsubscribe } from '../types.ts';
-import type { Caption, MediaMode, Poll, WatchMode } from '../wire.ts';
+import type { Caption, MediaMode, WatchMode } from '../wire.ts';
 import { CaptionsInStep } from './captions.ts';
+import { Claim } from './claim.ts';
 import { HlsPlayer, type HlsJsClass, type Quality } from './hls_player.ts';
-import { type Position, PollsInStep } from './in_step.ts';
+import { type PollInStep, type Position, PollsInStep } from './in_step.ts';
 import { type Health, Ladder, type LadderStep, type LadderWhy } from './ladder.ts';
 import type { RtcWay } from './rtc.ts';
+import type { LiveWindow } from './window.ts';
 
 export interface ProgramOptions {
   /** Into this the program is played; what is in it otherwise is left alone. */
@@ -36,6 +38,10 @@ export interface ProgramState {
   /** The wall time of the picture on the screen, as it was made; null: not known. */
   readonly shown_ms: number | null;
   readonly quality: Quality;
+  /** How far back one can go in what is live; null: there is no back, as over the call. */
+  readonly window: LiveWindow | null;
+  /** The viewer chose to be behind, and stays there until `catchUp`. */
+  readonly by_choice: boolean;
 }
 
 const LOOK_MS = 250;
@@ -54,7 +60,7 @@ const NO_QUALITY: Quality = { wanted: -1, playing: -1, levels: [] };
 export class Program {
   readonly state: Readable<ProgramState>;
   /** Polls as of the picture. */
-  readonly polls: Readable<ReadonlyMap<string, Poll>>;
+  readonly polls: Readable<ReadonlyMap<string, PollInStep>>;
   /** Captions that are due, as of the picture, oldest first; in a recording those of its moment. */
   readonly captions: Readable<readonly Caption[]>;
   /** The languages that there have been captions in; none: there are no captions. */
@@ -69,8 +75,10 @@ export class Program {
     recording: false,
     shown_ms: null,
     quality: NO_QUALITY,
+    window: null,
+    by_choice: false,
   });
-  readonly #polls = new Value<ReadonlyMap<string, Poll>>(new Map());
+  readonly #polls = new Value<ReadonlyMap<string, PollInStep>>(new Map());
   readonly #captions = new Value<readonly Caption[]>([]);
   readonly #languages = new Value<readonly string[]>([]);
   readonly #client: Client;
@@ -79,6 +87,7 @@ export class Program {
   readonly #timers: Timers;
   readonly #ladder = new Ladder();
   readonly #in_step = new PollsInStep();
+  readonly #claim = new Claim();
   readonly #captions_in_step = new CaptionsInStep();
   readonly #off: Unsubscribe[];
   #player: HlsPlayer | null = null;
@@ -117,8 +126,20 @@ export class Program {
   choose(level: number): void {
     this.#player?.choose(level);
   }
+  /** Back to live. */
   catchUp(): void {
     this.#player?.catchUp();
+    this.#moved();
+  }
+  /** To a place of `ProgramState.window`; nearly at its end is live. */
+  seek(at_s: number): void {
+    this.#player?.seek(at_s);
+    this.#moved();
+  }
+  /** Stops the picture, or lets it go on from where it stands. */
+  pause(on: boolean): void {
+    this.#player?.pause(on);
+    this.#moved();
   }
 
   /** After the end: the whole show, from its beginning. */
@@ -135,7 +156,9 @@ export class Program {
   /** Where this viewer is. */
   get position(): Position {
     const now_ms = this.#client.serverNow();
-    return { now_ms, shown_ms: now_ms - (this.#behind_ms() ?? 0) };
+    const behind_ms = this.#behind_ms();
+    const claimed_ms = this.#claim.allowance_ms(now_ms);
+    return { now_ms, shown_ms: now_ms - (behind_ms ?? 0), claimed_ms };
   }
 
   close(): void {
@@ -165,6 +188,7 @@ export class Program {
       rtc: rtc?.allowed ?? false,
       program: this.#there && (hls?.isSupported() ?? false),
       health: this.#health(),
+      behind: this.#player?.behind ?? false,
       ...(trial && { trial }),
     });
     this.#follow(step);
@@ -187,9 +211,10 @@ export class Program {
       else rtc?.stop();
     }
     if (step.mode !== this.#playing) {
+      const from_ms = this.#player?.behind ? this.#player.shown_ms : null;
       this.#stopPlayer();
       this.#playing = step.mode;
-      if (step.mode !== 'rtc' && step.mode !== 'none') this.#startPlayer(step.mode);
+      if (step.mode !== 'rtc' && step.mode !== 'none') this.#startPlayer(step.mode, from_ms);
     }
     const health = this.#health();
     const next: ProgramState = {
@@ -202,12 +227,22 @@ export class Program {
       recording: this.#player?.recording.get() ?? false,
       shown_ms: this.#player?.shown_ms ?? null,
       quality: this.#player?.quality.get() ?? NO_QUALITY,
+      ...this.#place(),
     };
     if (next.recording && !this.#state.get().recording) this.#recall();
     this.#state.set(next);
   }
 
-  #startPlayer(mode: WatchMode): void {
+  #place(): Pick<ProgramState, 'window' | 'by_choice'> {
+    return { window: this.#player?.window ?? null, by_choice: this.#player?.behind ?? false };
+  }
+
+  /** By the viewer: it is told at once. */
+  #moved(): void {
+    this.#state.set({ ...this.#state.get(), behind_ms: this.#behind_ms(), ...this.#place() });
+  }
+
+  #startPlayer(mode: WatchMode, from_ms: number | null = null): void {
     const { hls, video, url } = this.#options;
     if (!hls) return;
     this.#player = new HlsPlayer({
@@ -216,6 +251,7 @@ export class Program {
       url: mode === 'audio' ? (this.#audio_url ?? url) : url,
       lowLatency: mode === 'llhls',
       now: () => this.#clock.now(),
+      from_ms,
     });
   }
 
@@ -236,7 +272,11 @@ export class Program {
     if (this.#client.state.get().name !== 'live') return;
     this.#reported = mode;
     this.#reported_ms = now_ms;
-    this.#client.reportWatch(mode, this.#player?.cue);
+    const cue = this.#player?.cue;
+    this.#client.reportWatch(mode, cue?.signed);
+    const now_server_ms = this.#client.serverNow();
+    if (cue) this.#claim.report(cue.shown_ms, now_server_ms);
+    else if (mode === 'none' || mode === 'rtc') this.#claim.report(now_server_ms, now_server_ms);
   }
 
   #arrange(): void {

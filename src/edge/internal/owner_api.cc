@@ -90,7 +90,7 @@ void Owner::Impl::api_command(const ApiCall& call, ApiReply reply) {
     return reply(api_error({Code::kForbidden, "the audience votes and reacts, not the API", 0}));
   }
   const bool produces = call.role == proto::Role::kProducer;
-  if (!produces && kind != proto::Kind::kCaptionSay) {
+  if (!produces && kind != proto::Kind::kCaptionSay && kind != proto::Kind::kCaptionTakeBack) {
     return reply(api_error({Code::kForbidden, "the API is the producer's", 0}));
   }
   if (auto form = proto::validate_args(kind, {call.role, !produces}, body->args); !form) {

@@ -39,6 +39,7 @@ Status do_episode_end(const CommandContext& context);
 
 Status do_chat_say(const CommandContext& context);
 Status do_caption_say(const CommandContext& context);
+Status do_caption_take_back(const CommandContext& context);
 Status do_chat_delete(const CommandContext& context);
 Status do_chat_slow(const CommandContext& context);
 Status do_mod_mute(const CommandContext& context);

@@ -104,6 +104,17 @@ Status do_caption_say(const CommandContext& context) {
   return context.draft.add(std::move(fact));
 }
 
+Status do_caption_take_back(const CommandContext& context) {
+  if (Status muted = check_muted(context); !muted) return muted;
+  const std::string& text = context.text("caption");
+  for (const Caption& caption : context.state.captions) {
+    if (std::to_string(caption.n) == text && !caption.text.empty()) {
+      return context.draft.add(CaptionTakenBack{caption.n});
+    }
+  }
+  return fail(Code::kCaptionUnknown, "caption " + text);
+}
+
 Status do_chat_delete(const CommandContext& context) {
   const std::string& text = context.text("chat");
   for (const ChatMessage& message : context.state.chat) {

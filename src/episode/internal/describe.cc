@@ -88,6 +88,9 @@ struct Describer {
   }
   std::string operator()(const ChatSaid& fact) const { return fact.text; }
   std::string operator()(const CaptionSaid& fact) const { return fact.lang + ": " + fact.text; }
+  std::string operator()(const CaptionTakenBack& fact) const {
+    return "Caption " + std::to_string(fact.n) + " is taken back";
+  }
   std::string operator()(const ChatDeleted& fact) const {
     return "Message " + std::to_string(fact.id) + " is deleted";
   }

@@ -24,6 +24,10 @@ struct TouchesWorld<CaptionSaid> {
   static constexpr bool value = false;
 };
 template <>
+struct TouchesWorld<CaptionTakenBack> {
+  static constexpr bool value = false;
+};
+template <>
 struct TouchesWorld<NothingChanged> {
   static constexpr bool value = false;
 };

@@ -252,6 +252,14 @@ struct CaptionSaid {
     f("for_ms", self.for_ms);
   }
 };
+struct CaptionTakenBack {
+  static constexpr std::string_view kKind = "caption.taken_back";
+  uint64_t n = 0;
+  template <class Self, class F>
+  static void fields(Self& self, F& f) {
+    f("n", self.n);
+  }
+};
 struct ChatDeleted {
   static constexpr std::string_view kKind = "chat.deleted";
   uint64_t id = 0;
@@ -364,11 +372,12 @@ struct NothingChanged {
   static void fields(Self&, F&) {}
 };
 
-using Fact = std::variant<EpisodeStarted, EpisodeEnded, SceneEntered, PollCreated, PollOpened,
-                          PollClosing, PollClosed, HpChanged, ItemChanged, ConditionChanged,
-                          FieldChanged, DiceRolled, ChatSaid, CaptionSaid, ChatDeleted, ChatSlowed,
-                          PersonMuted, PersonBanned, SlateSet, MediaModeSet, TimerStarted,
-                          TimerStopped, VariableSet, CueDone, NothingChanged>;
+using Fact =
+    std::variant<EpisodeStarted, EpisodeEnded, SceneEntered, PollCreated, PollOpened, PollClosing,
+                 PollClosed, HpChanged, ItemChanged, ConditionChanged, FieldChanged, DiceRolled,
+                 ChatSaid, CaptionSaid, CaptionTakenBack, ChatDeleted, ChatSlowed, PersonMuted,
+                 PersonBanned, SlateSet, MediaModeSet, TimerStarted, TimerStopped, VariableSet,
+                 CueDone, NothingChanged>;
 
 struct TypedEvent {
   WallMs at_ms = 0;

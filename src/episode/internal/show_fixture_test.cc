@@ -186,6 +186,9 @@ std::string random_args(Show& show, Prng& prng, std::string_view kind) {
     return R"({"text":"said )" + amount + R"(","lang":")" + pick(prng, {"en", "de", "?"}) +
            R"(","at_ms":)" + std::to_string(show.now_ms - prng.between(-3'000, 40'000)) + "}";
   }
+  if (kind == "caption.take_back") {
+    return R"({"caption":")" + std::to_string(prng.below(20)) + R"("})";
+  }
   if (kind == "chat.delete") return R"({"chat":")" + std::to_string(prng.below(20)) + R"("})";
   if (kind == "chat.slow") return R"({"seconds":)" + std::to_string(prng.below(3)) + "}";
   if (kind == "mod.mute") {
@@ -239,11 +242,13 @@ void random_ballot(Show& show, Prng& prng) {
 
 void random_action(Show& show, Prng& prng) {
   static constexpr std::string_view kKinds[] = {
-      "poll.open",    "poll.open", "poll.close", "poll.create",   "scene.go",
-      "story.choose", "chat.say",  "chat.say",   "chat.delete",   "chat.slow",
-      "mod.mute",     "mod.ban",   "mod.unban",  "timer.start",   "timer.stop",
-      "slate",        "dice.roll", "dice.roll",  "char.hp",       "char.hp",
-      "char.item",    "char.cond", "char.field", "episode.start", "caption.say"};
+      "poll.open",   "poll.open",        "poll.close", "poll.create",
+      "scene.go",    "story.choose",     "chat.say",   "chat.say",
+      "chat.delete", "chat.slow",        "mod.mute",   "mod.ban",
+      "mod.unban",   "timer.start",      "timer.stop", "slate",
+      "dice.roll",   "dice.roll",        "char.hp",    "char.hp",
+      "char.item",   "char.cond",        "char.field", "episode.start",
+      "caption.say", "caption.take_back"};
   const uint64_t what = prng.below(100);
   if (prng.below(400) == 0) return (void)show.send(show.producer, "episode.end");
   if (what < 45) return random_ballot(show, prng);

@@ -30,4 +30,5 @@ export const ports = {
   vod: first + 25,
   join: first + 26,
   whip: first + 27,
+  dvr: first + 28,
 };

@@ -286,6 +286,8 @@ test('a cache that answers with old playlists holds up the picture, says so, and
 test('a viewer of the call whose UDP is cut sees the program within seconds, votes, and comes back', async () => {
   const page = await open_page(browser, await link('Viewer 3'), { allow: /404/ });
   await until(async () => (await watched(page)).mode === 'rtc', 'the call', 30_000);
+  await page.getByText('you are live').waitFor();
+  equal(await page.getByRole('slider').count(), 0, 'bars');
   const tile = page.locator('.tiles video').first();
   await tile.waitFor();
   await until(async () => (await tile.evaluate((video) => video.currentTime)) > 1, 'its pictures');

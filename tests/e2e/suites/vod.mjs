@@ -91,6 +91,13 @@ if (!has_feed()) {
     await line.waitFor({ state: 'detached', timeout: 20_000 });
     await desk.reload();
     equal(await desk.getByLabel('Language', { exact: true }).inputValue(), 'en', 'kept');
+    // One that should not have been said goes from the screen long before its time.
+    await caption('Nonsense.', 'en', { for_ms: 20_000 });
+    const nonsense = captions().filter({ hasText: 'Nonsense.' });
+    await nonsense.waitFor({ timeout: 20_000 });
+    await desk.getByRole('button', { name: 'Take back' }).click();
+    await nonsense.waitFor({ state: 'detached', timeout: 8_000 });
+    await desk.getByText('en: Do we ring the bell?', { exact: true }).waitFor();
     equal(desk.faults, [], 'faults');
     await desk.context().close();
   });
@@ -252,6 +259,7 @@ if (!has_feed()) {
     page = await open_page(browser, await link('audience'), { allow: /404/ });
     await until(async () => (await at_s()) > 0.3, 'it to play', 20_000);
     const { captions: said } = JSON.parse(await feed.get('timeline.json'));
+    assert(!said.some((one) => /Nonsense/.test(one.text)), 'what was taken back is not in it');
     const { text, at_ms } = said.find((one) => one.text.startsWith('Do we ring'));
     const place_s = await place_of(at_ms);
     await cc().click();

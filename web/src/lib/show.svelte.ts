@@ -6,7 +6,9 @@ import type {
   Collections,
   CommandArgs,
   CommandKind,
+  Poll,
   Problem,
+  Readable,
   Sent,
 } from '@footlight/client';
 import { fromStore } from 'svelte/store';
@@ -57,6 +59,8 @@ export class Show {
   #latencies;
   #outbox;
   #clock;
+  #unannounce: () => void = () => {};
+  readonly #announced = new Map<string, string>();
 
   constructor(client: Client) {
     this.client = client;
@@ -204,14 +208,17 @@ export class Show {
         }
         this.slo_points = [...this.slo_points, point].slice(-kSloPointsAtMost);
       }),
-      this.#announce_polls(),
+      this.announce_polls(client.view.collection('polls')),
+      () => this.#unannounce(),
     ];
     return () => endings.forEach((end) => end());
   }
 
-  #announce_polls(): () => void {
-    const known = new Map<string, string>();
-    return this.client.view.collection('polls').subscribe((polls) => {
+  /** Openings and results are spoken as these tell them, and no others. */
+  announce_polls(source: Readable<ReadonlyMap<string, Poll>>): () => void {
+    this.#unannounce();
+    const known = this.#announced;
+    return (this.#unannounce = source.subscribe((polls) => {
       for (const [id, poll] of polls) {
         const before = known.get(id);
         known.set(id, poll.state);
@@ -224,6 +231,6 @@ export class Show {
           this.announce(`Poll closed: ${poll.title}. ${name ? `Result: ${name}.` : 'No winner.'}`);
         }
       }
-    });
+    }));
   }
 }

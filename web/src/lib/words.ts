@@ -13,6 +13,7 @@ const kActions: Record<string, string> = {
   'poll.vote': 'Your vote was not taken',
   'chat.say': 'Your message was not sent',
   'caption.say': 'The caption was not said',
+  'caption.take_back': 'The caption was not taken back',
   'dice.roll': 'The roll was refused',
   'char.hp': 'The hit points were not changed',
   'char.item': 'The inventory was not changed',

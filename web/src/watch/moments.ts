@@ -1,5 +1,6 @@
 // What happened in a show and where in its recording: marks by wall time from the server, small pictures by
 // the recording's time. Pure but for the two fetches.
+import type { Character, Poll, Roll, StoryStep } from '@footlight/client';
 
 export interface Mark {
   at_ms: number;
@@ -71,6 +72,60 @@ export function place(marks: readonly Mark[], time_of: (at_ms: number) => number
       return at_s === null ? [] : [{ ...mark, at_s }];
     })
     .sort((a, b) => a.at_s - b.at_s);
+}
+
+export interface MarkSources {
+  story: ReadonlyMap<string, StoryStep>;
+  polls: ReadonlyMap<string, Poll>;
+  rolls: ReadonlyMap<string, Roll>;
+  characters: ReadonlyMap<string, Character>;
+}
+
+/** What a viewer's view tells of what happened: of each poll its last round, of dice the last fifty. */
+export function marks_of({ story, polls, rolls, characters }: MarkSources): Mark[] {
+  const scenes = [...story.values()].map(
+    ({ at_ms, scene, title }): Mark => ({ at_ms, kind: 'scene', scene, title }),
+  );
+  const rounds = [...polls].flatMap(
+    ([poll, { opened_ms, deadline_ms, title, options, result }]) => {
+      if (opened_ms <= 0) return [];
+      const about = { poll, title, options };
+      const opened: Mark = { at_ms: opened_ms, kind: 'poll', ...about };
+      if (!result) return [opened];
+      const { counts, voters } = result;
+      const closed: Mark = { at_ms: deadline_ms, kind: 'result', ...about, counts, voters };
+      return [opened, { ...closed, winner: result.winner ?? -1 }];
+    },
+  );
+  const dice = [...rolls.values()].flatMap((roll): Mark[] => {
+    if (roll.secret) return [];
+    const { at_ms, n, expr, total, crit } = roll;
+    const who = characters.get(roll.char ?? '')?.name ?? roll.name;
+    return [{ at_ms, kind: 'dice', n, who, expr, total, crit }];
+  });
+  return [...scenes, ...rounds, ...dice].sort((a, b) => a.at_ms - b.at_ms);
+}
+
+/**
+ * Those of a program of which only what comes after `from_s` is kept, the wall time `from_ms`; the scene and the polls
+ * that it begins in stand at its beginning.
+ */
+export function place_in(
+  marks: readonly Mark[],
+  time_of: (at_ms: number) => number | null,
+  { from_s, from_ms }: { from_s: number; from_ms: number | null },
+): Moment[] {
+  const before = marks.filter(({ at_ms }) => at_ms < (from_ms ?? 0));
+  const scene = before.filter(({ kind }) => kind === 'scene').slice(-1);
+  const polls = before.filter(
+    ({ kind, poll }) =>
+      kind === 'poll' && !before.some((one) => one.kind === 'result' && one.poll === poll),
+  );
+  const within = marks.filter(({ at_ms }) => at_ms >= (from_ms ?? 0));
+  return [
+    ...[...scene, ...polls].map((one) => ({ ...one, at_s: from_s })),
+    ...place(within, time_of),
+  ];
 }
 
 export function words_of(mark: Mark): string {

@@ -1,7 +1,10 @@
 // The recording that plays: where it is, its marks and small pictures, and how to move in it.
+import type { Reel } from './reel';
 import { fetch_marks, fetch_thumbs, type Mark, type Moment, place, type Thumb } from './moments';
 
-export class Recording {
+export class Recording implements Reel {
+  readonly live = null;
+  readonly from_s = 0;
   at_s = $state(0);
   length_s = $state(0);
   playing = $state(false);
@@ -35,6 +38,9 @@ export class Recording {
       .then((thumbs) => (this.thumbs = thumbs));
   }
 
+  get to_s(): number {
+    return this.length_s;
+  }
   get moments(): Moment[] {
     return this.#moments;
   }

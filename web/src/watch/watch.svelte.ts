@@ -1,16 +1,21 @@
 // How this page watches the show, as Svelte sees it: the SDK chooses between the call and the program
 // stream and comes back by itself; here it becomes words and things to click.
-import type { Caption, Poll } from '@footlight/client';
+import type { Caption } from '@footlight/client';
 import { createMedia, type FootlightMedia, type Place } from '@footlight/client/media';
-import { Program, type ProgramState, Rtc } from '@footlight/client/program';
+import { type PollInStep, Program, type ProgramState, Rtc } from '@footlight/client/program';
 import { fromStore } from 'svelte/store';
+import { countdown } from '../lib/format';
 import type { Show } from '../lib/show.svelte';
 import { CaptionChoice } from './captions.svelte';
 import { polls_then } from './moments';
+import { LiveReel } from './live_reel.svelte';
 import { Recording } from './recording.svelte';
+import type { Reel } from './reel';
 
 /** A look without a byte is a cut, and the picture has to come back within 3 s. */
 const kStatsMs = 500;
+/** Less than this is nothing to go back in. */
+const kLeastBackS = 8;
 
 export class Watch {
   readonly media: FootlightMedia;
@@ -21,6 +26,8 @@ export class Watch {
   muted = $state(true);
   /** The show is over, and all of it plays. */
   recording = $state.raw<Recording | null>(null);
+  /** The show is live, and one can go back in it. */
+  earlier = $state.raw<LiveReel | null>(null);
   #program = $state.raw<Program | null>(null);
   #state = $derived(this.#program ? fromStore(this.#program.state) : null);
   #polls = $derived(this.#program ? fromStore(this.#program.polls) : null);
@@ -51,6 +58,7 @@ export class Watch {
     const base = url.replace(/[^/]*$/, '');
     this.#off.push(
       program.state.subscribe((state) => {
+        this.#look_back(program, state);
         if (state.recording === (this.recording !== null)) return;
         this.recording?.close();
         this.recording = state.recording
@@ -58,8 +66,10 @@ export class Watch {
           : null;
       }),
     );
+    this.#off.push(this.show.announce_polls(program.polls));
     const look = (): void => {
-      this.blocked = video.paused && video.readyState >= 2 && !video.ended;
+      const stopped = video.paused && !program.state.get().by_choice;
+      this.blocked = stopped && video.readyState >= 2 && !video.ended;
     };
     for (const event of ['pause', 'playing', 'canplay']) {
       video.addEventListener(event, look);
@@ -67,11 +77,28 @@ export class Watch {
     }
   }
 
+  #look_back(program: Program, { window, by_choice }: ProgramState): void {
+    if (!window || window.to_s - window.from_s < kLeastBackS) {
+      this.earlier = null;
+      return;
+    }
+    this.earlier ??= new LiveReel(program, this.show);
+    this.earlier.look(window, by_choice);
+  }
+
+  /** What there is to move in. */
+  get reel(): Reel | null {
+    return this.recording ?? this.earlier;
+  }
+  /** The viewer chose to be behind what is live. */
+  get behind(): boolean {
+    return this.recording === null && (this.state?.by_choice ?? false);
+  }
   get state(): ProgramState | null {
     return this.#state?.current ?? null;
   }
   /** As of the picture; what the server says while there is none. */
-  get polls(): ReadonlyMap<string, Poll> {
+  get polls(): ReadonlyMap<string, PollInStep> {
     return this.#polls?.current ?? this.show.all('polls');
   }
   get caption_languages(): readonly string[] {
@@ -134,6 +161,7 @@ export function names_the_call(token: string): boolean {
 /** What is on, in a word. */
 export function mode_word(state: ProgramState): string {
   if (state.ended) return 'Recording';
+  if (state.by_choice) return 'Earlier';
   switch (state.mode) {
     case 'rtc':
       return 'Live call';
@@ -151,6 +179,7 @@ export function mode_word(state: ProgramState): string {
 /** Why it is not better, in a sentence; empty when nothing has to be said. */
 export function why_words(state: ProgramState): string {
   const { mode, why } = state;
+  if (mode === 'rtc') return 'This is the call itself: you are live, and it cannot be wound back.';
   if (why === 'best') return '';
   if (mode === 'none' && why === 'producer') {
     return 'The producer has switched pictures off for the moment. Your vote counts as before.';
@@ -168,5 +197,8 @@ export function why_words(state: ProgramState): string {
 }
 
 export function behind_words(behind_ms: number | null): string {
-  return behind_ms === null ? '' : `${(behind_ms / 1000).toFixed(1)} s behind`;
+  if (behind_ms === null) return '';
+  return behind_ms < 60_000
+    ? `${(behind_ms / 1000).toFixed(1)} s behind`
+    : `${countdown(behind_ms)} behind`;
 }

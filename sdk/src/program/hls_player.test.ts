@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeHls, FakeVideo, hls, last, NOW } from '../../test/fake_hls.ts';
+import { HlsPlayer } from './hls_player.ts';
+import type { Health } from './ladder.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW });
+  FakeHls.all = [];
+});
+afterEach(() => vi.useRealTimers());
+
+describe('HlsPlayer', () => {
+  const make = (): { player: HlsPlayer; video: FakeVideo } => {
+    const video = new FakeVideo();
+    const options = { video: video as unknown as HTMLVideoElement, hls, url: 'x.m3u8' };
+    return {
+      player: new HlsPlayer({ ...options, lowLatency: true, now: () => Date.now() }),
+      video,
+    };
+  };
+  it('tells a stop from a pause and many stops from one', () => {
+    const { player, video } = make();
+    expect(player.health()).toBe('starting');
+    const run = (ms: number, moves: boolean): Health => {
+      let health: Health = 'starting';
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        if (moves) video.tick(250);
+        health = player.health();
+      }
+      return health;
+    };
+    expect(run(1_000, true)).toBe('good');
+    expect(run(1_000, false)).toBe('good');
+    expect(run(1_000, false)).toBe('dead');
+    expect(run(500, true)).toBe('good');
+    video.paused = true;
+    expect(run(5_000, false)).toBe('good');
+    video.paused = false;
+    for (let i = 0; i < 2; ++i) {
+      run(500, true);
+      run(1_000, false);
+    }
+    expect(run(500, true)).toBe('poor');
+    expect(run(25_000, true)).toBe('good');
+  });
+  it('is live again after a stop, unless the viewer had gone back', () => {
+    const { player, video } = make();
+    const hls_js = last();
+    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partTarget: 0.6 };
+    const run = (ms: number, latency: number): void => {
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        if (latency > 0) video.tick(250);
+        hls_js.latency = latency || hls_js.latency + 0.25;
+        hls_js.liveSyncPosition = 100;
+        player.health();
+      }
+    };
+    run(2_000, 1.7);
+    run(5_000, 0);
+    run(250, 2); // it plays on; the playlist does not tell yet what came meanwhile
+    expect(video.currentTime).toBeLessThan(10);
+    run(250, 6.6);
+    expect(video.currentTime).toBe(100);
+    run(5_000, 1.7);
+    video.currentTime = 50;
+    run(2_000, 60);
+    run(5_000, 0);
+    run(4_000, 65);
+    expect(video.currentTime).toBeLessThan(60);
+  });
+  it('goes near to live in calm, and after each stop waits longer before it does so again', () => {
+    const { player, video } = make();
+    const hls_js = last();
+    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partTarget: 0.6 };
+    const after_s = (): number => {
+      for (let ms = 0; ms < 300_000; ms += 250) {
+        vi.advanceTimersByTime(250);
+        video.tick(250);
+        player.health();
+        if (hls_js.targetLatency === 1.5) return Math.floor(ms / 1000);
+      }
+      return Infinity;
+    };
+    const stop = (): void => {
+      hls_js.targetLatency = 1.8; // by hls.js
+      hls_js.stall();
+    };
+    expect(after_s()).toBe(0);
+    stop();
+    expect(after_s()).toBe(10);
+    stop();
+    expect(after_s()).toBe(20);
+    for (let i = 0; i < 5; ++i) stop();
+    expect(after_s()).toBe(240);
+    stop();
+    expect(after_s()).toBe(10);
+  });
+  // Twenty seconds of segments of two, live at the end.
+  const list = (from_s: number) => ({
+    live: true,
+    dateRanges: {},
+    fragments: [...Array(10).keys()].map((i) => ({
+      start: from_s + 2 * i,
+      duration: 2,
+      programDateTime: NOW + 1000 * (from_s + 2 * i),
+    })),
+  });
+  const watch = () => {
+    const { player, video } = make();
+    const hls_js = last();
+    const run = (ms: number, moves = true): Health => {
+      let health: Health = 'starting';
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        if (moves) video.tick(250);
+        hls_js.latestLevelDetails = list((Date.now() - NOW) / 1000);
+        hls_js.liveSyncPosition = (Date.now() - NOW) / 1000 + 18.5;
+        hls_js.playingDate = new Date(NOW + 1000 * video.currentTime);
+        health = player.health();
+      }
+      return health;
+    };
+    video.currentTime = 18;
+    run(500);
+    return { player, video, hls_js, run };
+  };
+  it('goes back in the window by choice, and stays there: no faster, no jump, no stop of its own', () => {
+    const { player, video, hls_js, run } = watch();
+    expect(player.window).toMatchObject({ from_s: 2.5, to_s: 19, paused: false });
+    expect(player.behind).toBe(false);
+    video.playbackRate = 1.2;
+    player.seek(10);
+    expect([video.currentTime, player.behind]).toEqual([10, true]);
+    expect([video.playbackRate, hls_js.config['maxLiveSyncPlaybackRate']]).toEqual([1, 1]);
+    expect(run(2_500, false)).toBe('good'); // it has to be fetched
+    hls_js.latency = 9;
+    expect(run(2_000)).toBe('good');
+    expect(video.currentTime).toBe(12);
+    expect(run(4_000, false)).toBe('dead');
+    run(3_000);
+    expect(video.currentTime).toBe(15);
+    player.catchUp();
+    expect(player.behind).toBe(false);
+    expect(video.currentTime).toBe(hls_js.liveSyncPosition);
+    expect(hls_js.config['maxLiveSyncPlaybackRate']).toBe(1.3);
+  });
+  it('is left where it went back to, however little that is, after a stop', () => {
+    const { player, video, hls_js, run } = watch();
+    player.seek(17);
+    hls_js.latency = 3.5;
+    run(2_000);
+    run(5_000, false);
+    hls_js.latency = 8.5;
+    run(2_000);
+    expect(video.currentTime).toBe(21);
+  });
+  it('takes no jump for a stop, however many, also to live', () => {
+    const { player, run } = watch();
+    for (let i = 0; i < 4; ++i) {
+      player.seek(8);
+      run(1_500, false);
+      expect(run(500)).toBe('good');
+      player.catchUp();
+      run(1_500, false);
+      expect(run(500)).toBe('good');
+    }
+    run(4_500, false);
+    expect(run(4_500, false)).toBe('dead');
+  });
+  it('is live where one goes nearly to its end, and goes no further back than there is', () => {
+    const { player, video, run } = watch();
+    player.seek(-5);
+    expect(video.currentTime).toBe(2.5);
+    run(1_000);
+    player.seek((player.window?.to_s ?? 0) - 0.5);
+    expect(player.behind).toBe(false);
+    expect(video.currentTime).toBe(player.window?.to_s);
+  });
+  it('goes on from where it was stopped, from the oldest there is when that has gone, and live after a moment', () => {
+    const { player, video, run } = watch();
+    player.pause(true);
+    run(250);
+    player.pause(false);
+    expect([video.paused, player.behind]).toEqual([false, false]);
+    player.pause(true);
+    const at_s = video.currentTime;
+    run(5_000);
+    expect([video.currentTime, player.window?.paused]).toEqual([at_s, true]);
+    player.pause(false);
+    run(250);
+    expect([video.currentTime, player.behind]).toEqual([at_s + 0.25, true]);
+    player.pause(true);
+    run(30_000);
+    player.pause(false);
+    run(250);
+    expect(video.currentTime).toBe(player.window?.from_s);
+  });
+  it('is where another player was by choice', () => {
+    const video = new FakeVideo();
+    const options = { video: video as unknown as HTMLVideoElement, hls, url: 'x.m3u8' };
+    const now = () => Date.now();
+    const from_ms = NOW + 7_000;
+    const player = new HlsPlayer({ ...options, lowLatency: false, now, from_ms });
+    expect([player.behind, player.shown_ms]).toEqual([true, from_ms]);
+    last().latestLevelDetails = list(0);
+    last().liveSyncPosition = 18;
+    last().playingDate = new Date(NOW + 18_000);
+    video.tick(250);
+    expect(player.shown_ms).toBe(from_ms);
+    player.health();
+    expect([video.currentTime, player.behind]).toEqual([7, true]);
+  });
+  it('finds the newest cue that has been shown', () => {
+    const { player, video } = make();
+    expect(player.cue).toBeUndefined();
+    last().at(NOW - 60_000); // where the list begins
+    expect(player.health()).toBe('starting');
+    expect([player.shown_ms, player.cue]).toEqual([null, undefined]);
+    last().at(NOW - 3_000);
+    video.tick(250);
+    expect(player.health()).toBe('good');
+    expect(player.cue).toEqual({ signed: `cue-${NOW - 4_000}`, shown_ms: NOW - 4_000 });
+    expect(player.shown_ms).toBe(NOW - 3_000);
+  });
+});
