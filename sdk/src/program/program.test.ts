@@ -1,95 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeHls, FakeVideo, hls, last, NOW } from '../../test/fake_hls.ts';
 import { Value } from '../readable.ts';
 import type { Client } from '../types.ts';
 import type { Caption, Poll, WatchMode } from '../wire.ts';
-import { HlsPlayer, type HlsJsClass } from './hls_player.ts';
 import type { Health } from './ladder.ts';
 import { Program } from './program.ts';
 import type { RtcWay } from './rtc.ts';
-
-const NOW = 1_764_000_000_000;
-
-/** As much of a video element as is looked at. */
-class FakeVideo {
-  currentTime = 0;
-  readyState = 4;
-  paused = false;
-  play = (): Promise<void> => Promise.resolve();
-  tick(ms: number): void {
-    this.currentTime += ms / 1000;
-  }
-}
-
-class FakeHls {
-  static all: FakeHls[] = [];
-  static isSupported = (): boolean => true;
-  source = '';
-  destroyed = false;
-  playingDate: Date | null = null;
-  latency = 2;
-  targetLatency: number | null = 1.6;
-  liveSyncPosition = 1;
-  levels = [{ height: 720, bitrate: 2_500_000 }];
-  audioTracks = [{ url: 'sound.m3u8' }];
-  autoLevelEnabled = true;
-  nextLevel = -1;
-  currentLevel = 0;
-  latestLevelDetails: {
-    live: boolean;
-    partTarget?: number;
-    type?: string;
-    dateRanges: Record<string, unknown>;
-    fragments?: { start: number; duration: number; programDateTime: number | null }[];
-  } | null = null;
-  readonly #heard = new Map<string, (...args: unknown[]) => void>();
-  readonly config: Record<string, unknown>;
-  constructor(config: Record<string, unknown>) {
-    this.config = config;
-    FakeHls.all.push(this);
-  }
-  loadSource(url: string): void {
-    this.source = url;
-  }
-  attachMedia(): void {}
-  destroy(): void {
-    this.destroyed = true;
-  }
-  on(event: string, run: (...args: unknown[]) => void): void {
-    this.#heard.set(event, run);
-  }
-  /** The whole show: ten seconds, a break of a minute, ten more. */
-  record(): void {
-    this.latestLevelDetails = {
-      live: false,
-      type: 'VOD',
-      dateRanges: {},
-      fragments: [
-        { start: 0, duration: 10, programDateTime: NOW - 500_000 },
-        { start: 10, duration: 10, programDateTime: NOW - 430_000 },
-      ],
-    };
-    this.playingDate = new Date(NOW - 500_000);
-    this.#heard.get('hlsLevelLoaded')?.();
-  }
-  stall(): void {
-    this.#heard.get('hlsError')?.('hlsError', { details: 'bufferStalledError' });
-  }
-  startLoad(): void {}
-  recoverMediaError(): void {}
-  /** The picture of `shown_ms`, under cues made each 2 s. */
-  at(shown_ms: number): void {
-    this.playingDate = new Date(shown_ms);
-    const dateRanges: Record<string, unknown> = {};
-    for (let i = -2; i < 3; ++i) {
-      const start = Math.floor(shown_ms / 2000) * 2000 + i * 2000;
-      const attr = { CLASS: 'footlight.at', 'X-FOOTLIGHT-DATA': btoa(`cue-${start}`) };
-      dateRanges[`at.${start}`] = { id: `at.${start}`, startDate: new Date(start), attr };
-    }
-    this.latestLevelDetails = { live: true, dateRanges };
-  }
-}
-const hls = FakeHls as unknown as HlsJsClass;
-const last = (): FakeHls => FakeHls.all.at(-1) as FakeHls;
 
 class FakeRtc implements RtcWay {
   allowed = true;
@@ -110,108 +26,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
-});
-
-describe('HlsPlayer', () => {
-  const make = (): { player: HlsPlayer; video: FakeVideo } => {
-    const video = new FakeVideo();
-    const options = { video: video as unknown as HTMLVideoElement, hls, url: 'x.m3u8' };
-    return {
-      player: new HlsPlayer({ ...options, lowLatency: true, now: () => Date.now() }),
-      video,
-    };
-  };
-  it('tells a stop from a pause and many stops from one', () => {
-    const { player, video } = make();
-    expect(player.health()).toBe('starting');
-    const run = (ms: number, moves: boolean): Health => {
-      let health: Health = 'starting';
-      for (; ms > 0; ms -= 250) {
-        vi.advanceTimersByTime(250);
-        if (moves) video.tick(250);
-        health = player.health();
-      }
-      return health;
-    };
-    expect(run(1_000, true)).toBe('good');
-    expect(run(1_000, false)).toBe('good');
-    expect(run(1_000, false)).toBe('dead');
-    expect(run(500, true)).toBe('good');
-    video.paused = true;
-    expect(run(5_000, false)).toBe('good');
-    video.paused = false;
-    for (let i = 0; i < 2; ++i) {
-      run(500, true);
-      run(1_000, false);
-    }
-    expect(run(500, true)).toBe('poor');
-    expect(run(25_000, true)).toBe('good');
-  });
-  it('is live again after a stop, unless the viewer had gone back', () => {
-    const { player, video } = make();
-    const hls_js = last();
-    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partTarget: 0.6 };
-    const run = (ms: number, latency: number): void => {
-      for (; ms > 0; ms -= 250) {
-        vi.advanceTimersByTime(250);
-        if (latency > 0) video.tick(250);
-        hls_js.latency = latency || hls_js.latency + 0.25;
-        hls_js.liveSyncPosition = 100;
-        player.health();
-      }
-    };
-    run(2_000, 1.7);
-    run(5_000, 0);
-    run(250, 2); // it plays on; the playlist does not tell yet what came meanwhile
-    expect(video.currentTime).toBeLessThan(10);
-    run(250, 6.6);
-    expect(video.currentTime).toBe(100);
-    run(5_000, 1.7);
-    video.currentTime = 50;
-    run(2_000, 60);
-    run(5_000, 0);
-    run(4_000, 65);
-    expect(video.currentTime).toBeLessThan(60);
-  });
-  it('goes near to live in calm, and after each stop waits longer before it does so again', () => {
-    const { player, video } = make();
-    const hls_js = last();
-    hls_js.latestLevelDetails = { live: true, dateRanges: {}, partTarget: 0.6 };
-    const after_s = (): number => {
-      for (let ms = 0; ms < 300_000; ms += 250) {
-        vi.advanceTimersByTime(250);
-        video.tick(250);
-        player.health();
-        if (hls_js.targetLatency === 1.5) return Math.floor(ms / 1000);
-      }
-      return Infinity;
-    };
-    const stop = (): void => {
-      hls_js.targetLatency = 1.8; // by hls.js
-      hls_js.stall();
-    };
-    expect(after_s()).toBe(0);
-    stop();
-    expect(after_s()).toBe(10);
-    stop();
-    expect(after_s()).toBe(20);
-    for (let i = 0; i < 5; ++i) stop();
-    expect(after_s()).toBe(240);
-    stop();
-    expect(after_s()).toBe(10);
-  });
-  it('finds the newest cue that has been shown', () => {
-    const { player, video } = make();
-    expect(player.cue).toBeUndefined();
-    last().at(NOW - 60_000); // where the list begins
-    expect(player.health()).toBe('starting');
-    expect([player.shown_ms, player.cue]).toEqual([null, undefined]);
-    last().at(NOW - 3_000);
-    video.tick(250);
-    expect(player.health()).toBe('good');
-    expect(player.cue).toBe(`cue-${NOW - 4_000}`);
-    expect(player.shown_ms).toBe(NOW - 3_000);
-  });
 });
 
 describe('Program', () => {
@@ -244,7 +58,7 @@ describe('Program', () => {
         await vi.advanceTimersByTimeAsync(250);
       }
     };
-    return { program, polls, episode, captions, told, run };
+    return { program, video, polls, episode, captions, told, run };
   };
 
   it('plays the stream, and says how and by which cue', async () => {
@@ -396,6 +210,65 @@ describe('Program', () => {
     await run(500);
     expect(program.state.get()).toMatchObject({ mode: 'rtc', trying: null });
     expect(last().destroyed).toBe(true);
+    program.close();
+  });
+
+  it('begins anew where hls.js gave up, as often as it does, on the way it was on', async () => {
+    const { program, video, run } = world();
+    await run(5_000);
+    const lost = async (ms: number): Promise<void> => {
+      for (; ms > 0; ms -= 250) {
+        last().fail('networkError', 'levelLoadError');
+        await vi.advanceTimersByTimeAsync(250);
+        if (last().latestLevelDetails === null) video.readyState = 0;
+      }
+      video.readyState = 4;
+    };
+    const made = FakeHls.all.length;
+    last().fail('networkError', 'levelLoadTimeOut');
+    await run(3_000); // what it has is played
+    expect(FakeHls.all.length).toBe(made);
+    await lost(3_000);
+    expect(FakeHls.all.length).toBe(made + 1);
+    expect(FakeHls.all[made - 1]?.destroyed).toBe(true);
+    expect(last()).toMatchObject({ source: 'index.m3u8', destroyed: false });
+    await lost(120_000);
+    expect(FakeHls.all.length).toBeGreaterThan(made + 25);
+    expect(FakeHls.all.length).toBeLessThan(made + 35);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', stalled: true });
+    await run(1_000);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', why: 'best', stalled: false });
+    program.close();
+  });
+
+  it('leaves a program that is gone, and is there when the next begins', async () => {
+    const { program, run } = world();
+    const status = (there: boolean): void => {
+      const answer = (): Promise<Response> => Promise.resolve(Response.json({ there }));
+      vi.stubGlobal('fetch', answer);
+    };
+    await run(5_000);
+    status(false);
+    last().fail('networkError', 'levelLoadError');
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(program.state.get().mode).toBe('none');
+    expect(last().destroyed).toBe(true);
+    status(true);
+    await vi.advanceTimersByTimeAsync(4_000);
+    await run(1_000);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', stalled: false });
+    program.close();
+  });
+
+  it('asks for the sound anew where its list is gone: its address was of one epoch', async () => {
+    const { program, episode, run } = world();
+    await run(3_000);
+    episode.set(new Map([['state', { media: 'audio' }]]));
+    await run(1_000);
+    expect(last().source).toBe('sound.m3u8');
+    last().fail('networkError', 'manifestLoadError');
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(last().source).toBe('index.m3u8');
     program.close();
   });
 
