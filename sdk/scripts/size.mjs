@@ -11,7 +11,7 @@ const entries = [
     limit_bytes: 10 * 1024,
     external: ['yjs', 'y-protocols/*', 'lib0/*'],
   },
-  { name: 'program', entry: 'src/program/index.ts', limit_bytes: 8 * 1024 },
+  { name: 'program', entry: 'src/program/index.ts', limit_bytes: 9 * 1024 },
   { name: 'media', entry: 'src/media/index.ts', limit_bytes: 10 * 1024 },
 ];
 let grown = false;

@@ -22,6 +22,20 @@ export class FakeVideo {
   }
 }
 
+export interface FakePiece {
+  start: number;
+  duration: number;
+  gap?: boolean;
+}
+export interface FakeDetails {
+  live: boolean;
+  partTarget?: number;
+  type?: string;
+  dateRanges: Record<string, unknown>;
+  fragments?: (FakePiece & { programDateTime: number | null })[];
+  partList?: FakePiece[];
+}
+
 export class FakeHls {
   static all: FakeHls[] = [];
   static isSupported = (): boolean => true;
@@ -32,17 +46,12 @@ export class FakeHls {
   targetLatency: number | null = 1.6;
   liveSyncPosition = 1;
   levels = [{ height: 720, bitrate: 2_500_000 }];
-  audioTracks = [{ url: 'sound.m3u8' }];
+  audioTracks: { url: string; details?: FakeDetails }[] = [{ url: 'sound.m3u8' }];
   autoLevelEnabled = true;
   nextLevel = -1;
   currentLevel = 0;
-  latestLevelDetails: {
-    live: boolean;
-    partTarget?: number;
-    type?: string;
-    dateRanges: Record<string, unknown>;
-    fragments?: { start: number; duration: number; programDateTime: number | null }[];
-  } | null = null;
+  audioTrack = 0;
+  latestLevelDetails: FakeDetails | null = null;
   readonly #heard = new Map<string, (...args: unknown[]) => void>();
   readonly config: Record<string, unknown>;
   constructor(config: Record<string, unknown>) {
@@ -76,8 +85,15 @@ export class FakeHls {
   stall(): void {
     this.#heard.get('hlsError')?.('hlsError', { details: 'bufferStalledError' });
   }
+  /** For good, unless it is helped. */
+  fail(type: string, details: string): void {
+    this.#heard.get('hlsError')?.('hlsError', { fatal: true, type, details });
+  }
   startLoad(): void {}
-  recoverMediaError(): void {}
+  recovered = 0;
+  recoverMediaError(): void {
+    ++this.recovered;
+  }
   /** The picture of `shown_ms`, under cues made each 2 s. */
   at(shown_ms: number): void {
     this.playingDate = new Date(shown_ms);

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <regex>
+#include <sstream>
 
 #include "hls/boxes.h"
 #include "hls/internal/test_feed.h"
@@ -215,6 +217,61 @@ TEST(HlsOrigin, ARestartedEncoderIsADiscontinuityWithNumbersThatGoOn) {
   }
   EXPECT_THAT(stream.text("e1/v480.m3u8"), HasSubstr("#EXT-X-GAP"))
       << "what it lacks of the old run";
+}
+
+// As hls.js does: a playlist's last number, of which it may have no more than a hint, has as many
+// breaks before it as that playlist says.
+struct BreakCounter {
+  std::map<uint64_t, uint64_t> before;  // by number
+  std::string faults;
+
+  void read(const std::string& text) {
+    uint64_t breaks = 0;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      if (line == "#EXT-X-DISCONTINUITY") ++breaks;
+      const size_t at = line.find("/s");
+      if (at == std::string::npos || line.find(".m4s", at) == std::string::npos) continue;
+      const uint64_t msn = std::stoull(line.substr(at + 2));
+      const auto [known, fresh] = before.emplace(msn, breaks);
+      if (!fresh && known->second != breaks) {
+        faults += "s" + std::to_string(msn) + ": " + std::to_string(known->second) +
+                  " breaks, now " + std::to_string(breaks) + "\n";
+      }
+    }
+  }
+};
+
+TEST(HlsOrigin, WhereverItBreaksNoNumberThatWasHintedAtComesToLieBehindTheBreak) {
+  for (uint64_t at = 6; at < 11; ++at) {         // parts of the old run, of each rendition
+    for (uint32_t more = 0; more < 3; ++more) {  // so many renditions have one more
+      TestStream stream;
+      std::array<BreakCounter, 3> readers;
+      const auto read = [&] {
+        for (size_t i = 0; i < readers.size(); ++i) {
+          readers[i].read(stream.text("e1/" + stream.hello.renditions[i].id + ".m3u8"));
+        }
+      };
+      const auto run = [&](uint64_t count, uint32_t rest) {
+        for (uint64_t n = 0; n < count; ++n) {
+          for (uint32_t i = 0; i < 3; ++i, read()) ASSERT_TRUE(stream.part(i, n));
+        }
+        for (uint32_t i = 0; i < rest; ++i, read()) ASSERT_TRUE(stream.part(i, count));
+      };
+      for (const char mark : {'a', 'b', 'c'}) {
+        stream.inits(mark);
+        run(at, more);
+        ASSERT_TRUE(stream.origin.on_discontinuity());
+        ASSERT_TRUE(stream.origin.on_discontinuity()) << "nothing came between the two";
+        stream.put();
+        read();
+      }
+      for (const BreakCounter& reader : readers) {
+        EXPECT_EQ(reader.faults, "") << at << " parts and " << more;
+        EXPECT_GT(reader.before.size(), 5u);
+      }
+    }
+  }
 }
 
 TEST(HlsOrigin, AStepOfTheWallClockDoesNotMoveTheProgramsDates) {

@@ -172,7 +172,8 @@ std::optional<Reply> Shelf::get_media(Track& track, const Request& request) {
   }
   // The one part that the playlist hints at may be asked for before it is there.
   const Position& at = track.position;
-  const bool next = started_ && !ended_ &&
+  const bool over = segment && segment->complete;
+  const bool next = started_ && !ended_ && !over &&
                     (at.whole ? request.number == at.msn + 1 && request.part == 0
                               : request.number == at.msn && request.part == at.parts);
   if (next) return std::nullopt;
@@ -225,11 +226,12 @@ void Shelf::wake(Track& track) {
   while (!track.waiting.empty()) {
     const auto first = track.waiting.begin();
     const Place place = first->first;
-    const Position& at = track.position;
+    const Segment* segment = find(track, place.first);
     // A segment that ended early will never have the part; who waits for the playlist waits on for
-    // the next segment's first part, who waits for the part itself is told that there is none.
-    const bool never =
-        at.whole && place.first == at.msn && place.second != kWholePart && place.second >= at.parts;
+    // the next segment's first part, who waits for the part itself is told that there is none. It
+    // may be complete before a playlist says so.
+    const bool never = segment && segment->complete && place.second != kWholePart &&
+                       place.second >= segment->parts.size();
     if (!ended_ && !never && !reached(track, place)) return;
     auto waiters = std::move(first->second);
     track.waiting.erase(first);

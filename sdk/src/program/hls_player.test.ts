@@ -1,20 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeHls, FakeVideo, hls, last, NOW } from '../../test/fake_hls.ts';
-import { HlsPlayer } from './hls_player.ts';
+import { type FakeDetails, FakeHls, FakeVideo, hls, last, NOW } from '../../test/fake_hls.ts';
+import { type HlsJsClass, HlsPlayer } from './hls_player.ts';
 import type { Health } from './ladder.ts';
+import type { LoaderCallbacks, LoaderClass } from './patient_loader.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
   FakeHls.all = [];
 });
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('HlsPlayer', () => {
-  const make = (): { player: HlsPlayer; video: FakeVideo } => {
+  const make = (lowLatency = true, of = hls): { player: HlsPlayer; video: FakeVideo } => {
     const video = new FakeVideo();
-    const options = { video: video as unknown as HTMLVideoElement, hls, url: 'x.m3u8' };
+    const options = { video: video as unknown as HTMLVideoElement, hls: of, url: 'x.m3u8' };
     return {
-      player: new HlsPlayer({ ...options, lowLatency: true, now: () => Date.now() }),
+      player: new HlsPlayer({ ...options, lowLatency, now: () => Date.now() }),
       video,
     };
   };
@@ -43,6 +46,140 @@ describe('HlsPlayer', () => {
     }
     expect(run(500, true)).toBe('poor');
     expect(run(25_000, true)).toBe('good');
+  });
+  /** Two segments of 2 s, a gap of half a second, two parts of which the second is a gap too. */
+  const listed = (): FakeDetails => ({
+    live: true,
+    dateRanges: {},
+    fragments: [
+      { start: 0, duration: 2, programDateTime: null },
+      { start: 2, duration: 2, programDateTime: null },
+      { start: 4, duration: 0.5, programDateTime: null, gap: true },
+    ],
+    partList: [
+      { start: 4.5, duration: 0.5 },
+      { start: 5, duration: 0.5, gap: true },
+    ],
+  });
+  /** How it is when the picture stops there. */
+  const stopped_at = (at_s: number, change: (of: FakeHls) => void, low = true): Health => {
+    const { player, video } = make(low);
+    last().latestLevelDetails = listed();
+    change(last());
+    video.currentTime = at_s - 0.25;
+    player.health();
+    video.tick(250);
+    player.health();
+    vi.advanceTimersByTime(2_000);
+    player.health();
+    return player.health();
+  };
+  const nothing = (): void => undefined;
+  it('tells a program that stands still from one that does not get here', () => {
+    expect(stopped_at(4.95, nothing)).toBe('still');
+    expect(stopped_at(3.95, nothing)).toBe('dead'); // there is a part more
+    expect(stopped_at(3.95, nothing, false)).toBe('still'); // not a segment more
+    expect(stopped_at(1.95, nothing, false)).toBe('dead');
+    // The sound is cut at other places, and what ends first stops both.
+    const sound = (until_s: number) => (of: FakeHls) => {
+      const fragments = [{ start: 0, duration: until_s, programDateTime: null }];
+      of.audioTracks = [{ url: '', details: { ...listed(), fragments, partList: [] } }];
+    };
+    expect(stopped_at(3.95, sound(4))).toBe('still');
+    expect(stopped_at(3.45, sound(4))).toBe('dead');
+  });
+  it('counts no stop against whole segments that are not there yet', () => {
+    const stops = (lowLatency: boolean, at_s: number): Health => {
+      const { player, video } = make(lowLatency);
+      last().latestLevelDetails = listed();
+      video.currentTime = at_s;
+      let health = player.health();
+      for (let i = 0; i < 4; ++i) {
+        video.tick(10);
+        player.health();
+        vi.advanceTimersByTime(1_000);
+        health = player.health();
+      }
+      return health;
+    };
+    expect([stops(false, 3.9), stops(false, 1.9), stops(true, 4.9)]).toEqual([
+      'good',
+      'poor',
+      'poor',
+    ]);
+  });
+  it('does not take a cache that answers with old playlists for a program that stands still', () => {
+    class AtOnce {
+      load(_: unknown, __: unknown, { onSuccess }: LoaderCallbacks): void {
+        onSuccess({ data: 'the same' });
+      }
+      abort(): void {}
+      destroy(): void {}
+    }
+    class Cached extends FakeHls {
+      static DefaultConfig = { loader: AtOnce };
+    }
+    for (const [low, then] of [
+      [true, 'dead'],
+      [false, 'still'],
+    ] as const) {
+      const { player, video } = make(low, Cached as unknown as HlsJsClass);
+      last().latestLevelDetails = listed();
+      video.currentTime = 4.9;
+      player.health();
+      video.tick(50);
+      player.health();
+      vi.advanceTimersByTime(2_000);
+      player.health();
+      expect(player.health()).toBe('still');
+      const Loader = last().config['pLoader'] as LoaderClass;
+      for (const part of [1, 2]) {
+        new Loader({} as never).load(
+          { url: `v.m3u8?_HLS_msn=3&_HLS_part=${part}` },
+          {},
+          { onSuccess: nothing },
+        );
+      }
+      expect(player.health()).toBe(then);
+    }
+  });
+  it('waits for a list that does not come, and not for its pictures', () => {
+    const { player } = make();
+    vi.advanceTimersByTime(1_000);
+    expect(player.health()).toBe('starting');
+    vi.advanceTimersByTime(1_000);
+    expect(player.health()).toBe('still');
+    last().latestLevelDetails = listed();
+    expect(player.health()).toBe('starting');
+  });
+  it('helps hls.js with media once, and gives up when that does not last', () => {
+    const { player } = make();
+    const hls_js = last();
+    hls_js.fail('mediaError', 'bufferAppendError');
+    expect([hls_js.recovered, player.gaveUp]).toEqual([1, false]);
+    vi.advanceTimersByTime(60_000);
+    hls_js.fail('mediaError', 'bufferAppendError');
+    expect([hls_js.recovered, player.gaveUp]).toEqual([2, false]);
+    vi.advanceTimersByTime(1_000);
+    hls_js.fail('mediaError', 'bufferAppendError');
+    expect([hls_js.recovered, player.gaveUp, player.health()]).toEqual([2, true, 'dead']);
+  });
+  it('gives up where what is there becomes no picture, after having waited for what is not', () => {
+    const { player, video } = make();
+    const wait = (ms: number): Health => {
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        player.health();
+      }
+      return player.health();
+    };
+    last().latestLevelDetails = listed();
+    video.currentTime = 4.9;
+    player.health();
+    expect(wait(60_000)).toBe('still');
+    last().latestLevelDetails?.partList?.push({ start: 5.5, duration: 0.5 });
+    expect([wait(5_750), player.gaveUp]).toEqual(['dead', false]);
+    expect([wait(500), player.gaveUp]).toEqual(['dead', true]);
   });
   it('is live again after a stop, unless the viewer had gone back', () => {
     const { player, video } = make();

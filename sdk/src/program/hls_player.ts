@@ -24,7 +24,9 @@ export interface HlsJs {
   readonly playingDate: Date | null;
   readonly liveSyncPosition: number | null;
   readonly levels: readonly { height: number; bitrate: number }[];
-  readonly audioTracks: readonly { url: string }[];
+  readonly audioTracks: readonly { url: string; details?: Details }[];
+  /** Index of `audioTracks`; -1: none. */
+  readonly audioTrack: number;
   readonly autoLevelEnabled: boolean;
   nextLevel: number;
   readonly currentLevel: number;
@@ -41,10 +43,14 @@ interface Details {
   readonly type?: string | null;
   readonly dateRanges: Readonly<Record<string, DateRange | undefined>>;
   readonly fragments?: readonly Fragment[];
+  readonly partList?: readonly Piece[] | null;
 }
-interface Fragment {
+interface Piece {
   readonly start: number;
   readonly duration: number;
+  readonly gap?: boolean;
+}
+interface Fragment extends Piece {
   readonly programDateTime: number | null;
 }
 export interface DateRange {
@@ -73,14 +79,20 @@ function read_show(data: string | undefined): { id?: unknown; opened_ms?: unknow
   }
 }
 
-/** Seconds without a step of the picture while it should play, then it stalls. */
+/** Without a step of the picture for so long while it should play, it stalls. */
 const STALL_MS = 700;
+/** hls.js stops no further than this before the end of what it has. */
+const END_S = 0.4;
 const STALLS_OVER_MS = 20_000;
 const STALLS_POOR = 3;
 /** hls.js plays up to 1.3 times as fast for what is less; a viewer who was live is taken back there at once. */
 const JUMP_S = 1;
 /** Live is who is no further behind. */
 const LIVE_S = 2.5;
+/** What is there does not become a picture for so long: then a player that is made anew may do better. */
+const STUCK_MS = 6_000;
+/** The same media has failed again, when it does within this time. */
+const RECOVER_MS = 5_000;
 /** So long after a stop the playlist may tell what came meanwhile. */
 const RESUMED_MS = 3_000;
 /** A jump has so long to show its picture before that is a stop. */
@@ -116,7 +128,11 @@ export class HlsPlayer {
   readonly #recording = new Value(false);
   readonly #hls: HlsJs;
   readonly #options: HlsPlayerOptions;
-  #fatal = false;
+  readonly #stale: () => boolean;
+  readonly #began_ms: number;
+  #gave_up: 'list' | 'media' | null = null;
+  #recovered_ms = -Infinity;
+  #stuck_ms = -1;
   #shown = false;
   #at_s = -1;
   #moved_ms: number;
@@ -135,10 +151,12 @@ export class HlsPlayer {
     this.quality = this.#quality;
     this.ended = this.#ended;
     this.recording = this.#recording;
-    this.#moved_ms = options.now();
+    this.#moved_ms = this.#began_ms = options.now();
     const loader = options.hls.DefaultConfig?.loader;
+    const patient = loader && patientLoader(loader, options.now);
+    this.#stale = () => patient?.stale === true;
     const hls = (this.#hls = new options.hls({
-      ...(loader && { pLoader: patientLoader(loader, options.now) }),
+      ...(patient && { pLoader: patient }),
       lowLatencyMode: options.lowLatency,
       // A worker from a blob: is what content security policies forbid.
       enableWorker: false,
@@ -152,9 +170,7 @@ export class HlsPlayer {
     }));
     hls.on('hlsError', (_: string, data: { fatal?: boolean; type?: string; details?: string }) => {
       if (data.details === 'bufferStalledError') this.#stopped(options.now());
-      if (!data.fatal) return;
-      if (data.type === 'mediaError') hls.recoverMediaError();
-      else this.#fatal = true;
+      if (data.fatal) this.#failed(data, options.now());
     });
     for (const event of ['hlsManifestParsed', 'hlsLevelSwitched', 'hlsLevelLoaded']) {
       hls.on(event, () => this.#look());
@@ -169,7 +185,6 @@ export class HlsPlayer {
     const { video, now } = this.#options;
     const now_ms = now();
     if (this.#ended.get()) return 'good';
-    if (this.#fatal) return 'dead';
     if (video.currentTime !== this.#at_s) {
       this.#shown ||= video.currentTime > 0 && video.readyState >= 2;
       this.#at_s = video.currentTime;
@@ -178,19 +193,27 @@ export class HlsPlayer {
       this.#stalling = false;
       this.#keep_live(now_ms);
     }
-    if (!this.#shown) return 'starting';
+    if (!this.#shown) return this.#without(now_ms - this.#began_ms > 2 * STALL_MS, 'starting');
     this.#keep_behind();
     if (video.paused && video.readyState >= 3) {
       this.#moved_ms = now_ms; // by the viewer, or because the browser wants a click first
       return 'good';
     }
     if (now_ms - this.#moved_ms > STALL_MS) {
-      if (!this.#stalling) this.#stalls.push(now_ms);
+      // Whole segments that come late are not the line's fault alone, and sound alone would come no sooner.
+      const counts = this.#options.lowLatency || !this.#at_end;
+      if (!this.#stalling && counts) this.#stalls.push(now_ms);
       this.#stalling = true;
     }
     this.#stalls = this.#stalls.filter((at) => now_ms - at < STALLS_OVER_MS);
-    if (this.#stalling && now_ms - this.#moved_ms > 2 * STALL_MS) return 'dead';
+    if (this.#stalling && now_ms - this.#moved_ms > 2 * STALL_MS)
+      return this.#without(true, 'dead');
     return this.#stalls.length >= STALLS_POOR ? 'poor' : 'good';
+  }
+
+  /** What plays from the buffer is the last: hls.js tries no more, or in vain. */
+  get gaveUp(): boolean {
+    return this.#gave_up !== null;
   }
 
   /**
@@ -308,6 +331,48 @@ export class HlsPlayer {
 
   end(): void {
     this.#hls.destroy();
+  }
+
+  /** There is no picture. Whether that is for want of a program (`late`: an answer would have come), else `or`. */
+  #without(late: boolean, or: Health): Health {
+    if (this.#gave_up !== null) return this.#gave_up === 'list' ? 'still' : 'dead';
+    if (this.#hls.latestLevelDetails === null) return late && !this.#shown ? 'still' : or;
+    // A cache that answers with what it has may know more of whole segments.
+    const elsewhere = this.#options.lowLatency && this.#stale();
+    const still = this.#shown && this.#at_end && !elsewhere;
+    if (still || !this.#shown) {
+      this.#stuck_ms = -1;
+      return still ? 'still' : or;
+    }
+    const now_ms = this.#options.now();
+    if (this.#stuck_ms < this.#moved_ms) this.#stuck_ms = now_ms;
+    if (now_ms - this.#stuck_ms >= STUCK_MS) this.#gave_up = 'media';
+    return or;
+  }
+
+  /** The picture is at the end of what the playlists tell of. */
+  get #at_end(): boolean {
+    const { latestLevelDetails, audioTracks, audioTrack } = this.#hls;
+    const end_of = ({ fragments, partList }: Details): number => {
+      const pieces = [fragments, this.#options.lowLatency ? partList : null];
+      const last = pieces.map((all) => all?.filter(({ gap }) => !gap).at(-1));
+      return Math.max(...last.map((it) => (it ? it.start + it.duration : -Infinity)));
+    };
+    const ends = [latestLevelDetails, audioTracks[audioTrack]?.details].flatMap((details) =>
+      details ? end_of(details) : [],
+    );
+    const end_s = Math.min(...ends);
+    return Number.isFinite(end_s) && this.#options.video.currentTime >= end_s - END_S;
+  }
+
+  #failed({ type, details }: { type?: string; details?: string }, now_ms: number): void {
+    if (type === 'mediaError' && now_ms - this.#recovered_ms > RECOVER_MS) {
+      this.#recovered_ms = now_ms;
+      this.#hls.recoverMediaError();
+      return;
+    }
+    const list = type === 'networkError' && /^(manifest|level|audioTrack)/.test(details ?? '');
+    this.#gave_up = list ? 'list' : 'media';
   }
 
   /**

@@ -133,4 +133,50 @@ describe('Ladder', () => {
     const viewer = new Viewer();
     expect(viewer.for(6_000, 'starting')).toMatchObject({ mode: 'llhls', why: 'stopped' });
   });
+
+  it('stays where it is while the program stands still, and holds it against no way', () => {
+    const viewer = new Viewer();
+    viewer.world.rtc = false;
+    viewer.step();
+    viewer.for(10_000, 'good');
+    for (let i = 0; i < 10; ++i) {
+      expect(viewer.for(1_000, 'dead').mode).toBe('llhls');
+      expect(viewer.for(120_000, 'still')).toMatchObject({ mode: 'llhls', trying: null });
+      expect(viewer.for(5_000, 'dead').mode).toBe('llhls');
+      viewer.for(1_000, 'good');
+    }
+    // What is the line's fault afterwards is judged as on the first day.
+    expect(viewer.for(7_000, 'dead')).toMatchObject({ mode: 'hls', why: 'stopped' });
+    expect(viewer.for(35_000, 'good')).toMatchObject({ trying: 'llhls' });
+  });
+
+  it('waits as long for a player that was made anew as for the first', () => {
+    const viewer = new Viewer();
+    viewer.world.rtc = false;
+    viewer.step();
+    viewer.for(60_000, 'good');
+    expect(viewer.for(11_000, 'starting').mode).toBe('llhls');
+    expect(viewer.for(2_000, 'starting').mode).toBe('hls');
+  });
+
+  it('tries the call while the program stands still', () => {
+    const viewer = new Viewer();
+    viewer.for(10_000, 'good');
+    viewer.for(2_000, 'dead');
+    expect(viewer.last.mode).toBe('llhls');
+    viewer.for(29_000, 'still');
+    expect(viewer.last).toMatchObject({ mode: 'llhls', trying: null });
+    expect(viewer.for(2_000, 'still')).toMatchObject({ mode: 'llhls', trying: 'rtc' });
+    expect(viewer.for(1_000, 'still', 'good')).toMatchObject({ mode: 'rtc', why: 'best' });
+  });
+
+  it('begins again from above where the last way brings nothing', () => {
+    const viewer = new Viewer();
+    viewer.world.rtc = false;
+    viewer.step();
+    viewer.for(10_000, 'good');
+    for (const mode of ['hls', 'audio', 'llhls', 'hls']) {
+      expect(viewer.for(30_000, 'dead').mode).toBe(mode);
+    }
+  });
 });

@@ -6,8 +6,11 @@
 
 import type { MediaMode, WatchMode } from '../wire.ts';
 
-/** How the present way does. `starting`: nothing has been shown yet. */
-export type Health = 'starting' | 'good' | 'poor' | 'dead';
+/**
+ * How the present way does. `starting`: nothing has been shown yet. `still`: what the program has made was shown, and no more
+ * comes, or nobody answers. That is the same on every rung of it, so it is no reason to leave this one.
+ */
+export type Health = 'starting' | 'good' | 'poor' | 'dead' | 'still';
 
 export interface LadderInput {
   now_ms: number;
@@ -68,11 +71,11 @@ export class Ladder {
   #mode: WatchMode = 'none';
   #why: LadderWhy = 'nothing';
   #trying: WatchMode | null = null;
-  #since_ms = 0;
   #trying_since_ms = 0;
   #good_since_ms = -1;
   #bad_since_ms = -1;
-  #dead_since_ms = -1;
+  /** Since then there is no picture, though there should be one. */
+  #dark_since_ms = -1;
   #calm_ms = CALM_MS;
   /** Ways that failed, and when they may be tried again. */
   #banned = new Map<WatchMode, number>();
@@ -88,9 +91,10 @@ export class Ladder {
       this.#calm_ms = Math.min(this.#calm_ms * 2, CALM_MOST_MS);
       this.#ban(this.#mode, input.now_ms + this.#calm_ms);
       const why = input.health === 'poor' ? 'poor' : 'stopped';
-      const lower = ways.slice(ways.indexOf(this.#mode) + 1);
-      // On the lowest of all there is nothing else to do than to begin again.
-      this.#go(lower.find((way) => way !== 'none') ?? this.#mode, why, input);
+      const lower = ways.slice(ways.indexOf(this.#mode) + 1).find((way) => way !== 'none');
+      // On the lowest of all there is nothing else to do than to begin again from above.
+      const again = ways.find((way) => way !== 'none' && this.#free(way, input)) ?? this.#mode;
+      this.#go(lower ?? again, why, input);
     } else {
       this.#climb(ways, input);
     }
@@ -124,7 +128,7 @@ export class Ladder {
       !is ? -1 : before < 0 ? now_ms : before;
     this.#good_since_ms = since(health === 'good', this.#good_since_ms);
     this.#bad_since_ms = since(health === 'poor', this.#bad_since_ms);
-    this.#dead_since_ms = since(health === 'dead', this.#dead_since_ms);
+    this.#dark_since_ms = since(health === 'dead' || health === 'starting', this.#dark_since_ms);
     const proven = this.#good_since_ms >= 0 && now_ms - this.#good_since_ms >= PROVEN_MS;
     if (proven && this.#why === 'best') this.#calm_ms = CALM_MS;
   }
@@ -132,8 +136,8 @@ export class Ladder {
   #failed({ now_ms, health }: LadderInput): boolean {
     const mode = this.#mode;
     if (mode === 'none') return false;
-    if (health === 'starting') return now_ms - this.#since_ms >= START_MS[mode];
-    if (health === 'dead') return now_ms - this.#dead_since_ms >= DEAD_MS[mode];
+    if (health === 'starting') return now_ms - this.#dark_since_ms >= START_MS[mode];
+    if (health === 'dead') return now_ms - this.#dark_since_ms >= DEAD_MS[mode];
     // Where it is the last with a picture, poor is better than nothing.
     return health === 'poor' && mode !== 'audio' && now_ms - this.#bad_since_ms >= POOR_MS;
   }
@@ -153,10 +157,13 @@ export class Ladder {
       return;
     }
     const calm = this.#good_since_ms >= 0 && now_ms - this.#good_since_ms >= CALM_MS;
-    if (behind || (!calm && this.#mode !== 'none')) return;
+    if (behind) return;
     const higher = ways.slice(0, ways.indexOf(this.#mode)).filter((way) => this.#free(way, input));
     const next = higher.at(0);
     if (next === undefined) return;
+    // While the program stands still, the call may go on.
+    const instead = input.health === 'still' && next === 'rtc';
+    if (!calm && !instead && this.#mode !== 'none') return;
     this.#trying = next;
     this.#trying_since_ms = now_ms;
   }
@@ -165,7 +172,7 @@ export class Ladder {
     this.#mode = mode;
     this.#why = why;
     this.#trying = null;
-    this.#since_ms = now_ms;
-    this.#good_since_ms = this.#bad_since_ms = this.#dead_since_ms = -1;
+    this.#good_since_ms = this.#bad_since_ms = -1;
+    this.#dark_since_ms = now_ms;
   }
 }

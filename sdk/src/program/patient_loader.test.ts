@@ -73,6 +73,19 @@ describe('a patient loader', () => {
     expect(asked).toHaveLength(4);
   });
 
+  it('knows a stale answer from one to a request that need not bring anything new', () => {
+    const Class = patientLoader(AtOnce, () => Date.now());
+    const then = (url: string): boolean => {
+      vi.advanceTimersByTime(STALE_WAIT_MS);
+      ask(Class, url);
+      return Class.stale;
+    };
+    expect([then('v.m3u8'), then('v.m3u8')]).toEqual([false, false]);
+    expect([then('v.m3u8?_HLS_msn=3'), then('v.m3u8')]).toEqual([true, true]);
+    cache = 'two';
+    expect([then('v.m3u8'), then('v.m3u8')]).toEqual([false, false]);
+  });
+
   it('asks nothing after it was aborted or destroyed', () => {
     const Class = patientLoader(AtOnce, () => Date.now());
     ask(Class, 'v.m3u8');

@@ -21,6 +21,10 @@ export interface Loader {
   destroy(): void;
 }
 export type LoaderClass = new (config: never) => Loader;
+export type PatientLoaderClass = LoaderClass & {
+  /** Whoever answered the latest request for what is to come answered with what was known. */
+  readonly stale: boolean;
+};
 
 /** So long after an answer with nothing new. */
 export const STALE_WAIT_MS = 1_000;
@@ -31,11 +35,15 @@ interface Had {
 }
 
 /** A loader class for one player; `now` in milliseconds, of any beginning. */
-export function patientLoader(Base: LoaderClass, now: () => number): LoaderClass {
+export function patientLoader(Base: LoaderClass, now: () => number): PatientLoaderClass {
   const had = new Map<string, Had>();
+  let stale = false;
   const address = (url: string): string => url.replace(/\?.*$/, '');
 
   return class extends Base {
+    static get stale(): boolean {
+      return stale;
+    }
     #timer: ReturnType<typeof setTimeout> | undefined;
 
     override load(context: LoaderContext, config: unknown, callbacks: LoaderCallbacks): void {
@@ -45,6 +53,8 @@ export function patientLoader(Base: LoaderClass, now: () => number): LoaderClass
         ...callbacks,
         onSuccess: (answer, ...rest) => {
           const same = answer.data !== undefined && had.get(key)?.text === answer.data;
+          if (!same) stale = false;
+          else if (context.url.includes('_HLS_msn=')) stale = true;
           had.set(key, { text: answer.data, not_before_ms: same ? now() + STALE_WAIT_MS : 0 });
           onSuccess(answer, ...rest);
         },

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeHls, FakeVideo, hls, last, NOW } from '../../test/fake_hls.ts';
 import { Value } from '../readable.ts';
 import type { Client } from '../types.ts';
 import type { Caption, Poll, WatchMode } from '../wire.ts';
-import { FakeHls, FakeVideo, hls, last, NOW } from '../../test/fake_hls.ts';
 import type { Health } from './ladder.ts';
 import { Program } from './program.ts';
 import type { RtcWay } from './rtc.ts';
@@ -58,7 +58,7 @@ describe('Program', () => {
         await vi.advanceTimersByTimeAsync(250);
       }
     };
-    return { program, polls, episode, captions, told, run };
+    return { program, video, polls, episode, captions, told, run };
   };
 
   it('plays the stream, and says how and by which cue', async () => {
@@ -210,6 +210,65 @@ describe('Program', () => {
     await run(500);
     expect(program.state.get()).toMatchObject({ mode: 'rtc', trying: null });
     expect(last().destroyed).toBe(true);
+    program.close();
+  });
+
+  it('begins anew where hls.js gave up, as often as it does, on the way it was on', async () => {
+    const { program, video, run } = world();
+    await run(5_000);
+    const lost = async (ms: number): Promise<void> => {
+      for (; ms > 0; ms -= 250) {
+        last().fail('networkError', 'levelLoadError');
+        await vi.advanceTimersByTimeAsync(250);
+        if (last().latestLevelDetails === null) video.readyState = 0;
+      }
+      video.readyState = 4;
+    };
+    const made = FakeHls.all.length;
+    last().fail('networkError', 'levelLoadTimeOut');
+    await run(3_000); // what it has is played
+    expect(FakeHls.all.length).toBe(made);
+    await lost(3_000);
+    expect(FakeHls.all.length).toBe(made + 1);
+    expect(FakeHls.all[made - 1]?.destroyed).toBe(true);
+    expect(last()).toMatchObject({ source: 'index.m3u8', destroyed: false });
+    await lost(120_000);
+    expect(FakeHls.all.length).toBeGreaterThan(made + 25);
+    expect(FakeHls.all.length).toBeLessThan(made + 35);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', stalled: true });
+    await run(1_000);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', why: 'best', stalled: false });
+    program.close();
+  });
+
+  it('leaves a program that is gone, and is there when the next begins', async () => {
+    const { program, run } = world();
+    const status = (there: boolean): void => {
+      const answer = (): Promise<Response> => Promise.resolve(Response.json({ there }));
+      vi.stubGlobal('fetch', answer);
+    };
+    await run(5_000);
+    status(false);
+    last().fail('networkError', 'levelLoadError');
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(program.state.get().mode).toBe('none');
+    expect(last().destroyed).toBe(true);
+    status(true);
+    await vi.advanceTimersByTimeAsync(4_000);
+    await run(1_000);
+    expect(program.state.get()).toMatchObject({ mode: 'llhls', stalled: false });
+    program.close();
+  });
+
+  it('asks for the sound anew where its list is gone: its address was of one epoch', async () => {
+    const { program, episode, run } = world();
+    await run(3_000);
+    episode.set(new Map([['state', { media: 'audio' }]]));
+    await run(1_000);
+    expect(last().source).toBe('sound.m3u8');
+    last().fail('networkError', 'manifestLoadError');
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(last().source).toBe('index.m3u8');
     program.close();
   });
 

@@ -50,6 +50,9 @@ const FRAME_MS = 16;
 const REPORT_MS = 5_000;
 /** A program that is not there yet, or no longer, is asked for so often. */
 const ASK_MS = 3_000;
+/** A player that gave up is made anew after so long, and twice as long when the next does, up to the most. */
+const AGAIN_MS = 1_000;
+const AGAIN_MOST_MS = 4_000;
 const NO_QUALITY: Quality = { wanted: -1, playing: -1, levels: [] };
 
 /**
@@ -98,6 +101,8 @@ export class Program {
   #reported_ms = -Infinity;
   #reported: WatchMode | null = null;
   #audio_url: string | null = null;
+  #gave_up_ms: number | null = null;
+  #again_ms = AGAIN_MS;
 
   constructor(client: Client, options: ProgramOptions) {
     this.#client = client;
@@ -217,12 +222,13 @@ export class Program {
       if (step.mode !== 'rtc' && step.mode !== 'none') this.#startPlayer(step.mode, from_ms);
     }
     const health = this.#health();
+    this.#beginAnew(health);
     const next: ProgramState = {
       mode: step.mode,
       why: step.why,
       trying: step.trying,
       behind_ms: this.#behind_ms(),
-      stalled: health === 'dead' || health === 'starting',
+      stalled: health === 'dead' || health === 'starting' || health === 'still',
       ended: this.#player?.ended.get() ?? false,
       recording: this.#player?.recording.get() ?? false,
       shown_ms: this.#player?.shown_ms ?? null,
@@ -240,6 +246,25 @@ export class Program {
   /** By the viewer: it is told at once. */
   #moved(): void {
     this.#state.set({ ...this.#state.get(), behind_ms: this.#behind_ms(), ...this.#place() });
+  }
+
+  /** Once hls.js has given up and its last picture is gone. */
+  #beginAnew(health: Health): void {
+    const plays = health === 'good' || health === 'poor';
+    if (plays) this.#again_ms = AGAIN_MS;
+    if (plays || !this.#player?.gaveUp) {
+      this.#gave_up_ms = null;
+      return;
+    }
+    const now_ms = this.#clock.now();
+    this.#gave_up_ms ??= now_ms;
+    if (now_ms - this.#gave_up_ms < this.#again_ms) return;
+    this.#gave_up_ms = null;
+    this.#again_ms = Math.min(2 * this.#again_ms, AGAIN_MOST_MS);
+    const from_ms = this.#player.behind ? this.#player.shown_ms : null;
+    this.#stopPlayer();
+    this.#audio_url = null; // of an epoch that may be over
+    this.#startPlayer(this.#playing, from_ms);
   }
 
   #startPlayer(mode: WatchMode, from_ms: number | null = null): void {
@@ -324,7 +349,8 @@ export class Program {
 
   /** Whether there is a program; it begins and ends with the show. */
   #ask(now_ms: number): void {
-    if (this.#player || now_ms - this.#asked_ms < ASK_MS || typeof fetch !== 'function') return;
+    if (this.#player && !this.#player.gaveUp) return;
+    if (now_ms - this.#asked_ms < ASK_MS || typeof fetch !== 'function') return;
     this.#asked_ms = now_ms;
     fetch(this.#beside('status.json'), { cache: 'no-cache' })
       .then(async (answer) => {

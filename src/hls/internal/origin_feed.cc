@@ -280,8 +280,11 @@ void Origin::Impl::end_open_segments() {
 Status Origin::Impl::on_discontinuity() {
   if (ended) return refuse(nullptr, Code::kFeedEnded, "");
   if (periods.size() >= kMaxPeriods) return refuse(nullptr, Code::kFeedTooLarge, "restarts");
-  const bool between =
-      std::ranges::none_of(tracks, [](const Track& track) { return track.next_part != 0; });
+  // What the latest playlists hint at, they hint at as a part of the old run.
+  uint64_t hinted = 0;
+  for (const Track& track : tracks) {
+    if (track.has_parts() && track.next_part == 0) hinted = std::max(hinted, track.next_msn);
+  }
   end_open_segments();
   uint64_t next = 0;
   for (const Track& track : tracks) next = std::max(next, track.next_msn);
@@ -296,9 +299,9 @@ Status Origin::Impl::on_discontinuity() {
       const uint64_t one = nominal_ticks(track);
       fill_gaps(i, times.parts_per_segment, track.next_tfdt + one * times.parts_per_segment);
     }
-    // Between two segments the next one's number has been hinted at already. hls.js then takes it
-    // for a part of the old run, so that number becomes a short gap and the new run has the next.
-    if (between && track.has_parts() && periods.back().anchored) {
+    // hls.js counts the breaks before a segment once, also of one that it has only a hint of. A
+    // number that was hinted at becomes a short gap of the old run, and the new run has the next.
+    if (hinted == next && track.has_parts() && periods.back().anchored) {
       add_part(i, nominal_ticks(track), nullptr);
       if (track.next_part != 0) end_segment(i);
       ++counters.gaps;
@@ -309,9 +312,8 @@ Status Origin::Impl::on_discontinuity() {
   }
   periods.emplace_back();
   ++counters.discontinuities;
-  for (uint32_t i = 0; i < tracks.size(); ++i) {
-    if (tracks[i].has_parts()) publish_playlist(i);
-  }
+  // Nothing is published yet: the playlist would hint at the new run's first part before its break
+  // can be said.
   return {};
 }
 

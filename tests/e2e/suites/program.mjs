@@ -246,6 +246,57 @@ test('killing the compositor leaves voting untouched, and the picture comes back
   await plays(viewer, 'the picture after the break');
 });
 
+// What cannot be made good: the stream goes on after a break, with dates of its own. A viewer has its picture again soon
+// after each, though the breaks follow one another before it has been calm.
+test('a compositor that is silent, and a machine that stood still, cost a new run and no viewer', async () => {
+  await plays(viewer, 'the program');
+  const index = `${node.address}/v1/program/show/index.m3u8`;
+  const [name] = /^\S+\/v360\.m3u8$/m.exec(await (await fetch(index)).text());
+  const follower = new PlaylistFollower(new URL(name, index));
+  const { starts } = await status_of();
+  const compositor = () => child_of(node.process.pid, 'footlight-media');
+  const begins_anew = async (code, times) => {
+    const now = await until(
+      async () => {
+        const it = await status_of();
+        return it.state === 'running' && it.starts === starts + times && it;
+      },
+      `run ${times} after the break`,
+      30_000,
+      200,
+    );
+    equal(now.last_end.code, code, `why: ${now.last_end.message}`);
+    await until(() => follower.breaks === times, 'EXT-X-DISCONTINUITY', 20_000);
+    await plays(viewer, `the picture after ${code}`, 20_000);
+  };
+  // The node, which runs, ends it after five seconds.
+  const silent = async () => process.kill(await compositor(), 'SIGSTOP');
+  // Node and compositor are stopped, as by a container's pause: more than ten seconds end the run.
+  const still = async () => {
+    const pid = await compositor();
+    process.kill(node.process.pid, 'SIGSTOP');
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 11_500));
+      process.kill(pid, 'SIGCONT');
+      const over = async () => /\) Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8'));
+      await until(over, 'the compositor to end by itself');
+    } finally {
+      process.kill(node.process.pid, 'SIGCONT');
+    }
+  };
+  for (const [i, [code, breaks]] of [
+    [4814, silent],
+    [4813, still],
+    [4814, silent],
+  ].entries()) {
+    await breaks();
+    await begins_anew(code, i + 1);
+  }
+  await follower.stop();
+  equal(follower.faults, [], 'what did not hold over the reloads');
+});
+
 test('the producer switches media off and on; votes go on', async () => {
   await command('media.mode', { mode: 'votes' });
   await until(async () => (await watched(viewer)).mode === 'none', 'no media');
