@@ -24,7 +24,7 @@ export interface FakeDetails {
   partTarget?: number;
   type?: string;
   dateRanges: Record<string, unknown>;
-  fragments?: (FakePiece & { programDateTime: number | null })[];
+  fragments?: ((FakePiece & { programDateTime: number | null }) | null)[];
   partList?: FakePiece[];
 }
 

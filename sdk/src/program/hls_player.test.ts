@@ -80,6 +80,9 @@ describe('HlsPlayer', () => {
     expect(stopped_at(3.95, nothing)).toBe('dead'); // there is a part more
     expect(stopped_at(3.95, nothing, false)).toBe('still'); // not a segment more
     expect(stopped_at(1.95, nothing, false)).toBe('dead');
+    // A list of which only the newest is known, as a cache may give it.
+    const delta = (of: FakeHls): void => void of.latestLevelDetails?.fragments?.unshift(null);
+    expect(stopped_at(3.95, delta, false)).toBe('still');
     // The sound is cut at other places, and what ends first stops both.
     const sound = (until_s: number) => (of: FakeHls) => {
       const fragments = [{ start: 0, duration: until_s, programDateTime: null }];
@@ -163,6 +166,35 @@ describe('HlsPlayer', () => {
     vi.advanceTimersByTime(1_000);
     hls_js.fail('mediaError', 'bufferAppendError');
     expect([hls_js.recovered, player.gaveUp, player.health()]).toEqual([2, true, 'dead']);
+  });
+  it('gives up where hls.js asks for no playlist any more', () => {
+    class Never {
+      load(): void {}
+      abort(): void {}
+      destroy(): void {}
+    }
+    class Asking extends FakeHls {
+      static DefaultConfig = { loader: Never };
+    }
+    const { player, video } = make(true, Asking as unknown as HlsJsClass);
+    last().latestLevelDetails = listed();
+    video.currentTime = 4.9;
+    const asks = (): void => {
+      const Loader = last().config['pLoader'] as LoaderClass;
+      new Loader({} as never).load({ url: 'v.m3u8' }, {}, { onSuccess: nothing });
+    };
+    const wait = (ms: number): [Health, boolean] => {
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        player.health();
+      }
+      return [player.health(), player.gaveUp];
+    };
+    for (let i = 0; i < 5; ++i) {
+      asks();
+      expect(wait(10_000)).toEqual(['still', false]);
+    }
+    expect(wait(2_000)).toEqual(['still', true]);
   });
   it('gives up where what is there becomes no picture, after having waited for what is not', () => {
     const { player, video } = make();

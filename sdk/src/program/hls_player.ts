@@ -6,7 +6,7 @@
 import { Value } from '../readable.ts';
 import type { Readable } from '../types.ts';
 import type { Health } from './ladder.ts';
-import { type LoaderClass, patientLoader } from './patient_loader.ts';
+import { type LoaderClass, type PatientLoaderClass, patientLoader } from './patient_loader.ts';
 
 /** What is used of hls.js 1.6. */
 export interface HlsJs {
@@ -40,7 +40,8 @@ interface Details {
   readonly partTarget?: number;
   readonly type?: string | null;
   readonly dateRanges: Readonly<Record<string, DateRange | undefined>>;
-  readonly fragments?: readonly Fragment[];
+  /** Null: skipped by a delta update of a list that was not known. */
+  readonly fragments?: readonly (Fragment | null)[];
   readonly partList?: readonly Piece[] | null;
 }
 interface Piece {
@@ -89,6 +90,8 @@ const JUMP_S = 1;
 const LIVE_S = 2.5;
 /** What is there does not become a picture for so long: then a player that is made anew may do better. */
 const STUCK_MS = 6_000;
+/** hls.js asks for no playlist any more; the longest that it waits for one to begin to come is 10 s. */
+const QUIET_MS = 11_000;
 /** The same media has failed again, when it does within this time. */
 const RECOVER_MS = 5_000;
 /** So long after a stop the playlist may tell what came meanwhile. */
@@ -120,7 +123,7 @@ export class HlsPlayer {
   readonly #recording = new Value(false);
   readonly #hls: HlsJs;
   readonly #options: HlsPlayerOptions;
-  readonly #stale: () => boolean;
+  readonly #loader: PatientLoaderClass | undefined;
   readonly #began_ms: number;
   #gave_up: 'list' | 'media' | null = null;
   #recovered_ms = -Infinity;
@@ -142,8 +145,7 @@ export class HlsPlayer {
     this.recording = this.#recording;
     this.#moved_ms = this.#began_ms = options.now();
     const loader = options.hls.DefaultConfig?.loader;
-    const patient = loader && patientLoader(loader, options.now);
-    this.#stale = () => patient?.stale === true;
+    const patient = (this.#loader = loader && patientLoader(loader, options.now));
     const hls = (this.#hls = new options.hls({
       ...(patient && { pLoader: patient }),
       lowLatencyMode: options.lowLatency,
@@ -218,9 +220,9 @@ export class HlsPlayer {
    * goes on. Null: before the program, after it, or not known.
    */
   timeOf(wall_ms: number): number | null {
-    for (const { start, duration, programDateTime } of this.#hls.latestLevelDetails?.fragments ??
-      []) {
-      if (programDateTime === null) continue;
+    for (const fragment of this.#hls.latestLevelDetails?.fragments ?? []) {
+      if (!fragment || fragment.programDateTime === null) continue;
+      const { start, duration, programDateTime } = fragment;
       if (wall_ms >= programDateTime + duration * 1000) continue;
       const into_s = (wall_ms - programDateTime) / 1000;
       if (into_s < 0 && start === 0) return null;
@@ -284,18 +286,26 @@ export class HlsPlayer {
   /** There is no picture. Whether that is for want of a program (`late`: an answer would have come), else `or`. */
   #without(late: boolean, or: Health): Health {
     if (this.#gave_up !== null) return this.#gave_up === 'list' ? 'still' : 'dead';
-    if (this.#hls.latestLevelDetails === null) return late && !this.#shown ? 'still' : or;
-    // A cache that answers with what it has may know more of whole segments.
-    const elsewhere = this.#options.lowLatency && this.#stale();
-    const still = this.#shown && this.#at_end && !elsewhere;
-    if (still || !this.#shown) {
-      this.#stuck_ms = -1;
-      return still ? 'still' : or;
-    }
     const now_ms = this.#options.now();
+    const is = this.#waits(late) ? 'still' : or;
+    if (is === 'still') {
+      const asked_ms = this.#loader?.latest_ms ?? now_ms;
+      if (now_ms - asked_ms > QUIET_MS) this.#gave_up = 'list';
+    }
+    if (is === 'still' || !this.#shown) {
+      this.#stuck_ms = -1;
+      return is;
+    }
     if (this.#stuck_ms < this.#moved_ms) this.#stuck_ms = now_ms;
     if (now_ms - this.#stuck_ms >= STUCK_MS) this.#gave_up = 'media';
-    return or;
+    return is;
+  }
+
+  #waits(late: boolean): boolean {
+    if (this.#hls.latestLevelDetails === null) return late && !this.#shown;
+    // A cache that answers with what it has may know more of whole segments.
+    const elsewhere = this.#options.lowLatency && this.#loader?.stale === true;
+    return this.#shown && this.#at_end && !elsewhere;
   }
 
   /** The picture is at the end of what the playlists tell of. */
@@ -303,7 +313,7 @@ export class HlsPlayer {
     const { latestLevelDetails, audioTracks, audioTrack } = this.#hls;
     const end_of = ({ fragments, partList }: Details): number => {
       const pieces = [fragments, this.#options.lowLatency ? partList : null];
-      const last = pieces.map((all) => all?.filter(({ gap }) => !gap).at(-1));
+      const last = pieces.map((all) => all?.filter((it) => it && !it.gap).at(-1));
       return Math.max(...last.map((it) => (it ? it.start + it.duration : -Infinity)));
     };
     const ends = [latestLevelDetails, audioTracks[audioTrack]?.details].flatMap((details) =>
