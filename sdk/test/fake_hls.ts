@@ -20,6 +20,7 @@ export interface FakePiece {
   gap?: boolean;
 }
 export interface FakeDetails {
+  url?: string;
   live: boolean;
   partTarget?: number;
   type?: string;

@@ -36,6 +36,7 @@ export interface HlsJsClass {
   readonly DefaultConfig?: { readonly loader: LoaderClass };
 }
 interface Details {
+  readonly url?: string;
   readonly live: boolean;
   readonly partTarget?: number;
   readonly type?: string | null;
@@ -90,7 +91,7 @@ const JUMP_S = 1;
 const LIVE_S = 2.5;
 /** What is there does not become a picture for so long: then a player that is made anew may do better. */
 const STUCK_MS = 6_000;
-/** hls.js asks for no playlist any more; the longest that it waits for one to begin to come is 10 s. */
+/** hls.js asks for a playlist no more; the longest that it waits for one to begin to come is 10 s. */
 const QUIET_MS = 11_000;
 /** The same media has failed again, when it does within this time. */
 const RECOVER_MS = 5_000;
@@ -288,10 +289,7 @@ export class HlsPlayer {
     if (this.#gave_up !== null) return this.#gave_up === 'list' ? 'still' : 'dead';
     const now_ms = this.#options.now();
     const is = this.#waits(late) ? 'still' : or;
-    if (is === 'still') {
-      const asked_ms = this.#loader?.latest_ms ?? now_ms;
-      if (now_ms - asked_ms > QUIET_MS) this.#gave_up = 'list';
-    }
+    if (is === 'still' && this.#quiet(now_ms)) this.#gave_up = 'list';
     if (is === 'still' || !this.#shown) {
       this.#stuck_ms = -1;
       return is;
@@ -302,10 +300,22 @@ export class HlsPlayer {
   }
 
   #waits(late: boolean): boolean {
-    if (this.#hls.latestLevelDetails === null) return late && !this.#shown;
+    if (this.#hls.latestLevelDetails === null) {
+      return late && !this.#shown && this.#loader?.answeredBut(this.#options.url) !== true;
+    }
     // A cache that answers with what it has may know more of whole segments.
     const elsewhere = this.#options.lowLatency && this.#loader?.stale === true;
     return this.#shown && this.#at_end && !elsewhere;
+  }
+
+  /** Of what is played a list is no longer asked for. */
+  #quiet(now_ms: number): boolean {
+    const { latestLevelDetails, audioTracks, audioTrack } = this.#hls;
+    const urls = [latestLevelDetails?.url ?? this.#options.url, audioTracks[audioTrack]?.url];
+    return urls.some((url) => {
+      const latest_ms = url === undefined ? null : (this.#loader?.latest_ms(url) ?? null);
+      return latest_ms !== null && now_ms - latest_ms > QUIET_MS;
+    });
   }
 
   /** The picture is at the end of what the playlists tell of. */
