@@ -28,11 +28,12 @@ export interface FakePiece {
   gap?: boolean;
 }
 export interface FakeDetails {
+  url?: string;
   live: boolean;
   partTarget?: number;
   type?: string;
   dateRanges: Record<string, unknown>;
-  fragments?: (FakePiece & { programDateTime: number | null })[];
+  fragments?: ((FakePiece & { programDateTime: number | null }) | null)[];
   partList?: FakePiece[];
 }
 

@@ -4,6 +4,15 @@ import { type HlsJsClass, HlsPlayer } from './hls_player.ts';
 import type { Health } from './ladder.ts';
 import type { LoaderCallbacks, LoaderClass } from './patient_loader.ts';
 
+const nothing = (): void => undefined;
+class AtOnce {
+  load(_: unknown, __: unknown, { onSuccess }: LoaderCallbacks): void {
+    onSuccess({ data: 'the same' });
+  }
+  abort(): void {}
+  destroy(): void {}
+}
+
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
   FakeHls.all = [];
@@ -74,12 +83,15 @@ describe('HlsPlayer', () => {
     player.health();
     return player.health();
   };
-  const nothing = (): void => undefined;
+
   it('tells a program that stands still from one that does not get here', () => {
     expect(stopped_at(4.95, nothing)).toBe('still');
     expect(stopped_at(3.95, nothing)).toBe('dead'); // there is a part more
     expect(stopped_at(3.95, nothing, false)).toBe('still'); // not a segment more
     expect(stopped_at(1.95, nothing, false)).toBe('dead');
+    // A list of which only the newest is known, as a cache may give it.
+    const delta = (of: FakeHls): void => void of.latestLevelDetails?.fragments?.unshift(null);
+    expect(stopped_at(3.95, delta, false)).toBe('still');
     // The sound is cut at other places, and what ends first stops both.
     const sound = (until_s: number) => (of: FakeHls) => {
       const fragments = [{ start: 0, duration: until_s, programDateTime: null }];
@@ -109,13 +121,6 @@ describe('HlsPlayer', () => {
     ]);
   });
   it('does not take a cache that answers with old playlists for a program that stands still', () => {
-    class AtOnce {
-      load(_: unknown, __: unknown, { onSuccess }: LoaderCallbacks): void {
-        onSuccess({ data: 'the same' });
-      }
-      abort(): void {}
-      destroy(): void {}
-    }
     class Cached extends FakeHls {
       static DefaultConfig = { loader: AtOnce };
     }
@@ -152,6 +157,21 @@ describe('HlsPlayer', () => {
     last().latestLevelDetails = listed();
     expect(player.health()).toBe('starting');
   });
+  it('waits for no list when those of others come', () => {
+    class Cached extends FakeHls {
+      static DefaultConfig = { loader: AtOnce };
+    }
+    const { player } = make(true, Cached as unknown as HlsJsClass);
+    const ask = (url: string): void => {
+      const Loader = last().config['pLoader'] as LoaderClass;
+      new Loader({} as never).load({ url }, {}, { onSuccess: nothing });
+    };
+    vi.advanceTimersByTime(2_000);
+    ask('x.m3u8');
+    expect(player.health()).toBe('still');
+    ask('sound.m3u8');
+    expect(player.health()).toBe('starting');
+  });
   it('helps hls.js with media once, and gives up when that does not last', () => {
     const { player } = make();
     const hls_js = last();
@@ -163,6 +183,38 @@ describe('HlsPlayer', () => {
     vi.advanceTimersByTime(1_000);
     hls_js.fail('mediaError', 'bufferAppendError');
     expect([hls_js.recovered, player.gaveUp, player.health()]).toEqual([2, true, 'dead']);
+  });
+  it('gives up where hls.js asks for no playlist any more', () => {
+    class Never {
+      load(): void {}
+      abort(): void {}
+      destroy(): void {}
+    }
+    class Asking extends FakeHls {
+      static DefaultConfig = { loader: Never };
+    }
+    const { player, video } = make(true, Asking as unknown as HlsJsClass);
+    last().latestLevelDetails = { ...listed(), url: 'v.m3u8?_HLS_skip=YES' };
+    let urls = ['v.m3u8?_HLS_msn=3', 'sound.m3u8'];
+    video.currentTime = 4.9;
+    const asks = (): void => {
+      const Loader = last().config['pLoader'] as LoaderClass;
+      for (const url of urls) new Loader({} as never).load({ url }, {}, { onSuccess: nothing });
+    };
+    const wait = (ms: number): [Health, boolean] => {
+      for (; ms > 0; ms -= 250) {
+        vi.advanceTimersByTime(250);
+        player.health();
+      }
+      return [player.health(), player.gaveUp];
+    };
+    for (let i = 0; i < 5; ++i) {
+      asks();
+      expect(wait(10_000)).toEqual(['still', false]);
+    }
+    urls = ['sound.m3u8']; // of one alone
+    asks();
+    expect(wait(2_000)).toEqual(['still', true]);
   });
   it('gives up where what is there becomes no picture, after having waited for what is not', () => {
     const { player, video } = make();

@@ -6,7 +6,7 @@
 import { Value } from '../readable.ts';
 import type { Readable } from '../types.ts';
 import type { Health } from './ladder.ts';
-import { type LoaderClass, patientLoader } from './patient_loader.ts';
+import { type LoaderClass, type PatientLoaderClass, patientLoader } from './patient_loader.ts';
 import { type LiveWindow, live_window, near_live } from './window.ts';
 
 /** What is used of hls.js 1.6. */
@@ -38,11 +38,13 @@ export interface HlsJsClass {
   readonly DefaultConfig?: { readonly loader: LoaderClass };
 }
 interface Details {
+  readonly url?: string;
   readonly live: boolean;
   readonly partTarget?: number;
   readonly type?: string | null;
   readonly dateRanges: Readonly<Record<string, DateRange | undefined>>;
-  readonly fragments?: readonly Fragment[];
+  /** Null: skipped by a delta update of a list that was not known. */
+  readonly fragments?: readonly (Fragment | null)[];
   readonly partList?: readonly Piece[] | null;
 }
 interface Piece {
@@ -91,6 +93,8 @@ const JUMP_S = 1;
 const LIVE_S = 2.5;
 /** What is there does not become a picture for so long: then a player that is made anew may do better. */
 const STUCK_MS = 6_000;
+/** hls.js asks for a playlist no more; the longest that it waits for one to begin to come is 10 s. */
+const QUIET_MS = 11_000;
 /** The same media has failed again, when it does within this time. */
 const RECOVER_MS = 5_000;
 /** So long after a stop the playlist may tell what came meanwhile. */
@@ -128,7 +132,7 @@ export class HlsPlayer {
   readonly #recording = new Value(false);
   readonly #hls: HlsJs;
   readonly #options: HlsPlayerOptions;
-  readonly #stale: () => boolean;
+  readonly #loader: PatientLoaderClass | undefined;
   readonly #began_ms: number;
   #gave_up: 'list' | 'media' | null = null;
   #recovered_ms = -Infinity;
@@ -153,8 +157,7 @@ export class HlsPlayer {
     this.recording = this.#recording;
     this.#moved_ms = this.#began_ms = options.now();
     const loader = options.hls.DefaultConfig?.loader;
-    const patient = loader && patientLoader(loader, options.now);
-    this.#stale = () => patient?.stale === true;
+    const patient = (this.#loader = loader && patientLoader(loader, options.now));
     const hls = (this.#hls = new options.hls({
       ...(patient && { pLoader: patient }),
       lowLatencyMode: options.lowLatency,
@@ -231,12 +234,15 @@ export class HlsPlayer {
    * goes on. Null: before the program, after it, or not known.
    */
   timeOf(wall_ms: number): number | null {
-    const fragments = this.#hls.latestLevelDetails?.fragments ?? [];
-    for (const [i, { start, duration, programDateTime }] of fragments.entries()) {
-      if (programDateTime === null) continue;
+    let first = true;
+    for (const fragment of this.#hls.latestLevelDetails?.fragments ?? []) {
+      if (!fragment || fragment.programDateTime === null) continue;
+      const { start, duration, programDateTime } = fragment;
+      const oldest = first;
+      first = false;
       if (wall_ms >= programDateTime + duration * 1000) continue;
       const into_s = (wall_ms - programDateTime) / 1000;
-      if (into_s < 0 && i === 0) return null;
+      if (into_s < 0 && oldest) return null;
       return start + Math.max(0, into_s);
     }
     return null;
@@ -336,18 +342,35 @@ export class HlsPlayer {
   /** There is no picture. Whether that is for want of a program (`late`: an answer would have come), else `or`. */
   #without(late: boolean, or: Health): Health {
     if (this.#gave_up !== null) return this.#gave_up === 'list' ? 'still' : 'dead';
-    if (this.#hls.latestLevelDetails === null) return late && !this.#shown ? 'still' : or;
-    // A cache that answers with what it has may know more of whole segments.
-    const elsewhere = this.#options.lowLatency && this.#stale();
-    const still = this.#shown && this.#at_end && !elsewhere;
-    if (still || !this.#shown) {
-      this.#stuck_ms = -1;
-      return still ? 'still' : or;
-    }
     const now_ms = this.#options.now();
+    const is = this.#waits(late) ? 'still' : or;
+    if (is === 'still' && this.#quiet(now_ms)) this.#gave_up = 'list';
+    if (is === 'still' || !this.#shown) {
+      this.#stuck_ms = -1;
+      return is;
+    }
     if (this.#stuck_ms < this.#moved_ms) this.#stuck_ms = now_ms;
     if (now_ms - this.#stuck_ms >= STUCK_MS) this.#gave_up = 'media';
-    return or;
+    return is;
+  }
+
+  #waits(late: boolean): boolean {
+    if (this.#hls.latestLevelDetails === null) {
+      return late && !this.#shown && this.#loader?.answeredBut(this.#options.url) !== true;
+    }
+    // A cache that answers with what it has may know more of whole segments.
+    const elsewhere = this.#options.lowLatency && this.#loader?.stale === true;
+    return this.#shown && this.#at_end && !elsewhere;
+  }
+
+  /** Of what is played a list is no longer asked for. */
+  #quiet(now_ms: number): boolean {
+    const { latestLevelDetails, audioTracks, audioTrack } = this.#hls;
+    const urls = [latestLevelDetails?.url ?? this.#options.url, audioTracks[audioTrack]?.url];
+    return urls.some((url) => {
+      const latest_ms = url === undefined ? null : (this.#loader?.latest_ms(url) ?? null);
+      return latest_ms !== null && now_ms - latest_ms > QUIET_MS;
+    });
   }
 
   /** The picture is at the end of what the playlists tell of. */
@@ -355,7 +378,7 @@ export class HlsPlayer {
     const { latestLevelDetails, audioTracks, audioTrack } = this.#hls;
     const end_of = ({ fragments, partList }: Details): number => {
       const pieces = [fragments, this.#options.lowLatency ? partList : null];
-      const last = pieces.map((all) => all?.filter(({ gap }) => !gap).at(-1));
+      const last = pieces.map((all) => all?.filter((it) => it && !it.gap).at(-1));
       return Math.max(...last.map((it) => (it ? it.start + it.duration : -Infinity)));
     };
     const ends = [latestLevelDetails, audioTracks[audioTrack]?.details].flatMap((details) =>

@@ -24,6 +24,10 @@ export type LoaderClass = new (config: never) => Loader;
 export type PatientLoaderClass = LoaderClass & {
   /** Whoever answered the latest request for what is to come answered with what was known. */
   readonly stale: boolean;
+  /** When there was the latest request for this playlist or answer to one, by `now`; null: there was none. */
+  latest_ms(url: string): number | null;
+  /** A playlist other than this one was answered. */
+  answeredBut(url: string): boolean;
 };
 
 /** So long after an answer with nothing new. */
@@ -38,21 +42,30 @@ interface Had {
 export function patientLoader(Base: LoaderClass, now: () => number): PatientLoaderClass {
   const had = new Map<string, Had>();
   let stale = false;
+  const latest = new Map<string, number>();
   const address = (url: string): string => url.replace(/\?.*$/, '');
 
   return class extends Base {
     static get stale(): boolean {
       return stale;
     }
+    static latest_ms(url: string): number | null {
+      return latest.get(address(url)) ?? null;
+    }
+    static answeredBut(url: string): boolean {
+      return [...had.keys()].some((key) => key !== address(url));
+    }
     #timer: ReturnType<typeof setTimeout> | undefined;
 
     override load(context: LoaderContext, config: unknown, callbacks: LoaderCallbacks): void {
       const key = address(context.url);
+      latest.set(key, now());
       const onSuccess = callbacks.onSuccess;
       const watched: LoaderCallbacks = {
         ...callbacks,
         onSuccess: (answer, ...rest) => {
           const same = answer.data !== undefined && had.get(key)?.text === answer.data;
+          latest.set(key, now());
           if (!same) stale = false;
           else if (context.url.includes('_HLS_msn=')) stale = true;
           had.set(key, { text: answer.data, not_before_ms: same ? now() + STALE_WAIT_MS : 0 });

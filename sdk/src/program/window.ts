@@ -21,7 +21,7 @@ export function live_window(
   { latestLevelDetails: details, liveSyncPosition }: HlsJs,
   { currentTime: at_s, paused }: HTMLVideoElement,
 ): LiveWindow | null {
-  const fragments = details?.fragments ?? [];
+  const fragments = (details?.fragments ?? []).filter((each) => each !== null);
   const [first, last] = [fragments[1] ?? fragments[0], fragments.at(-1)];
   if (!details || details.type === 'VOD' || !first || !last) return null;
   const to_s = details.live ? liveSyncPosition : last.start + last.duration;

@@ -144,6 +144,10 @@ export class PlaylistFollower {
 
   async #check_media({ msn, lines, map, length_ms, broken }) {
     const media = this.#media;
+    if (lines.includes('#EXT-X-GAP')) {
+      media.next = NaN; // there is nothing to load, and the time goes on behind it
+      return;
+    }
     if (map !== media.map) Object.assign(media, { map, init: read_init(await this.#bytes(map)) });
     if (broken) media.next = NaN;
     const { timescale, sample } = media.init;

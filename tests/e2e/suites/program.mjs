@@ -2,12 +2,13 @@
 // polls in step with the picture; what happens when the compositor dies, when the producer falls back, and when
 // a viewer's UDP is cut.
 import { spawn } from 'node:child_process';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { launch, open_page, output_folder } from '../lib/browser.mjs';
 import { assert, equal, group, test as timed, until } from '../lib/harness.mjs';
 import { PlaylistFollower } from '../lib/follow_playlist.mjs';
 import { ports } from '../lib/ports.mjs';
+import { child_of } from '../lib/processes.mjs';
 import { RealNode, footlight_bin } from '../lib/real_node.mjs';
 import { StaleCache } from '../lib/stale_cache.mjs';
 import { UdpCable } from '../lib/udp_cable.mjs';
@@ -489,15 +490,4 @@ async function command_of_program(what) {
     headers: { authorization: `Bearer ${await producer()}` },
   });
   equal(answer.status, 200, what);
-}
-async function child_of(parent, name) {
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    const [, comm, rest] = /\((.*)\) (.*)/s.exec(stat) ?? [];
-    if (comm?.startsWith(name.slice(0, 15)) && Number(rest.split(' ')[1]) === parent) {
-      return Number(pid);
-    }
-  }
-  throw new Error(`no ${name} under ${parent}`);
 }
