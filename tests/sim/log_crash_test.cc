@@ -315,6 +315,34 @@ TEST(LogOnABadDisk, RefusesAFlippedBitInWhatWasSyncedOrShowsAllOfIt) {
   EXPECT_GT(refused, 80);
 }
 
+TEST(LogOnABadDisk, IsNotCalledDamagedWhereItCannotBeRead) {
+  int refused = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rig rig(seed);
+    Model model;
+    auto log = rig.open();
+    ASSERT_TRUE(log.has_value());
+    ASSERT_TRUE(append_some(rig, model, **log, 30));
+    log->reset();
+    rig.disk.faults.read_error_ppm = 50'000;
+    log = rig.open();
+    if (!log) {
+      ++refused;
+      EXPECT_TRUE(log.error().code == Code::kLogOpen || log.error().code == Code::kIo)
+          << log.error().message();
+    } else {
+      log->reset();
+    }
+    rig.disk.faults.read_error_ppm = 0;
+    log = rig.open();
+    ASSERT_TRUE(log.has_value()) << log.error().message();
+    model.check(**log);
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(refused, 100);
+}
+
 TEST(LogOnABadDisk, SaysReadOnlyOnAReadOnlyDisk) {
   Rig rig(1);
   rig.disk.faults.read_only = true;
