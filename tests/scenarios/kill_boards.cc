@@ -86,6 +86,15 @@ class Hands final : public net::Resident {
     for (auto& each : hands_) out.push_back(each->board->doc().text("notes")->to_string());
     return out;
   }
+  // What the last connection of each ended with.
+  std::string codes() const {
+    std::string out;
+    for (const auto& each : hands_) {
+      out += " " + std::to_string(each->board->last_code());
+      if (!each->board->synced()) out += " (not in step)";
+    }
+    return out;
+  }
   void quiet() { quiet_ = true; }
   std::atomic<bool> all_synced{false};
 
@@ -201,7 +210,10 @@ class Loop {
     auto server = cli::ServerProcess::start(spec_);
     if (!server) return std::printf("%s\n", server.error().message().c_str()), false;
     for (int i = 0; !hands_->all_synced && i < 1'000; ++i) wait_ms(10);
-    if (!hands_->all_synced) return std::printf("the clients are not in step\n"), false;
+    if (!hands_->all_synced) {
+      const auto codes = on_shard(shard_, [&] { return hands_->codes(); });
+      return std::printf("the clients are not in step; closed with%s\n", codes.c_str()), false;
+    }
     uint64_t seen = compactions(server->url());
     for (int i = 0; i < 4'000; ++i) {
       const uint64_t now = compactions(server->url());
